@@ -1,0 +1,10 @@
+//! delta-lab: image pairs in, verified numbers out.
+
+#![forbid(unsafe_code)]
+
+pub mod image;
+pub mod method;
+pub mod record;
+pub mod source;
+pub mod store;
+pub mod wire;

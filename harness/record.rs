@@ -1,0 +1,394 @@
+//! The bridge between the two halves: what one step cost (`Row`), what is known of an image (`Fact`),
+//! the machine it ran on (`Host`), and the folder that holds all three.
+//!
+//! The making half appends here, the reading half loads from here, and neither knows the other.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File, OpenOptions};
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+
+/// Version of the columns below; a results folder of another version is refused, not guessed at.
+pub const SCHEMA: u32 = 1;
+
+/// One of the two verbs of a method.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Step {
+    /// Server: add one image to the store.
+    Publish,
+    /// Client: rebuild one image over the wire.
+    Update,
+}
+
+impl Step {
+    pub fn word(self) -> &'static str {
+        match self {
+            Step::Publish => "publish",
+            Step::Update => "update",
+        }
+    }
+}
+
+/// How a step's output was verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// The rebuilt file has the image's sha256. For a publish: a client with nothing rebuilt it so from this store.
+    Exact,
+    /// The rebuilt tree has the same names, modes, owners, links and contents.
+    Tree,
+    /// Not run on this machine: a tool is missing, or the method does not know this kind of image. `error` says which.
+    Skipped,
+    /// The step failed; `error` says how, and the row holds no figure.
+    #[default]
+    Failed,
+}
+
+/// What one step cost: one line of rows.csv. Integers in base units; a figure that does not apply, or that was
+/// not verified, is an empty cell.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub schema: u32,
+    pub scenario: String,
+    /// Method with its variant, such as `fastcdc/64k`.
+    pub method: String,
+    /// Version of the code that did the work, as it states it.
+    pub version: String,
+    pub step: Step,
+    pub image: String,
+    pub image_sha256: String,
+    /// Names of the bases, joined by `+`; empty for a full publish or update.
+    pub base: String,
+    pub base_sha256: String,
+    /// Repetition, from 1.
+    pub sample: u32,
+    pub image_bytes: u64,
+    /// Update: response bodies that crossed the wire, in bytes.
+    pub payload_bytes: Option<u64>,
+    /// Update: all other bytes on the wire, both directions (heads, framing).
+    pub header_bytes: Option<u64>,
+    /// Update: request bodies, client to server, in bytes.
+    pub upload_bytes: Option<u64>,
+    pub requests: Option<u64>,
+    /// Publish: bytes the step added to the store (negative where a tool tidied up).
+    pub store_bytes: Option<i64>,
+    /// Publish: files the step added to the store.
+    pub store_files: Option<i64>,
+    pub wall_ns: Option<u64>,
+    /// User and system time of the step's whole process tree.
+    pub cpu_ns: Option<u64>,
+    /// Peak resident memory of the largest single process of the step.
+    pub peak_rss_bytes: Option<u64>,
+    pub check: Check,
+    /// Empty, or why there is no figure.
+    pub error: String,
+}
+
+impl Row {
+    /// Whether the figures stand: the step ran and what it made was verified.
+    pub fn verified(&self) -> bool {
+        matches!(self.check, Check::Exact | Check::Tree)
+    }
+
+    /// A full update or publish: no base helped.
+    pub fn is_full(&self) -> bool {
+        self.base.is_empty()
+    }
+
+    /// What identifies the step that made this row within a results folder.
+    pub fn key(&self) -> Key {
+        Key {
+            scenario: self.scenario.clone(),
+            method: self.method.clone(),
+            step: self.step,
+            image: self.image.clone(),
+            base: self.base.clone(),
+            sample: self.sample,
+        }
+    }
+}
+
+/// Identity of a planned step; a results folder holds at most one row for each.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key {
+    pub scenario: String,
+    pub method: String,
+    pub step: Step,
+    pub image: String,
+    pub base: String,
+    pub sample: u32,
+}
+
+/// Something known about one image, or about an image and a base, that is not the cost of a step:
+/// archive layout, engine version, shared layers. One line of facts.csv.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fact {
+    pub schema: u32,
+    pub scenario: String,
+    pub image: String,
+    /// Empty when the fact is about the image alone.
+    pub base: String,
+    /// Name of the fact, with its unit where it has one: `layout`, `image_bytes`, `layers_compressed`.
+    pub fact: String,
+    pub value: String,
+}
+
+/// The machine and the software a results folder was made with: host.toml.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Host {
+    pub schema: u32,
+    /// Version of delta-lab.
+    pub lab: String,
+    /// The command line that started the run.
+    pub command: Vec<String>,
+    /// RFC 3339, when the run was started.
+    pub started: String,
+    pub os: String,
+    pub kernel: String,
+    pub cpu: String,
+    pub cores: u64,
+    pub memory_bytes: u64,
+    /// Version of each method that could run, by method name.
+    pub methods: BTreeMap<String, String>,
+    /// Why each other method could not, by method name.
+    #[serde(default)]
+    pub skipped: BTreeMap<String, String>,
+}
+
+/// Everything a results folder holds, for the reading half.
+#[derive(Clone, Debug, Default)]
+pub struct Results {
+    pub dir: PathBuf,
+    pub rows: Vec<Row>,
+    pub facts: Vec<Fact>,
+    pub host: Host,
+}
+
+impl Results {
+    /// Loads a results folder, or a bare rows.csv.
+    pub fn load(path: &Path) -> Result<Results> {
+        if path.is_file() {
+            let dir = path.parent().unwrap_or(Path::new(".")).to_path_buf();
+            return Ok(Results {
+                dir,
+                rows: read_csv(path)?,
+                ..Results::default()
+            });
+        }
+        let rows = path.join("rows.csv");
+        ensure!(
+            rows.is_file(),
+            "{}: no rows.csv here; is it a results folder?",
+            path.display()
+        );
+        let facts = path.join("facts.csv");
+        let host = path.join("host.toml");
+        Ok(Results {
+            dir: path.to_path_buf(),
+            rows: read_rows(&rows)?,
+            facts: if facts.is_file() {
+                read_csv(&facts)?
+            } else {
+                Vec::new()
+            },
+            host: if host.is_file() {
+                toml::from_str(&read(&host)?)
+                    .with_context(|| format!("parse {}", host.display()))?
+            } else {
+                Host::default()
+            },
+        })
+    }
+}
+
+/// The rows of a rows.csv, its columns checked against this version's schema.
+pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
+    let rows: Vec<Row> = read_csv(path)?;
+    if let Some(row) = rows.iter().find(|row| row.schema != SCHEMA) {
+        bail!(
+            "{}: rows of schema {}, this delta-lab reads schema {SCHEMA}",
+            path.display(),
+            row.schema
+        );
+    }
+    Ok(rows)
+}
+
+fn read(path: &Path) -> Result<String> {
+    fs::read_to_string(path).with_context(|| format!("read {}", path.display()))
+}
+
+fn read_csv<T: serde::de::DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let mut reader =
+        csv::Reader::from_path(path).with_context(|| format!("read {}", path.display()))?;
+    reader
+        .deserialize()
+        .enumerate()
+        .map(|(at, line)| line.with_context(|| format!("{}: record {}", path.display(), at + 1)))
+        .collect()
+}
+
+/// The rows.csv being written: each row is appended in one write and flushed to disk before the next step starts.
+pub struct RowFile {
+    path: PathBuf,
+    file: File,
+    bytes: u64,
+}
+
+impl RowFile {
+    /// Opens `dir`/rows.csv for appending, made with its header line when absent. A last line cut short by a
+    /// crash is removed: its step has no row and will be done again. Returns the rows that are there.
+    pub fn open(dir: &Path) -> Result<(RowFile, Vec<Row>)> {
+        let path = dir.join("rows.csv");
+        let text = if path.exists() {
+            fs::read(&path).with_context(|| format!("read {}", path.display()))?
+        } else {
+            Vec::new()
+        };
+        let whole = text
+            .iter()
+            .rposition(|&byte| byte == b'\n')
+            .map_or(0, |at| at + 1);
+        let file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .with_context(|| format!("open {}", path.display()))?;
+        if whole < text.len() {
+            file.set_len(whole as u64)
+                .with_context(|| format!("mend the torn last line of {}", path.display()))?;
+        }
+        let mut rows = RowFile {
+            path,
+            file,
+            bytes: whole as u64,
+        };
+        if whole == 0 {
+            rows.append_bytes(header().as_bytes())?;
+        }
+        let there = read_rows(&rows.path)?;
+        Ok((rows, there))
+    }
+
+    /// Appends one row and waits until it is on disk. On failure (a full disk) the file is as it was.
+    pub fn append(&mut self, row: &Row) -> Result<()> {
+        let mut line = csv::WriterBuilder::new()
+            .has_headers(false)
+            .from_writer(Vec::new());
+        line.serialize(row).context("write a row as CSV")?;
+        let line = line.into_inner().context("write a row as CSV")?;
+        self.append_bytes(&line)
+    }
+
+    fn append_bytes(&mut self, line: &[u8]) -> Result<()> {
+        let written = self
+            .file
+            .write_all(line)
+            .and_then(|()| self.file.sync_data());
+        if let Err(error) = written {
+            self.file.set_len(self.bytes).ok();
+            return Err(error).with_context(|| format!("append to {}", self.path.display()));
+        }
+        self.bytes += line.len() as u64;
+        Ok(())
+    }
+}
+
+/// Replaces rows.csv by `rows`, in one rename.
+pub fn rewrite_rows(dir: &Path, rows: &[Row]) -> Result<()> {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    for row in rows {
+        text.serialize(row).context("write a row as CSV")?;
+    }
+    let mut text = text.into_inner().context("write rows as CSV")?;
+    if rows.is_empty() {
+        text = header().into_bytes();
+    }
+    replace(&dir.join("rows.csv"), &text)
+}
+
+/// Replaces facts.csv by `facts`, in one rename.
+pub fn write_facts(dir: &Path, facts: &[Fact]) -> Result<()> {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    for fact in facts {
+        text.serialize(fact).context("write a fact as CSV")?;
+    }
+    replace(
+        &dir.join("facts.csv"),
+        &text.into_inner().context("write facts as CSV")?,
+    )
+}
+
+/// Replaces host.toml, in one rename.
+pub fn write_host(dir: &Path, host: &Host) -> Result<()> {
+    replace(
+        &dir.join("host.toml"),
+        toml::to_string_pretty(host)
+            .context("write the host as TOML")?
+            .as_bytes(),
+    )
+}
+
+/// Writes a whole file beside `path` and renames it there, so that nobody sees half of it.
+pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
+    let dir = path
+        .parent()
+        .filter(|dir| !dir.as_os_str().is_empty())
+        .unwrap_or(Path::new("."));
+    let mut beside = tempfile::Builder::new()
+        .prefix(".half-written-")
+        .tempfile_in(dir)
+        .with_context(|| format!("make a file in {}", dir.display()))?;
+    beside
+        .write_all(bytes)
+        .and_then(|()| beside.as_file().sync_data())
+        .with_context(|| format!("write {}", path.display()))?;
+    let file = beside
+        .persist(path)
+        .with_context(|| format!("rename to {}", path.display()))?;
+    // A temporary file is private to its owner; what people read is not.
+    use std::os::unix::fs::PermissionsExt;
+    file.set_permissions(fs::Permissions::from_mode(0o644))
+        .with_context(|| format!("open up {}", path.display()))
+}
+
+/// The column names, in order, as serde writes them.
+fn header() -> String {
+    let mut text = csv::Writer::from_writer(Vec::new());
+    let row = Row {
+        schema: SCHEMA,
+        scenario: String::new(),
+        method: String::new(),
+        version: String::new(),
+        step: Step::Publish,
+        image: String::new(),
+        image_sha256: String::new(),
+        base: String::new(),
+        base_sha256: String::new(),
+        sample: 0,
+        image_bytes: 0,
+        payload_bytes: None,
+        header_bytes: None,
+        upload_bytes: None,
+        requests: None,
+        store_bytes: None,
+        store_files: None,
+        wall_ns: None,
+        cpu_ns: None,
+        peak_rss_bytes: None,
+        check: Check::Failed,
+        error: String::new(),
+    };
+    text.serialize(row)
+        .expect("a row without nested values is always CSV");
+    let text = String::from_utf8(text.into_inner().expect("memory takes every byte"))
+        .expect("a row is text");
+    text.lines()
+        .take(1)
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
