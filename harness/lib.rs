@@ -2,9 +2,15 @@
 
 #![forbid(unsafe_code)]
 
+pub mod clock;
 pub mod image;
 pub mod method;
+pub mod plan;
 pub mod record;
+pub mod run;
+pub mod scenario;
+pub mod shim;
 pub mod source;
 pub mod store;
 pub mod wire;
+pub mod words;

@@ -1,1 +1,9 @@
+//! Claims about the whole program, each run against the built binary.
 
+mod bad_input;
+mod bench;
+mod clock;
+mod docs;
+mod map;
+mod resume;
+mod wrong_answers;

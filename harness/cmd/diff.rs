@@ -1,0 +1,26 @@
+//! `diff`: the bytes of a run against a baseline, exactly.
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Result;
+
+use crate::record::Results;
+use crate::stats;
+
+/// Bytes, requests and files repeat exactly, so any difference is one; time never does, so it is not looked at. Rows
+/// made by another version of a method, or of another image, are listed as incomparable.
+#[derive(clap::Args)]
+pub struct Args {
+    /// rows.csv or results folder to compare with, such as results/baseline
+    baseline: PathBuf,
+    /// rows.csv or results folder that is judged
+    run: PathBuf,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let (baseline, run) = (Results::load(&args.baseline)?, Results::load(&args.run)?);
+    let comparison = stats::compare(&baseline.rows, &run.rows);
+    print!("{comparison}");
+    Ok(ExitCode::from(if comparison.is_equal() { 0 } else { super::FAILED }))
+}

@@ -1,0 +1,85 @@
+//! The commands: read flags, call the library, print. One thin file each.
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+mod completions;
+mod diff;
+mod doctor;
+mod list;
+mod progress;
+mod report;
+mod run;
+mod save;
+mod selection;
+
+/// Bad input, or the lab's own trouble. A step that failed, or a difference that was found, is 1; all well is 0.
+pub const TROUBLE: u8 = 2;
+/// A step failed, or a difference was found.
+pub const FAILED: u8 = 1;
+
+/// Ships container images (or any big archive) to machines that hold an older one, by every method worth
+/// considering, through one metered wire, and writes down what each one cost.
+#[derive(Parser)]
+#[command(name = "delta-lab", version, after_help = "\
+Start here:
+  delta-lab doctor              what can run on this machine, and how to get the rest
+  delta-lab list quickstart     what a scenario would do; nothing is run
+  delta-lab run quickstart      do it: verified rows in results/<date>-<host>/rows.csv
+  delta-lab report              table and charts of the newest results
+
+Exit codes: 0 all well (methods whose tool is missing are skipped by name);
+            1 a step failed or was refused its number, or `diff` found a difference;
+            2 bad input or usage, or the lab itself could not go on.
+
+A SCENARIO is a file in scenarios/ named without its ending; any path to a .toml works too.
+How to write one, and how to add a tool of your own: scenarios/README.md.
+What the columns of rows.csv mean and how they were measured: results/README.md.")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// What can run here, in which version, and how to get the rest
+    Doctor(doctor::Args),
+    /// The plan of a scenario: images, methods, steps; nothing is run
+    List(list::Args),
+    /// Make and keep the images of a scenario, nothing more
+    Save(save::Args),
+    /// Run scenarios: every step a process, every byte over the wire, every output verified
+    Run(run::Args),
+    /// Draw every view of a results folder: report.md, and charts as SVG and PNG
+    Report(report::Args),
+    /// Compare the bytes of a run with a baseline, exactly
+    Diff(diff::Args),
+    /// Print a completion script for your shell
+    Completions(completions::Args),
+}
+
+/// Parses the command line and does what it says; returns the exit code.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match dispatch(cli.command) {
+        Ok(code) => code,
+        Err(error) => {
+            eprintln!("delta-lab: {error:#}");
+            ExitCode::from(TROUBLE)
+        }
+    }
+}
+
+fn dispatch(command: Command) -> Result<ExitCode> {
+    match command {
+        Command::Doctor(args) => doctor::run(&args),
+        Command::List(args) => list::run(&args),
+        Command::Save(args) => save::run(&args),
+        Command::Run(args) => run::run(&args),
+        Command::Report(args) => report::run(&args),
+        Command::Diff(args) => diff::run(&args),
+        Command::Completions(args) => completions::run::<Cli>(&args),
+    }
+}

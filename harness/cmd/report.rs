@@ -1,0 +1,48 @@
+//! `report`: every view of a results folder.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context, Result};
+
+use crate::record::Results;
+use crate::report;
+
+/// Reads the rows and nothing else; no tool is run.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Results folder [default: the newest in results/]
+    #[arg(value_name = "DIR")]
+    dir: Option<PathBuf>,
+}
+
+pub fn run(args: &Args) -> Result<ExitCode> {
+    let dir = match &args.dir {
+        Some(dir) => dir.clone(),
+        None => newest(Path::new("results")).context("there are no results in results/ yet: delta-lab run quickstart")?,
+    };
+    let results = Results::load(&dir)?;
+    let written = report::write_all(&results, &dir)?;
+    print!("{}", report::terminal_table(&results, width())?);
+    println!();
+    for path in written {
+        println!("{}", path.display());
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The folder whose rows were written last; the baseline is no run.
+fn newest(results: &Path) -> Option<PathBuf> {
+    let folders = fs::read_dir(results).ok()?.flatten().map(|entry| entry.path());
+    folders
+        .filter(|folder| folder.file_name().is_some_and(|name| name != "baseline"))
+        .filter_map(|folder| Some((fs::metadata(folder.join("rows.csv")).ok()?.modified().ok()?, folder)))
+        .max()
+        .map(|(_, folder)| folder)
+}
+
+/// Columns of the terminal, 80 when there is none.
+fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0))
+}

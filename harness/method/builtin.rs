@@ -1,0 +1,7 @@
+//! The built-in methods, one line each.
+
+use super::Method;
+
+type Make = fn() -> Box<dyn Method>;
+
+pub const BUILTIN: &[(&str, Make)] = &[];

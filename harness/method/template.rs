@@ -1,0 +1,205 @@
+//! Templates: one word of a declared command line, with its placeholders.
+//!
+//! The placeholders are the parameters of the trait and nothing more. Which verb may hold which is checked when
+//! the file is read: an update that names the store's folder would be cheating.
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::image::Image;
+use crate::words;
+
+/// The verb a template belongs to, which decides what it may name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    Publish,
+    PublishFromBase,
+    Update,
+    UpdateFromBase,
+}
+
+/// Placeholder, and the verbs that may hold it.
+const PLACEHOLDERS: &[(&str, &[Verb])] = &[
+    ("image", &[Verb::Publish, Verb::PublishFromBase]),
+    ("image-bytes", &[Verb::Publish, Verb::PublishFromBase]),
+    ("store", &[Verb::Publish, Verb::PublishFromBase]),
+    ("name", &[Verb::Publish, Verb::PublishFromBase, Verb::Update, Verb::UpdateFromBase]),
+    ("tmp", &[Verb::Publish, Verb::PublishFromBase, Verb::Update, Verb::UpdateFromBase]),
+    ("url", &[Verb::Update, Verb::UpdateFromBase]),
+    ("out", &[Verb::Update, Verb::UpdateFromBase]),
+    ("base", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
+    ("base-name", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
+    ("base-bytes", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
+];
+
+/// `{each-base:PREFIX}` becomes one word for each base: PREFIX and the base's path.
+const EACH_BASE: &str = "each-base:";
+
+impl Verb {
+    /// Every placeholder's name.
+    pub fn words() -> Vec<&'static str> {
+        PLACEHOLDERS.iter().map(|(name, _)| *name).collect()
+    }
+
+    fn table(self) -> &'static str {
+        match self {
+            Verb::Publish => "[publish]",
+            Verb::PublishFromBase => "[publish-from-base]",
+            Verb::Update => "[update]",
+            Verb::UpdateFromBase => "[update-from-base]",
+        }
+    }
+
+    fn takes_each_base(self) -> bool {
+        matches!(self, Verb::Publish | Verb::UpdateFromBase)
+    }
+}
+
+/// One word of a command line: plain pieces and placeholders in turn.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Template(Vec<Piece>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Piece {
+    Plain(String),
+    Placeholder(String),
+    EachBase(String),
+}
+
+/// What the placeholders stand for in one step.
+#[derive(Clone, Debug, Default)]
+pub struct Part<'a> {
+    pub tmp: &'a str,
+    pub name: &'a str,
+    /// Path and length in bytes.
+    pub image: Option<(&'a str, u64)>,
+    pub store: Option<&'a str>,
+    pub url: Option<&'a str>,
+    pub out: Option<&'a str>,
+    pub bases: &'a [Image],
+    pub base: Option<&'a Image>,
+}
+
+impl Template {
+    /// Parses a word and refuses a placeholder that is unknown or out of place in `verb`. `{{` and `}}` are braces.
+    pub fn parse(word: &str, verb: Verb, params: &[String]) -> Result<Template> {
+        let mut pieces = Vec::new();
+        let mut plain = String::new();
+        let mut rest = word;
+        while let Some(at) = rest.find(['{', '}']) {
+            plain.push_str(&rest[..at]);
+            let (brace, after) = rest[at..].split_at(1);
+            if let Some(after) = after.strip_prefix(brace) {
+                plain.push_str(brace);
+                rest = after;
+                continue;
+            }
+            ensure!(brace == "{", "a `}}` without its `{{`; write `}}}}` for a brace");
+            let (name, after) = after.split_once('}').context("a `{` without its `}`; write `{{` for a brace")?;
+            if !plain.is_empty() {
+                pieces.push(Piece::Plain(std::mem::take(&mut plain)));
+            }
+            pieces.push(placeholder(name, verb, params)?);
+            rest = after;
+        }
+        plain.push_str(rest);
+        if !plain.is_empty() || pieces.is_empty() {
+            pieces.push(Piece::Plain(plain));
+        }
+        let alone = pieces.len() == 1;
+        ensure!(alone || !pieces.iter().any(|piece| matches!(piece, Piece::EachBase(_))), "{{each-base:…}} must be a word of its own");
+        Ok(Template(pieces))
+    }
+
+    /// The word with the parameters' values put in. A value of several words must stand alone; a value may hold
+    /// placeholders of its own, which `verb` must allow.
+    pub fn choose(&self, values: &BTreeMap<String, Vec<String>>, verb: Verb) -> Result<Vec<Template>> {
+        if let [Piece::Placeholder(name)] = self.0.as_slice()
+            && let Some(words) = values.get(name)
+        {
+            return words.iter().map(|word| Template::parse(word, verb, &[])).collect();
+        }
+        let mut pieces = Vec::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Placeholder(name) if values.contains_key(name) => {
+                    let [value] = values[name].as_slice() else {
+                        bail!("{{{name}}} has a value of several words, so it must be a word of its own");
+                    };
+                    pieces.extend(Template::parse(value, verb, &[])?.0);
+                }
+                other => pieces.push(other.clone()),
+            }
+        }
+        Ok(vec![Template(pieces)])
+    }
+
+    /// The word itself when it has no placeholder.
+    pub fn plain(&self) -> Option<String> {
+        match self.0.as_slice() {
+            [Piece::Plain(word)] => Some(word.clone()),
+            _ => None,
+        }
+    }
+
+    /// The words this one stands for in a step.
+    pub fn expand(&self, part: &Part) -> Result<Vec<String>> {
+        if let [Piece::EachBase(prefix)] = self.0.as_slice() {
+            let words = part.bases.iter().map(|base| Ok(format!("{prefix}{}", path_text(base)?)));
+            return words.collect();
+        }
+        let mut word = String::new();
+        for piece in &self.0 {
+            match piece {
+                Piece::Plain(plain) => word.push_str(plain),
+                Piece::Placeholder(name) => word.push_str(&part.value(name)?),
+                Piece::EachBase(_) => bail!("{{each-base:…}} must be a word of its own"),
+            }
+        }
+        Ok(vec![word])
+    }
+}
+
+impl Part<'_> {
+    fn value(&self, name: &str) -> Result<String> {
+        let base = || self.base.context("there is no base in this step");
+        let value = match name {
+            "tmp" => Some(self.tmp.to_string()),
+            "name" => Some(self.name.to_string()),
+            "image" => self.image.map(|(path, _)| path.to_string()),
+            "image-bytes" => self.image.map(|(_, bytes)| bytes.to_string()),
+            "store" => self.store.map(str::to_string),
+            "url" => self.url.map(str::to_string),
+            "out" => self.out.map(str::to_string),
+            "base" => Some(path_text(base()?)?.to_string()),
+            "base-name" => Some(base()?.name.clone()),
+            "base-bytes" => Some(base()?.bytes.to_string()),
+            _ => None,
+        };
+        value.with_context(|| format!("{{{name}}} has no value in this step"))
+    }
+}
+
+fn placeholder(name: &str, verb: Verb, params: &[String]) -> Result<Piece> {
+    if params.iter().any(|param| param == name) {
+        return Ok(Piece::Placeholder(name.to_string()));
+    }
+    if let Some(prefix) = name.strip_prefix(EACH_BASE) {
+        ensure!(verb.takes_each_base(), "{{each-base:…}} has no place in {}: it belongs to [publish] and [update-from-base]", verb.table());
+        return Ok(Piece::EachBase(prefix.to_string()));
+    }
+    let known = PLACEHOLDERS.iter().map(|(known, _)| *known).chain(params.iter().map(String::as_str));
+    let Some((_, verbs)) = PLACEHOLDERS.iter().find(|(known, _)| *known == name) else {
+        bail!("unknown placeholder {{{name}}}{}", words::meant(name, known));
+    };
+    if !verbs.contains(&verb) {
+        let tables: Vec<&str> = verbs.iter().map(|verb| verb.table()).collect();
+        bail!("{{{name}}} has no place in {}: it belongs to {}", verb.table(), tables.join(" and "));
+    }
+    Ok(Piece::Placeholder(name.to_string()))
+}
+
+fn path_text(base: &Image) -> Result<&str> {
+    base.path.to_str().with_context(|| format!("{}: the path is not UTF-8", base.path.display()))
+}

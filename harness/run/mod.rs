@@ -1,0 +1,277 @@
+//! A run: scenarios become rows in a results folder. Started again after any end, it goes on where it stopped.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::image::Image;
+use crate::method::Contender;
+use crate::plan::{Planned, Trial, plan};
+use crate::record::{self, Check, Fact, Host, Key, Results, Row, RowFile, SCHEMA};
+use crate::scenario::Scenario;
+use crate::source::cache::Cache;
+use trial::Setting;
+
+pub mod host;
+mod ledger;
+mod trial;
+
+/// What is to be run, and where its rows go.
+pub struct Order {
+    /// Each with the methods that may take part in it.
+    pub scenarios: Vec<(Scenario, Vec<Contender>)>,
+    pub into: PathBuf,
+    /// Do failed steps again: their rows are dropped first.
+    pub retry: bool,
+    /// Write one CSV per update of what crossed the wire, object by object.
+    pub objects: bool,
+}
+
+/// What a run has to tell while it goes on.
+pub enum News<'a> {
+    /// An image is being made, hashed or verified.
+    Image { scenario: &'a str, image: &'a str, text: &'a str },
+    Warning(&'a str),
+    /// The plan stands: this many steps, of which so many have their row already.
+    Planned { steps: usize, done: usize },
+    Starting(&'a Planned),
+    Row(&'a Row),
+}
+
+/// How a run ended, over all rows of its plan, new and old.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Summary {
+    pub verified: usize,
+    pub failed: usize,
+    pub skipped: usize,
+    /// Rows that were there before.
+    pub old: usize,
+}
+
+/// Runs every step of the order that has no row yet.
+///
+/// An error is bad input or the lab's own trouble; a step that fails is a row and is counted in the summary.
+pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<Summary> {
+    let mut ready = Vec::new();
+    for (scenario, contenders) in &order.scenarios {
+        ready.push(prepare(scenario, contenders, cache, tell)?);
+    }
+    let folder = Folder::open(&order.into)?;
+    folder.check_rows(&ready)?;
+    folder.write_about(&ready)?;
+    let (mut rows, there) = folder.rows(&ready, order.retry)?;
+
+    let trials: Vec<(&Ready, Trial)> =
+        ready.iter().flat_map(|ready| plan(ready.scenario).into_iter().map(move |trial| (ready, trial))).collect();
+    let planned: Vec<&Planned> = trials.iter().flat_map(|(_, trial)| &trial.steps).collect();
+    let done: BTreeMap<Key, Check> = there.iter().map(|row| (row.key(), row.check)).collect();
+    let old = planned.iter().filter(|planned| done.contains_key(&planned.key)).count();
+    tell(News::Planned { steps: planned.len(), done: old });
+
+    let mut checks: Vec<Check> = planned.iter().filter_map(|planned| done.get(&planned.key).copied()).collect();
+    let tell = std::cell::RefCell::new(tell);
+    for (ready, trial) in &trials {
+        let setting = ready.setting(trial, &folder, order.objects)?;
+        trial::run(
+            trial,
+            &setting,
+            &done,
+            &mut rows,
+            &mut |planned| (tell.borrow_mut())(News::Starting(planned)),
+            &mut |row| {
+                checks.push(row.check);
+                (tell.borrow_mut())(News::Row(row));
+            },
+        )?;
+    }
+    trial::clear(&folder.work())?;
+    let count = |wanted: fn(&Check) -> bool| checks.iter().filter(|check| wanted(check)).count();
+    Ok(Summary {
+        verified: count(|check| matches!(check, Check::Exact | Check::Tree)),
+        failed: count(|check| *check == Check::Failed),
+        skipped: count(|check| *check == Check::Skipped),
+        old,
+    })
+}
+
+/// A scenario with its images saved and its methods asked for their versions.
+struct Ready<'a> {
+    scenario: &'a Scenario,
+    images: Vec<Image>,
+    facts: Vec<Fact>,
+    contenders: &'a [Contender],
+    /// By method name: its version here, or why it can't run here.
+    versions: BTreeMap<String, std::result::Result<String, String>>,
+}
+
+fn prepare<'a>(
+    scenario: &'a Scenario,
+    contenders: &'a [Contender],
+    cache: &Cache,
+    tell: &mut dyn FnMut(News),
+) -> Result<Ready<'a>> {
+    let (images, facts) = save_images(scenario, cache, false, tell)?;
+    let mut versions = BTreeMap::new();
+    for name in &scenario.methods {
+        let contender = find(contenders, name)?;
+        versions.insert(name.clone(), contender.version().map_err(|why| format!("{why:#}")));
+    }
+    Ok(Ready { scenario, images, facts, contenders, versions })
+}
+
+/// Saves every image of a scenario, or finds it saved, and brings what is known of them.
+pub fn save_images(
+    scenario: &Scenario,
+    cache: &Cache,
+    refresh: bool,
+    tell: &mut dyn FnMut(News),
+) -> Result<(Vec<Image>, Vec<Fact>)> {
+    let (mut images, mut facts) = (Vec::new(), Vec::new());
+    for spec in &scenario.images {
+        let tell_cell = std::cell::RefCell::new(&mut *tell);
+        let say = |text: &str| (tell_cell.borrow_mut())(News::Image { scenario: &scenario.name, image: &spec.name, text });
+        let saved = cache
+            .save(&scenario.name, &spec.name, &spec.source, refresh, &say)
+            .with_context(|| format!("{}: image `{}`", scenario.path.display(), spec.name))?;
+        for warning in &saved.warnings {
+            tell(News::Warning(&format!("{}: image `{}`: {warning}", scenario.name, spec.name)));
+        }
+        facts.extend(saved.facts.iter().map(|(fact, value)| Fact {
+            schema: SCHEMA,
+            scenario: scenario.name.clone(),
+            image: spec.name.clone(),
+            base: String::new(),
+            fact: fact.clone(),
+            value: value.clone(),
+        }));
+        images.push(saved.image);
+    }
+    Ok((images, facts))
+}
+
+fn find<'a>(contenders: &'a [Contender], name: &str) -> Result<&'a Contender> {
+    contenders.iter().find(|contender| contender.name() == name).with_context(|| format!("no method {name}"))
+}
+
+impl Ready<'_> {
+    fn setting(&self, trial: &Trial, folder: &Folder, objects: bool) -> Result<Setting<'_>> {
+        let place = format!("{}.{}.{}", trial.scenario, trial.method.replace('/', "-"), trial.sample);
+        Ok(Setting {
+            images: &self.images,
+            contender: find(self.contenders, &trial.method)?,
+            version: self.versions[&trial.method].clone(),
+            limits: self.scenario.limits,
+            folder: folder.work().join(place),
+            guard: folder.guard(),
+            objects: objects.then(|| folder.dir.join("objects")),
+        })
+    }
+}
+
+/// The results folder, held by this run alone.
+struct Folder {
+    dir: PathBuf,
+    /// Locked for as long as the run lives.
+    _lock: File,
+}
+
+impl Folder {
+    fn open(dir: &Path) -> Result<Folder> {
+        let work = dir.join("work");
+        fs::create_dir_all(&work).with_context(|| format!("make the results folder {}", dir.display()))?;
+        let dir = fs::canonicalize(dir).with_context(|| format!("find {}", dir.display()))?;
+        let lock = lock_file(&dir.join(".run.lock"))?;
+        if lock.try_lock().is_err() {
+            bail!("{}: another run is writing here; wait for it, or choose another folder with --into", dir.display());
+        }
+        let folder = Folder { dir, _lock: lock };
+        // A step of a run that was killed dies within moments of it; nothing may touch a store until it has.
+        let guard = lock_file(&folder.guard())?;
+        guard.lock().with_context(|| format!("lock {}", folder.guard().display()))?;
+        Ok(folder)
+    }
+
+    fn work(&self) -> PathBuf {
+        self.dir.join("work")
+    }
+
+    fn guard(&self) -> PathBuf {
+        self.dir.join(".step.lock")
+    }
+
+    /// Refuses to put rows beside others they can't be compared with.
+    fn check_rows(&self, ready: &[Ready]) -> Result<()> {
+        if !self.dir.join("rows.csv").exists() {
+            return Ok(());
+        }
+        let (_, rows) = RowFile::open(&self.dir)?;
+        let elsewhere = "choose another folder with --into";
+        for row in &rows {
+            let Some(ready) = ready.iter().find(|ready| ready.scenario.name == row.scenario) else { continue };
+            if let Some(image) = ready.images.iter().find(|image| image.name == row.image) {
+                ensure!(
+                    image.sha256 == row.image_sha256,
+                    "{}: holds rows for another image `{}` (sha256 {}…, now {}…); {elsewhere}",
+                    self.dir.display(), image.name, &row.image_sha256[..12], &image.sha256[..12]
+                );
+            }
+            if let (true, Some(Ok(version))) = (row.verified(), ready.versions.get(&row.method)) {
+                ensure!(
+                    *version == row.version,
+                    "{}: holds rows of {} made with `{}`, now it is `{version}`; {elsewhere}",
+                    self.dir.display(), row.method, row.version
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes host.toml and facts.csv, keeping what an earlier run said of other scenarios and methods.
+    fn write_about(&self, ready: &[Ready]) -> Result<()> {
+        let before = if self.dir.join("rows.csv").exists() { Results::load(&self.dir)? } else { Results::default() };
+        let mut host = Host { methods: before.host.methods, skipped: before.host.skipped, ..host::look() };
+        for (name, version) in ready.iter().flat_map(|ready| &ready.versions) {
+            host.methods.remove(name);
+            host.skipped.remove(name);
+            match version {
+                Ok(version) => host.methods.insert(name.clone(), version.clone()),
+                Err(why) => host.skipped.insert(name.clone(), why.clone()),
+            };
+        }
+        record::write_host(&self.dir, &host)?;
+        let ours = |fact: &Fact| ready.iter().any(|ready| ready.scenario.name == fact.scenario);
+        let mut facts: Vec<Fact> = before.facts.into_iter().filter(|fact| !ours(fact)).collect();
+        facts.extend(ready.iter().flat_map(|ready| ready.facts.clone()));
+        record::write_facts(&self.dir, &facts)
+    }
+
+    /// The rows that stand, and the file to add to. Rows of tools that have arrived since are dropped, and with
+    /// `retry` those that failed.
+    fn rows(&self, ready: &[Ready], retry: bool) -> Result<(RowFile, Vec<Row>)> {
+        let (file, rows) = RowFile::open(&self.dir)?;
+        let again = |row: &Row| {
+            let Some(ready) = ready.iter().find(|ready| ready.scenario.name == row.scenario) else { return false };
+            match row.check {
+                // A row with a version was skipped for its image, which is as it was.
+                Check::Skipped => {
+                    row.version.is_empty() && ready.versions.get(&row.method).is_some_and(|version| version.is_ok())
+                }
+                Check::Failed => retry && ready.scenario.methods.contains(&row.method),
+                Check::Exact | Check::Tree => false,
+            }
+        };
+        if !rows.iter().any(again) {
+            return Ok((file, rows));
+        }
+        let keep: Vec<Row> = rows.into_iter().filter(|row| !again(row)).collect();
+        drop(file);
+        record::rewrite_rows(&self.dir, &keep)?;
+        RowFile::open(&self.dir)
+    }
+}
+
+fn lock_file(path: &Path) -> Result<File> {
+    File::options().create(true).append(true).open(path).with_context(|| format!("open {}", path.display()))
+}

@@ -1,0 +1,95 @@
+//! A run that is killed at any moment goes on where it stopped: nothing is lost, doubled or torn.
+
+use std::process::Stdio;
+use std::time::Duration;
+
+use crate::bench::{Bench, noise, repeatable};
+
+/// A tool that rewrites its store in place, so that only doing its publishes again can take it back.
+const IN_PLACE: &str = r#"
+about = "appends every image to one file"
+version = ["sh", "--version"]
+[publish]
+run = [["sh", "-c", "cat \"$0\" >> \"$1/all\"; sleep 0.03; wc -c < \"$1/all\" > \"$1/$2\"; wc -c < \"$0\" >> \"$1/$2\"", "{image}", "{store}", "{name}"]]
+[update]
+run = [["sh", "-c", "curl -sf -o at $0/$1 && curl -sf -o all $0/all && head -c $(head -n 1 at) all | tail -c $(tail -n 1 at) > $2", "{url}", "{name}", "{out}"]]
+"#;
+
+fn bench() -> Bench {
+    let bench = Bench::new();
+    let mut methods = vec!["raw", "fastcdc/16k", "zstd-patch/3"];
+    if crate::bench::has("curl") {
+        bench.write("scenarios/methods/in-place.toml", IN_PLACE.replace("[\"sh\", \"--version\"]", "[\"curl\", \"--version\"]"));
+        methods.push("in-place");
+    }
+    bench.pair("cut", &methods);
+    let text = std::fs::read_to_string(bench.path("scenarios/cut.toml")).unwrap();
+    bench.write("scenarios/cut.toml", text.replacen("methods", "samples = 2\nmethods", 1));
+    bench
+}
+
+#[test]
+fn ten_kills_at_random_moments_change_no_row() {
+    let bench = bench();
+    bench.expect(&["run", "cut", "--into", "results/whole"], 0);
+    let moments = noise(std::process::id().into(), 10);
+    let mut killed = 0;
+    for moment in moments {
+        let mut child = bench
+            .command(&["run", "cut", "--into", "results/cut"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        // A random moment of a run that takes some hundred ms; nothing is asserted of the time.
+        std::thread::sleep(Duration::from_millis(u64::from(moment) * 2 / 3));
+        killed += usize::from(child.try_wait().unwrap().is_none());
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    assert!(killed > 0, "every run was over before its kill");
+    bench.expect(&["run", "cut", "--into", "results/cut"], 0);
+    assert_eq!(repeatable(&bench.rows("results/cut")), repeatable(&bench.rows("results/whole")));
+    assert!(!bench.path("results/cut/work").exists(), "nothing is left behind");
+}
+
+#[test]
+fn finished_steps_are_not_done_again() {
+    let bench = bench();
+    bench.expect(&["run", "cut", "--into", "results/r"], 0);
+    let before = std::fs::read(bench.path("results/r/rows.csv")).unwrap();
+    let err = bench.expect(&["run", "cut", "--into", "results/r"], 0);
+    assert!(err.contains("nothing was left to do"), "{err}");
+    assert_eq!(std::fs::read(bench.path("results/r/rows.csv")).unwrap(), before);
+}
+
+#[test]
+fn a_torn_last_line_is_mended() {
+    let bench = bench();
+    bench.expect(&["run", "cut", "--into", "results/whole"], 0);
+    bench.expect(&["run", "cut", "--into", "results/r"], 0);
+    let rows = bench.path("results/r/rows.csv");
+    let text = std::fs::read(&rows).unwrap();
+    std::fs::write(&rows, &text[..text.len() - 40]).unwrap();
+    bench.expect(&["run", "cut", "--into", "results/r"], 0);
+    assert_eq!(repeatable(&bench.rows("results/r")), repeatable(&bench.rows("results/whole")));
+}
+
+#[test]
+fn two_runs_into_one_folder_are_refused() {
+    let bench = bench();
+    bench.write("results/r/.run.lock", "");
+    let lock = std::fs::File::open(bench.path("results/r/.run.lock")).unwrap();
+    lock.lock().unwrap();
+    let err = bench.expect(&["run", "cut", "--into", "results/r"], 2);
+    assert!(err.contains("another run is writing here"), "{err}");
+}
+
+#[test]
+fn rows_of_other_images_are_not_mixed_in() {
+    let bench = bench();
+    bench.expect(&["run", "cut", "--into", "results/r"], 0);
+    bench.write("scenarios/new.bin", noise(3, 1000));
+    let err = bench.expect(&["run", "cut", "--into", "results/r"], 2);
+    assert!(err.contains("holds rows for another image `new`"), "{err}");
+}
