@@ -51,11 +51,22 @@ pub struct Account {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum End {
     Well,
-    Exit { program: String, code: i32 },
-    Signal { program: String, signal: i32 },
-    NotStarted { program: String, why: String },
+    Exit {
+        program: String,
+        code: i32,
+    },
+    Signal {
+        program: String,
+        signal: i32,
+    },
+    NotStarted {
+        program: String,
+        why: String,
+    },
     TimeLimit,
-    MemoryLimit { bytes: u64 },
+    MemoryLimit {
+        bytes: u64,
+    },
     /// The lab that asked for the step is gone; nobody reads this.
     Orphaned,
 }
@@ -72,7 +83,10 @@ pub struct Ran {
 /// An error here is the lab's own trouble (the shim could not be started); a step that fails is an `Ok` whose
 /// `end` says how.
 pub fn run(work: &Work) -> Result<Ran> {
-    run_under(&std::env::current_exe().context("find this program, to start its shim")?, work)
+    run_under(
+        &std::env::current_exe().context("find this program, to start its shim")?,
+        work,
+    )
 }
 
 /// The same with the program whose shim is used given by path: delta-lab, when the caller is another program.
@@ -91,7 +105,11 @@ pub fn run_under(shim: &Path, work: &Work) -> Result<Ran> {
         .run()
         .with_context(|| format!("start the shim {}", shim.display()))?;
     if !answer.status.success() {
-        bail!("the shim ended with {}: {}", answer.status, String::from_utf8_lossy(&answer.stderr).trim());
+        bail!(
+            "the shim ended with {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.stderr).trim()
+        );
     }
     serde_json::from_slice(&answer.stdout).context("read the shim's answer")
 }
@@ -103,13 +121,20 @@ impl Work {
             End::Well => return None,
             End::Exit { program, code } => format!("{program} exited with {code}"),
             End::Signal { program, signal } => {
-                let name = nix::sys::signal::Signal::try_from(*signal).map_or("unknown", |signal| signal.as_str());
+                let name = nix::sys::signal::Signal::try_from(*signal)
+                    .map_or("unknown", |signal| signal.as_str());
                 format!("{program} was killed by signal {signal} ({name})")
             }
             End::NotStarted { program, why } => format!("{program} could not be started: {why}"),
-            End::TimeLimit => format!("killed at the time limit of {} s", self.limits.time.as_secs_f64()),
+            End::TimeLimit => format!(
+                "killed at the time limit of {} s",
+                self.limits.time.as_secs_f64()
+            ),
             End::MemoryLimit { bytes } => {
-                format!("killed at the memory limit of {} bytes, holding {bytes}", self.limits.memory_bytes)
+                format!(
+                    "killed at the memory limit of {} bytes, holding {bytes}",
+                    self.limits.memory_bytes
+                )
             }
             End::Orphaned => "the lab went away".to_string(),
         };
@@ -122,10 +147,15 @@ impl Work {
 
 /// The last line or two of a log, on one line, at most 300 characters.
 fn last_words(log: &Path) -> String {
-    let Ok(tail) = tail(log, 4096) else { return String::new() };
+    let Ok(tail) = tail(log, 4096) else {
+        return String::new();
+    };
     // A progress meter rewrites its line with carriage returns; only what stood last was meant to stay.
-    let lines: Vec<&str> =
-        tail.lines().map(|line| line.rsplit('\r').next().unwrap_or(line).trim()).filter(|line| !line.is_empty()).collect();
+    let lines: Vec<&str> = tail
+        .lines()
+        .map(|line| line.rsplit('\r').next().unwrap_or(line).trim())
+        .filter(|line| !line.is_empty())
+        .collect();
     let words = lines[lines.len().saturating_sub(2)..].join(" / ");
     match words.char_indices().nth_back(299) {
         Some((from, _)) => format!("…{}", &words[from..]),
@@ -135,9 +165,14 @@ fn last_words(log: &Path) -> String {
 
 fn tail(path: &Path, bytes: u64) -> Result<String> {
     let mut file = fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
-    let length = file.metadata().with_context(|| format!("look at {}", path.display()))?.len();
-    file.seek(SeekFrom::Start(length.saturating_sub(bytes))).with_context(|| format!("seek in {}", path.display()))?;
+    let length = file
+        .metadata()
+        .with_context(|| format!("look at {}", path.display()))?
+        .len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))
+        .with_context(|| format!("seek in {}", path.display()))?;
     let mut tail = Vec::new();
-    file.read_to_end(&mut tail).with_context(|| format!("read {}", path.display()))?;
+    file.read_to_end(&mut tail)
+        .with_context(|| format!("read {}", path.display()))?;
     Ok(String::from_utf8_lossy(&tail).into_owned())
 }

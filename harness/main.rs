@@ -12,7 +12,10 @@ fn main() -> ExitCode {
     match words.next().as_deref() {
         Some(shim::WORD) => shim::main(),
         Some(method::STEP_WORD) => {
-            let (name, call) = (words.next().unwrap_or_default(), words.next().unwrap_or_default());
+            let (name, call) = (
+                words.next().unwrap_or_default(),
+                words.next().unwrap_or_default(),
+            );
             match method::do_step(&name, &call) {
                 Ok(()) => ExitCode::SUCCESS,
                 Err(error) => {

@@ -30,7 +30,12 @@ pub struct Planned {
 pub fn plan(scenario: &Scenario) -> Vec<Trial> {
     let samples = 1..=scenario.samples;
     samples
-        .flat_map(|sample| scenario.methods.iter().map(move |method| trial(scenario, method, sample)))
+        .flat_map(|sample| {
+            scenario
+                .methods
+                .iter()
+                .map(move |method| trial(scenario, method, sample))
+        })
         .collect()
 }
 
@@ -39,18 +44,31 @@ fn trial(scenario: &Scenario, method: &str, sample: u32) -> Trial {
     let publishes = (0..=newest).map(|image| (Step::Publish, image, (0..image).collect()));
     let full = std::iter::once((Step::Update, newest, Vec::new()));
     let deltas = (0..newest).map(|base| (Step::Update, newest, vec![base]));
-    let steps = publishes.chain(full).chain(deltas).map(|(step, image, bases): (_, _, Vec<usize>)| Planned {
-        step,
-        image,
-        key: Key {
-            scenario: scenario.name.clone(),
-            method: method.to_string(),
-            step,
-            image: scenario.images[image].name.clone(),
-            base: bases.iter().map(|&base| scenario.images[base].name.as_str()).collect::<Vec<_>>().join("+"),
-            sample,
-        },
-        bases,
-    });
-    Trial { scenario: scenario.name.clone(), method: method.to_string(), sample, steps: steps.collect() }
+    let steps =
+        publishes
+            .chain(full)
+            .chain(deltas)
+            .map(|(step, image, bases): (_, _, Vec<usize>)| Planned {
+                step,
+                image,
+                key: Key {
+                    scenario: scenario.name.clone(),
+                    method: method.to_string(),
+                    step,
+                    image: scenario.images[image].name.clone(),
+                    base: bases
+                        .iter()
+                        .map(|&base| scenario.images[base].name.as_str())
+                        .collect::<Vec<_>>()
+                        .join("+"),
+                    sample,
+                },
+                bases,
+            });
+    Trial {
+        scenario: scenario.name.clone(),
+        method: method.to_string(),
+        sample,
+        steps: steps.collect(),
+    }
 }

@@ -96,15 +96,29 @@ pub fn find(word: &str) -> Result<PathBuf> {
         return Ok(shipped);
     }
     let known = shipped_names();
-    ensure!(!known.is_empty(), "no scenario `{word}`: there is no folder scenarios/ here; go to the checkout, or give a path");
-    bail!("no scenario `{word}` in scenarios/{}", words::meant(word, known.iter().map(String::as_str)))
+    ensure!(
+        !known.is_empty(),
+        "no scenario `{word}`: there is no folder scenarios/ here; go to the checkout, or give a path"
+    );
+    bail!(
+        "no scenario `{word}` in scenarios/{}",
+        words::meant(word, known.iter().map(String::as_str))
+    )
 }
 
 /// Names of the scenarios in scenarios/, in order.
 pub fn shipped_names() -> Vec<String> {
     let entries = fs::read_dir("scenarios").into_iter().flatten().flatten();
     let mut names: Vec<String> = entries
-        .filter_map(|entry| Some(entry.file_name().to_str()?.strip_suffix(".toml")?.to_string()))
+        .filter_map(|entry| {
+            Some(
+                entry
+                    .file_name()
+                    .to_str()?
+                    .strip_suffix(".toml")?
+                    .to_string(),
+            )
+        })
         .collect();
     names.sort();
     names
@@ -116,20 +130,47 @@ impl Scenario {
         let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
         let table: Table = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
         let at = |offset: usize| format!("{}:{}", path.display(), words::line(&text, offset));
-        let name = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default().to_string();
-        ensure!(words::is_name(&name), "{}: a scenario's file name is letters, digits, `.`, `_` and `-`", path.display());
+        let name = path
+            .file_stem()
+            .and_then(|stem| stem.to_str())
+            .unwrap_or_default()
+            .to_string();
+        ensure!(
+            words::is_name(&name),
+            "{}: a scenario's file name is letters, digits, `.`, `_` and `-`",
+            path.display()
+        );
         let folder = fs::canonicalize(path).with_context(|| format!("find {}", path.display()))?;
         let folder = folder.parent().context("a file has a folder")?;
 
-        ensure!(table.samples > 0, "{}: samples = 0 measures nothing", path.display());
-        ensure!(!table.methods.is_empty(), "{}: methods is empty; `raw` is always worth having", path.display());
-        ensure!(!table.image.is_empty(), "{}: no [[image]]; two make a pair", path.display());
+        ensure!(
+            table.samples > 0,
+            "{}: samples = 0 measures nothing",
+            path.display()
+        );
+        ensure!(
+            !table.methods.is_empty(),
+            "{}: methods is empty; `raw` is always worth having",
+            path.display()
+        );
+        ensure!(
+            !table.image.is_empty(),
+            "{}: no [[image]]; two make a pair",
+            path.display()
+        );
         let mut methods = Vec::new();
         for method in &table.methods {
             let word = method.get_ref();
             let place = at(method.span().start);
-            ensure!(known.contains(word), "{place}: unknown method `{word}`{}", words::meant(word, known.iter().map(String::as_str)));
-            ensure!(!methods.contains(word), "{place}: method `{word}` stands twice");
+            ensure!(
+                known.contains(word),
+                "{place}: unknown method `{word}`{}",
+                words::meant(word, known.iter().map(String::as_str))
+            );
+            ensure!(
+                !methods.contains(word),
+                "{place}: method `{word}` stands twice"
+            );
             methods.push(word.clone());
         }
         let mut images: Vec<ImageSpec> = Vec::new();
@@ -137,12 +178,18 @@ impl Scenario {
         for image in &table.image {
             let place = at(image.span().start);
             let spec = image_spec(image.get_ref(), folder, &mut history).context(place.clone())?;
-            ensure!(images.iter().all(|other| other.name != spec.name), "{place}: image name `{}` stands twice", spec.name);
+            ensure!(
+                images.iter().all(|other| other.name != spec.name),
+                "{place}: image name `{}` stands twice",
+                spec.name
+            );
             images.push(spec);
         }
         let limits = Limits {
             time: table.time_limit_s.map_or(TIME_LIMIT, Duration::from_secs),
-            memory_bytes: table.memory_limit_mib.map_or_else(three_quarters_of_memory, |mib| mib << 20),
+            memory_bytes: table
+                .memory_limit_mib
+                .map_or_else(three_quarters_of_memory, |mib| mib << 20),
         };
         Ok(Scenario {
             name,
@@ -157,15 +204,26 @@ impl Scenario {
 }
 
 /// One [[image]] table made a source. `history` carries the synthetic release before this one.
-fn image_spec(table: &ImageTable, folder: &Path, history: &mut Option<Release>) -> Result<ImageSpec> {
+fn image_spec(
+    table: &ImageTable,
+    folder: &Path,
+    history: &mut Option<Release>,
+) -> Result<ImageSpec> {
     let name = &table.name;
-    ensure!(words::is_name(name), "image name `{name}`: letters, digits, `.`, `_` and `-` only, as it becomes part of file names and URLs");
+    ensure!(
+        words::is_name(name),
+        "image name `{name}`: letters, digits, `.`, `_` and `-` only, as it becomes part of file names and URLs"
+    );
     let mut sources = Vec::new();
     if let Some(reference) = &table.docker {
-        sources.push(Source::Docker { reference: reference.clone() });
+        sources.push(Source::Docker {
+            reference: reference.clone(),
+        });
     }
     if let Some(path) = &table.file {
-        sources.push(Source::File { path: folder.join(path) });
+        sources.push(Source::File {
+            path: folder.join(path),
+        });
     }
     if let Some(argv) = &table.command {
         sources.push(Source::Command { argv: argv.clone() });
@@ -190,30 +248,58 @@ fn image_spec(table: &ImageTable, folder: &Path, history: &mut Option<Release>) 
         }
     }
     if let Some(synthetic) = &table.synthetic {
-        let release = next_release(synthetic, history.take()).with_context(|| format!("image `{name}`: synthetic"))?;
+        let release = next_release(synthetic, history.take())
+            .with_context(|| format!("image `{name}`: synthetic"))?;
         *history = Some(release.clone());
         sources.push(Source::Synthetic(release));
     }
-    ensure!(sources.len() < 2, "image `{name}` has {} sources, one is meant", sources.len());
+    ensure!(
+        sources.len() < 2,
+        "image `{name}` has {} sources, one is meant",
+        sources.len()
+    );
     let source = sources.pop().with_context(|| {
-        format!("image `{name}` has no source: give it one of docker, file, command, build, synthetic")
+        format!(
+            "image `{name}` has no source: give it one of docker, file, command, build, synthetic"
+        )
     })?;
-    Ok(ImageSpec { name: name.clone(), source })
+    Ok(ImageSpec {
+        name: name.clone(),
+        source,
+    })
 }
 
 /// The first synthetic image states seed and size; each later one states what changed.
 fn next_release(table: &SyntheticTable, before: Option<Release>) -> Result<Release> {
     match (before, table) {
-        (None, SyntheticTable { seed: Some(seed), mib: Some(mib), changes: None }) => {
-            Ok(Release { seed: *seed, mib: *mib, changes: Vec::new() })
-        }
-        (Some(before), SyntheticTable { seed: None, mib: None, changes: Some(changes) }) => {
+        (
+            None,
+            SyntheticTable {
+                seed: Some(seed),
+                mib: Some(mib),
+                changes: None,
+            },
+        ) => Ok(Release {
+            seed: *seed,
+            mib: *mib,
+            changes: Vec::new(),
+        }),
+        (
+            Some(before),
+            SyntheticTable {
+                seed: None,
+                mib: None,
+                changes: Some(changes),
+            },
+        ) => {
             let mut release = before;
             release.changes.push(changes.clone());
             Ok(release)
         }
         (None, _) => bail!("the first release takes {{ seed = …, mib = … }} and no changes"),
-        (Some(_), _) => bail!("a later release takes {{ changes = […] }} alone; seed and size are the first one's"),
+        (Some(_), _) => bail!(
+            "a later release takes {{ changes = […] }} alone; seed and size are the first one's"
+        ),
     }
 }
 

@@ -47,13 +47,16 @@ fn answer() -> Result<()> {
     let _guard = match &work.guard {
         Some(path) => {
             let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-            file.lock_shared().with_context(|| format!("lock {}", path.display()))?;
+            file.lock_shared()
+                .with_context(|| format!("lock {}", path.display()))?;
             Some(file)
         }
         None => None,
     };
     let ran = run(&work, lab)?;
-    io::stdout().write_all(&serde_json::to_vec(&ran).context("write the answer")?).context("print the answer")
+    io::stdout()
+        .write_all(&serde_json::to_vec(&ran).context("write the answer")?)
+        .context("print the answer")
 }
 
 fn run(work: &Work, lab: Pid) -> Result<Ran> {
@@ -82,7 +85,12 @@ fn run(work: &Work, lab: Pid) -> Result<Ran> {
     let mut end = End::Well;
     for command in &work.commands {
         end = run_one(command, work, &log);
-        if end != End::Well || killed_for.lock().expect("the watcher does not panic").is_some() {
+        if end != End::Well
+            || killed_for
+                .lock()
+                .expect("the watcher does not panic")
+                .is_some()
+        {
             break;
         }
     }
@@ -95,12 +103,18 @@ fn run(work: &Work, lab: Pid) -> Result<Ran> {
     // What the step left running is not part of it, and must not outlive it.
     kill_descendants();
     reap_all();
-    Ok(Ran { account: account(wall)?, end })
+    Ok(Ran {
+        account: account(wall)?,
+        end,
+    })
 }
 
 fn run_one(command: &[String], work: &Work, log: &File) -> End {
     let program = command.first().cloned().unwrap_or_default();
-    let not_started = |why: String| End::NotStarted { program: program.clone(), why };
+    let not_started = |why: String| End::NotStarted {
+        program: program.clone(),
+        why,
+    };
     let output = || log.try_clone().map(Stdio::from);
     let (stdout, stderr) = match (output(), output()) {
         (Ok(stdout), Ok(stderr)) => (stdout, stderr),
@@ -119,7 +133,10 @@ fn run_one(command: &[String], work: &Work, log: &File) -> End {
         Ok(status) => match (status.code(), status.signal()) {
             (Some(0), _) => End::Well,
             (Some(code), _) => End::Exit { program, code },
-            (None, signal) => End::Signal { program, signal: signal.unwrap_or_default() },
+            (None, signal) => End::Signal {
+                program,
+                signal: signal.unwrap_or_default(),
+            },
         },
     }
 }
@@ -155,19 +172,34 @@ fn descendants() -> Vec<Process> {
 
 /// The children of every thread of a process; none when it is gone.
 fn children(pid: i32) -> Vec<i32> {
-    let Ok(tasks) = Process::new(pid).and_then(|process| process.tasks()) else { return Vec::new() };
-    tasks.flatten().filter_map(|task| task.children().ok()).flatten().map(u32::cast_signed).collect()
+    let Ok(tasks) = Process::new(pid).and_then(|process| process.tasks()) else {
+        return Vec::new();
+    };
+    tasks
+        .flatten()
+        .filter_map(|task| task.children().ok())
+        .flatten()
+        .map(u32::cast_signed)
+        .collect()
 }
 
 fn resident_bytes(processes: &[Process]) -> u64 {
-    let pages: u64 = processes.iter().filter_map(|process| process.statm().ok()).map(|statm| statm.resident).sum();
+    let pages: u64 = processes
+        .iter()
+        .filter_map(|process| process.statm().ok())
+        .map(|statm| statm.resident)
+        .sum();
     pages * procfs::page_size()
 }
 
 fn proportional_bytes(processes: &[Process]) -> u64 {
     let rollup = |process: &Process| {
         let maps = process.smaps_rollup().ok()?;
-        maps.memory_map_rollup.iter().filter_map(|map| map.extension.map.get("Pss")).sum::<u64>().into()
+        maps.memory_map_rollup
+            .iter()
+            .filter_map(|map| map.extension.map.get("Pss"))
+            .sum::<u64>()
+            .into()
     };
     processes.iter().filter_map(rollup).sum()
 }
@@ -179,7 +211,11 @@ fn kill_descendants() {
     loop {
         let alive: Vec<Process> = descendants()
             .into_iter()
-            .filter(|process| process.stat().is_ok_and(|stat| stat.state != 'Z' && stat.state != 'X'))
+            .filter(|process| {
+                process
+                    .stat()
+                    .is_ok_and(|stat| stat.state != 'Z' && stat.state != 'X')
+            })
             .collect();
         if alive.is_empty() || Instant::now() > give_up {
             return;

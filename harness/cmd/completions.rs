@@ -13,6 +13,11 @@ pub struct Args {
 }
 
 pub fn run<Cli: CommandFactory>(args: &Args) -> Result<ExitCode> {
-    clap_complete::generate(args.shell, &mut Cli::command(), "delta-lab", &mut std::io::stdout());
+    clap_complete::generate(
+        args.shell,
+        &mut Cli::command(),
+        "delta-lab",
+        &mut std::io::stdout(),
+    );
     Ok(ExitCode::SUCCESS)
 }

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 
 use crate::record::Results;
-use crate::stats;
+use crate::{report, stats};
 
 /// Bytes, requests and files repeat exactly, so any difference is one; time never does, so it is not looked at. Rows
 /// made by another version of a method, or of another image, are listed as incomparable.
@@ -21,6 +21,10 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let (baseline, run) = (Results::load(&args.baseline)?, Results::load(&args.run)?);
     let comparison = stats::compare(&baseline.rows, &run.rows);
-    print!("{comparison}");
-    Ok(ExitCode::from(if comparison.is_equal() { 0 } else { super::FAILED }))
+    print!("{}", report::diff::text(&comparison)?);
+    Ok(ExitCode::from(if comparison.passes() {
+        0
+    } else {
+        super::FAILED
+    }))
 }

@@ -30,10 +30,17 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 fn show(scenario: &Scenario, contenders: &[Contender], steps: bool) {
     println!("{}: {}", scenario.name, scenario.about);
     for image in &scenario.images {
-        println!("  image   {:<14} {}", image.name, source_words(&image.source));
+        println!(
+            "  image   {:<14} {}",
+            image.name,
+            source_words(&image.source)
+        );
     }
     for name in &scenario.methods {
-        let version = contenders.iter().find(|contender| contender.name() == name).map(Contender::version);
+        let version = contenders
+            .iter()
+            .find(|contender| contender.name() == name)
+            .map(Contender::version);
         match version {
             Some(Ok(version)) => println!("  method  {name:<20} {version}"),
             Some(Err(why)) => println!("  method  {name:<20} skipped: {why:#}"),
@@ -42,12 +49,27 @@ fn show(scenario: &Scenario, contenders: &[Contender], steps: bool) {
     }
     let trials = plan(scenario);
     let all: usize = trials.iter().map(|trial| trial.steps.len()).sum();
-    println!("  {all} steps: {} methods x {} samples x {} steps", scenario.methods.len(), scenario.samples, all / trials.len().max(1));
+    println!(
+        "  {all} steps: {} methods x {} samples x {} steps",
+        scenario.methods.len(),
+        scenario.samples,
+        all / trials.len().max(1)
+    );
     if steps {
         for trial in &trials {
             for planned in &trial.steps {
-                let from = if planned.key.base.is_empty() { "nothing" } else { &planned.key.base };
-                println!("    {} sample {}: {} {} from {from}", trial.method, trial.sample, planned.step.word(), planned.key.image);
+                let from = if planned.key.base.is_empty() {
+                    "nothing"
+                } else {
+                    &planned.key.base
+                };
+                println!(
+                    "    {} sample {}: {} {} from {from}",
+                    trial.method,
+                    trial.sample,
+                    planned.step.word(),
+                    planned.key.image
+                );
             }
         }
     }
@@ -60,10 +82,19 @@ fn source_words(source: &Source) -> String {
         Source::File { path } => format!("file {}", path.display()),
         Source::Command { argv } => format!("command {}", argv.join(" ")),
         Source::Build { dir, no_cache, .. } => {
-            format!("docker build{} {}", if *no_cache { " --no-cache" } else { "" }, dir.display())
+            format!(
+                "docker build{} {}",
+                if *no_cache { " --no-cache" } else { "" },
+                dir.display()
+            )
         }
         Source::Synthetic(release) => {
-            format!("synthetic, seed {}, {} MiB, release {}", release.seed, release.mib, release.changes.len() + 1)
+            format!(
+                "synthetic, seed {}, {} MiB, release {}",
+                release.seed,
+                release.mib,
+                release.changes.len() + 1
+            )
         }
     }
 }

@@ -23,7 +23,10 @@ pub const FAILED: u8 = 1;
 /// Ships container images (or any big archive) to machines that hold an older one, by every method worth
 /// considering, through one metered wire, and writes down what each one cost.
 #[derive(Parser)]
-#[command(name = "delta-lab", version, after_help = "\
+#[command(
+    name = "delta-lab",
+    version,
+    after_help = "\
 Start here:
   delta-lab doctor              what can run on this machine, and how to get the rest
   delta-lab list quickstart     what a scenario would do; nothing is run
@@ -36,7 +39,8 @@ Exit codes: 0 all well (methods whose tool is missing are skipped by name);
 
 A SCENARIO is a file in scenarios/ named without its ending; any path to a .toml works too.
 How to write one, and how to add a tool of your own: scenarios/README.md.
-What the columns of rows.csv mean and how they were measured: results/README.md.")]
+What the columns of rows.csv mean and how they were measured: results/README.md."
+)]
 struct Cli {
     #[command(subcommand)]
     command: Command,

@@ -18,12 +18,20 @@ pub struct Progress {
 
 impl Progress {
     pub fn new() -> Progress {
-        Progress { bar: std::io::stderr().is_terminal().then(new_bar), steps: 0, done: 0 }
+        Progress {
+            bar: std::io::stderr().is_terminal().then(new_bar),
+            steps: 0,
+            done: 0,
+        }
     }
 
     pub fn tell(&mut self, news: News) {
         match news {
-            News::Image { scenario, image, text } => self.line(&format!("{scenario}: image {image}: {text}")),
+            News::Image {
+                scenario,
+                image,
+                text,
+            } => self.line(&format!("{scenario}: image {image}: {text}")),
             News::Warning(text) => self.line(&format!("warning: {text}")),
             News::Planned { steps, done } => {
                 (self.steps, self.done) = (steps, done);
@@ -99,11 +107,22 @@ fn outcome(row: &Row) -> String {
         Check::Failed => format!("{what}: FAILED: {}", row.error),
         Check::Exact | Check::Tree => {
             let moved = match (row.payload_bytes, row.store_bytes) {
-                (Some(payload), _) => format!("{} in {} requests", size(payload), row.requests.unwrap_or_default()),
+                (Some(payload), _) => format!(
+                    "{} in {} requests",
+                    size(payload),
+                    row.requests.unwrap_or_default()
+                ),
                 (None, Some(stored)) if stored >= 0 => {
-                    format!("{} stored in {} files", size(stored.unsigned_abs()), row.store_files.unwrap_or_default())
+                    format!(
+                        "{} stored in {} files",
+                        size(stored.unsigned_abs()),
+                        row.store_files.unwrap_or_default()
+                    )
                 }
-                (None, stored) => format!("{} fewer stored", size(stored.unwrap_or_default().unsigned_abs())),
+                (None, stored) => format!(
+                    "{} fewer stored",
+                    size(stored.unwrap_or_default().unsigned_abs())
+                ),
             };
             let seconds = Duration::from_nanos(row.wall_ns.unwrap_or_default()).as_secs_f64();
             format!("{what}: {moved}, {seconds:.2} s")

@@ -20,7 +20,8 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let dir = match &args.dir {
         Some(dir) => dir.clone(),
-        None => newest(Path::new("results")).context("there are no results in results/ yet: delta-lab run quickstart")?,
+        None => newest(Path::new("results"))
+            .context("there are no results in results/ yet: delta-lab run quickstart")?,
     };
     let results = Results::load(&dir)?;
     let written = report::write_all(&results, &dir)?;
@@ -34,10 +35,21 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// The folder whose rows were written last; the baseline is no run.
 fn newest(results: &Path) -> Option<PathBuf> {
-    let folders = fs::read_dir(results).ok()?.flatten().map(|entry| entry.path());
+    let folders = fs::read_dir(results)
+        .ok()?
+        .flatten()
+        .map(|entry| entry.path());
     folders
         .filter(|folder| folder.file_name().is_some_and(|name| name != "baseline"))
-        .filter_map(|folder| Some((fs::metadata(folder.join("rows.csv")).ok()?.modified().ok()?, folder)))
+        .filter_map(|folder| {
+            Some((
+                fs::metadata(folder.join("rows.csv"))
+                    .ok()?
+                    .modified()
+                    .ok()?,
+                folder,
+            ))
+        })
         .max()
         .map(|(_, folder)| folder)
 }

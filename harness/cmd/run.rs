@@ -31,36 +31,67 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    ensure!(!args.selection.scenarios.is_empty(), "name a scenario to run, such as quickstart; `delta-lab list` shows them all");
+    ensure!(
+        !args.selection.scenarios.is_empty(),
+        "name a scenario to run, such as quickstart; `delta-lab list` shows them all"
+    );
     let scenarios = args.selection.read()?;
     let cache = Cache::open()?;
     let into = args.into.clone().unwrap_or_else(default_folder);
-    let order = Order { scenarios, into: into.clone(), retry: args.retry, objects: args.objects };
+    let order = Order {
+        scenarios,
+        into: into.clone(),
+        retry: args.retry,
+        objects: args.objects,
+    };
     let mut progress = Progress::new();
     let summary = run::run(&order, &cache, &mut |news| progress.tell(news))?;
     drop(progress);
     if summary.old > 0 && summary.old == summary.verified + summary.failed + summary.skipped {
-        eprintln!("nothing was left to do; to measure again choose another folder with --into, to repeat what failed add --retry");
+        eprintln!(
+            "nothing was left to do; to measure again choose another folder with --into, to repeat what failed add --retry"
+        );
     }
     println!(
         "{} steps verified, {} failed, {} skipped: {}",
-        summary.verified, summary.failed, summary.skipped, into.join("rows.csv").display()
+        summary.verified,
+        summary.failed,
+        summary.skipped,
+        into.join("rows.csv").display()
     );
     println!("table and charts: delta-lab report {}", into.display());
-    Ok(ExitCode::from(if summary.failed > 0 { super::FAILED } else { 0 }))
+    Ok(ExitCode::from(if summary.failed > 0 {
+        super::FAILED
+    } else {
+        0
+    }))
 }
 
 /// Where this same command was cut short, or a folder named after today and this machine.
 fn default_folder() -> PathBuf {
     let results = Path::new("results");
-    let mut folders: Vec<PathBuf> = fs::read_dir(results).into_iter().flatten().flatten().map(|entry| entry.path()).collect();
+    let mut folders: Vec<PathBuf> = fs::read_dir(results)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .map(|entry| entry.path())
+        .collect();
     folders.sort();
     let command: Vec<String> = std::env::args().skip(1).collect();
     let cut_short = |folder: &PathBuf| {
         folder.join("work").is_dir()
-            && Results::load(folder).is_ok_and(|results| results.host.command.get(1..) == Some(command.as_slice()))
+            && Results::load(folder)
+                .is_ok_and(|results| results.host.command.get(1..) == Some(command.as_slice()))
     };
-    folders.into_iter().rev().find(cut_short).unwrap_or_else(|| {
-        results.join(format!("{}-{}", jiff::Zoned::now().strftime("%Y-%m-%d"), host::name()))
-    })
+    folders
+        .into_iter()
+        .rev()
+        .find(cut_short)
+        .unwrap_or_else(|| {
+            results.join(format!(
+                "{}-{}",
+                jiff::Zoned::now().strftime("%Y-%m-%d"),
+                host::name()
+            ))
+        })
 }

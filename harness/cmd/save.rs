@@ -26,11 +26,19 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let cache = Cache::open()?;
     for (scenario, _) in &scenarios {
         let mut progress = Progress::new();
-        let (images, _) = save_images(scenario, &cache, args.refresh, &mut |news| progress.tell(news))?;
+        let (images, _) = save_images(scenario, &cache, args.refresh, &mut |news| {
+            progress.tell(news)
+        })?;
         drop(progress);
         for image in images {
             let size = ByteSize(image.bytes).display().si();
-            println!("{} {}  {size}  sha256 {}  {}", scenario.name, image.name, image.sha256, image.path.display());
+            println!(
+                "{} {}  {size}  sha256 {}  {}",
+                scenario.name,
+                image.name,
+                image.sha256,
+                image.path.display()
+            );
         }
     }
     Ok(ExitCode::SUCCESS)

@@ -35,20 +35,36 @@ impl Selection {
         for word in &self.scenarios {
             let path = scenario::find(word)?;
             let contenders = method::all(&method_folders(&path))?;
-            let known: Vec<String> = contenders.iter().map(|contender| contender.name().to_string()).collect();
+            let known: Vec<String> = contenders
+                .iter()
+                .map(|contender| contender.name().to_string())
+                .collect();
             let mut scenario = Scenario::read(&path, &known)?;
             if !self.methods.is_empty() {
                 for method in &self.methods {
-                    ensure!(known.contains(method), "unknown method `{method}`{}", words::meant(method, known.iter().map(String::as_str)));
+                    ensure!(
+                        known.contains(method),
+                        "unknown method `{method}`{}",
+                        words::meant(method, known.iter().map(String::as_str))
+                    );
                 }
                 scenario.methods = self.methods.clone();
                 scenario.methods.dedup();
             }
             scenario.samples = self.samples.unwrap_or(scenario.samples);
-            scenario.limits.time = self.time_limit.map_or(scenario.limits.time, Duration::from_secs);
-            scenario.limits.memory_bytes = self.memory_limit.map_or(scenario.limits.memory_bytes, |mib| mib << 20);
+            scenario.limits.time = self
+                .time_limit
+                .map_or(scenario.limits.time, Duration::from_secs);
+            scenario.limits.memory_bytes = self
+                .memory_limit
+                .map_or(scenario.limits.memory_bytes, |mib| mib << 20);
             let twice = chosen.iter().any(|(other, _)| other.name == scenario.name);
-            ensure!(!twice, "{}: a scenario named `{}` stands twice on the command line", path.display(), scenario.name);
+            ensure!(
+                !twice,
+                "{}: a scenario named `{}` stands twice on the command line",
+                path.display(),
+                scenario.name
+            );
             chosen.push((scenario, contenders));
         }
         Ok(chosen)
@@ -60,13 +76,23 @@ impl Selection {
             return self.read();
         }
         let scenarios = scenario::shipped_names();
-        ensure!(!scenarios.is_empty(), "there is no folder scenarios/ here; go to the checkout, or give a path to a scenario file");
-        Selection { scenarios, methods: self.methods.clone(), ..*self }.read()
+        ensure!(
+            !scenarios.is_empty(),
+            "there is no folder scenarios/ here; go to the checkout, or give a path to a scenario file"
+        );
+        Selection {
+            scenarios,
+            methods: self.methods.clone(),
+            ..*self
+        }
+        .read()
     }
 }
 
 /// Where declared methods are looked for: beside the scenario, and in the folder's own scenarios/methods.
 pub fn method_folders(scenario: &Path) -> Vec<PathBuf> {
-    let beside = scenario.parent().map_or_else(|| PathBuf::from("methods"), |folder| folder.join("methods"));
+    let beside = scenario
+        .parent()
+        .map_or_else(|| PathBuf::from("methods"), |folder| folder.join("methods"));
     vec![beside, PathBuf::from("scenarios/methods")]
 }

@@ -35,8 +35,17 @@ pub trait Method {
 /// One step as a method is asked for it: all it is told, and so all it can use.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Call {
-    Publish { image: Image, bases: Vec<Image>, store: PathBuf },
-    Update { name: String, bases: Vec<Image>, url: String, out: PathBuf },
+    Publish {
+        image: Image,
+        bases: Vec<Image>,
+        store: PathBuf,
+    },
+    Update {
+        name: String,
+        bases: Vec<Image>,
+        url: String,
+        out: PathBuf,
+    },
 }
 
 /// First argument of the program when it is to do one step of a built-in method.
@@ -44,7 +53,10 @@ pub const STEP_WORD: &str = "__step";
 
 /// A method that takes part, built in or declared.
 pub enum Contender {
-    Builtin { name: &'static str, method: Box<dyn Method> },
+    Builtin {
+        name: &'static str,
+        method: Box<dyn Method>,
+    },
     Declared(Box<Declared>),
 }
 
@@ -78,9 +90,16 @@ impl Contender {
             Contender::Declared(declared) => declared.commands(call, tmp),
             Contender::Builtin { name, .. } => {
                 let lab = std::env::current_exe().context("find this program")?;
-                let lab = lab.to_str().with_context(|| format!("{}: the path is not UTF-8", lab.display()))?;
+                let lab = lab
+                    .to_str()
+                    .with_context(|| format!("{}: the path is not UTF-8", lab.display()))?;
                 let call = serde_json::to_string(call).context("write the step's order")?;
-                Ok(vec![vec![lab.to_string(), STEP_WORD.to_string(), name.to_string(), call]])
+                Ok(vec![vec![
+                    lab.to_string(),
+                    STEP_WORD.to_string(),
+                    name.to_string(),
+                    call,
+                ]])
             }
         }
     }
@@ -88,19 +107,32 @@ impl Contender {
 
 /// Every method there is: the built-in ones, then the declared ones of some folders in order.
 pub fn all(folders: &[PathBuf]) -> Result<Vec<Contender>> {
-    let mut contenders: Vec<Contender> =
-        builtin::BUILTIN.iter().map(|(name, make)| Contender::Builtin { name, method: make() }).collect();
+    let mut contenders: Vec<Contender> = builtin::BUILTIN
+        .iter()
+        .map(|(name, make)| Contender::Builtin {
+            name,
+            method: make(),
+        })
+        .collect();
     let mut seen = Vec::new();
     for folder in folders {
         for file in declared::files(folder)? {
-            let real = std::fs::canonicalize(&file).with_context(|| format!("find {}", file.display()))?;
+            let real =
+                std::fs::canonicalize(&file).with_context(|| format!("find {}", file.display()))?;
             if seen.contains(&real) {
                 continue;
             }
             seen.push(real);
             for declared in declared::read(&file)? {
-                let taken = contenders.iter().any(|contender| contender.name() == declared.name);
-                ensure!(!taken, "{}: there is a method `{}` already", file.display(), declared.name);
+                let taken = contenders
+                    .iter()
+                    .any(|contender| contender.name() == declared.name);
+                ensure!(
+                    !taken,
+                    "{}: there is a method `{}` already",
+                    file.display(),
+                    declared.name
+                );
                 contenders.push(Contender::Declared(Box::new(declared)));
             }
         }
@@ -110,10 +142,22 @@ pub fn all(folders: &[PathBuf]) -> Result<Vec<Contender>> {
 
 /// Does one step of a built-in method in this process: what `delta-lab __step METHOD CALL` runs.
 pub fn do_step(name: &str, call: &str) -> Result<()> {
-    let make = builtin::BUILTIN.iter().find(|(known, _)| *known == name).map(|(_, make)| make);
+    let make = builtin::BUILTIN
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, make)| make);
     let method = make.with_context(|| format!("no built-in method {name}"))?();
     match serde_json::from_str(call).context("read the step's order")? {
-        Call::Publish { image, bases, store } => method.publish(&image, &bases, &Store::at(&store)?),
-        Call::Update { name, bases, url, out } => method.update(&name, &bases, &WireUrl(url), &out),
+        Call::Publish {
+            image,
+            bases,
+            store,
+        } => method.publish(&image, &bases, &Store::at(&store)?),
+        Call::Update {
+            name,
+            bases,
+            url,
+            out,
+        } => method.update(&name, &bases, &WireUrl(url), &out),
     }
 }

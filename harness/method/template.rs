@@ -24,8 +24,24 @@ const PLACEHOLDERS: &[(&str, &[Verb])] = &[
     ("image", &[Verb::Publish, Verb::PublishFromBase]),
     ("image-bytes", &[Verb::Publish, Verb::PublishFromBase]),
     ("store", &[Verb::Publish, Verb::PublishFromBase]),
-    ("name", &[Verb::Publish, Verb::PublishFromBase, Verb::Update, Verb::UpdateFromBase]),
-    ("tmp", &[Verb::Publish, Verb::PublishFromBase, Verb::Update, Verb::UpdateFromBase]),
+    (
+        "name",
+        &[
+            Verb::Publish,
+            Verb::PublishFromBase,
+            Verb::Update,
+            Verb::UpdateFromBase,
+        ],
+    ),
+    (
+        "tmp",
+        &[
+            Verb::Publish,
+            Verb::PublishFromBase,
+            Verb::Update,
+            Verb::UpdateFromBase,
+        ],
+    ),
     ("url", &[Verb::Update, Verb::UpdateFromBase]),
     ("out", &[Verb::Update, Verb::UpdateFromBase]),
     ("base", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
@@ -95,8 +111,13 @@ impl Template {
                 rest = after;
                 continue;
             }
-            ensure!(brace == "{", "a `}}` without its `{{`; write `}}}}` for a brace");
-            let (name, after) = after.split_once('}').context("a `{` without its `}`; write `{{` for a brace")?;
+            ensure!(
+                brace == "{",
+                "a `}}` without its `{{`; write `}}}}` for a brace"
+            );
+            let (name, after) = after
+                .split_once('}')
+                .context("a `{` without its `}`; write `{{` for a brace")?;
             if !plain.is_empty() {
                 pieces.push(Piece::Plain(std::mem::take(&mut plain)));
             }
@@ -108,24 +129,39 @@ impl Template {
             pieces.push(Piece::Plain(plain));
         }
         let alone = pieces.len() == 1;
-        ensure!(alone || !pieces.iter().any(|piece| matches!(piece, Piece::EachBase(_))), "{{each-base:…}} must be a word of its own");
+        ensure!(
+            alone
+                || !pieces
+                    .iter()
+                    .any(|piece| matches!(piece, Piece::EachBase(_))),
+            "{{each-base:…}} must be a word of its own"
+        );
         Ok(Template(pieces))
     }
 
     /// The word with the parameters' values put in. A value of several words must stand alone; a value may hold
     /// placeholders of its own, which `verb` must allow.
-    pub fn choose(&self, values: &BTreeMap<String, Vec<String>>, verb: Verb) -> Result<Vec<Template>> {
+    pub fn choose(
+        &self,
+        values: &BTreeMap<String, Vec<String>>,
+        verb: Verb,
+    ) -> Result<Vec<Template>> {
         if let [Piece::Placeholder(name)] = self.0.as_slice()
             && let Some(words) = values.get(name)
         {
-            return words.iter().map(|word| Template::parse(word, verb, &[])).collect();
+            return words
+                .iter()
+                .map(|word| Template::parse(word, verb, &[]))
+                .collect();
         }
         let mut pieces = Vec::new();
         for piece in &self.0 {
             match piece {
                 Piece::Placeholder(name) if values.contains_key(name) => {
                     let [value] = values[name].as_slice() else {
-                        bail!("{{{name}}} has a value of several words, so it must be a word of its own");
+                        bail!(
+                            "{{{name}}} has a value of several words, so it must be a word of its own"
+                        );
                     };
                     pieces.extend(Template::parse(value, verb, &[])?.0);
                 }
@@ -146,7 +182,10 @@ impl Template {
     /// The words this one stands for in a step.
     pub fn expand(&self, part: &Part) -> Result<Vec<String>> {
         if let [Piece::EachBase(prefix)] = self.0.as_slice() {
-            let words = part.bases.iter().map(|base| Ok(format!("{prefix}{}", path_text(base)?)));
+            let words = part
+                .bases
+                .iter()
+                .map(|base| Ok(format!("{prefix}{}", path_text(base)?)));
             return words.collect();
         }
         let mut word = String::new();
@@ -186,20 +225,36 @@ fn placeholder(name: &str, verb: Verb, params: &[String]) -> Result<Piece> {
         return Ok(Piece::Placeholder(name.to_string()));
     }
     if let Some(prefix) = name.strip_prefix(EACH_BASE) {
-        ensure!(verb.takes_each_base(), "{{each-base:…}} has no place in {}: it belongs to [publish] and [update-from-base]", verb.table());
+        ensure!(
+            verb.takes_each_base(),
+            "{{each-base:…}} has no place in {}: it belongs to [publish] and [update-from-base]",
+            verb.table()
+        );
         return Ok(Piece::EachBase(prefix.to_string()));
     }
-    let known = PLACEHOLDERS.iter().map(|(known, _)| *known).chain(params.iter().map(String::as_str));
+    let known = PLACEHOLDERS
+        .iter()
+        .map(|(known, _)| *known)
+        .chain(params.iter().map(String::as_str));
     let Some((_, verbs)) = PLACEHOLDERS.iter().find(|(known, _)| *known == name) else {
-        bail!("unknown placeholder {{{name}}}{}", words::meant(name, known));
+        bail!(
+            "unknown placeholder {{{name}}}{}",
+            words::meant(name, known)
+        );
     };
     if !verbs.contains(&verb) {
         let tables: Vec<&str> = verbs.iter().map(|verb| verb.table()).collect();
-        bail!("{{{name}}} has no place in {}: it belongs to {}", verb.table(), tables.join(" and "));
+        bail!(
+            "{{{name}}} has no place in {}: it belongs to {}",
+            verb.table(),
+            tables.join(" and ")
+        );
     }
     Ok(Piece::Placeholder(name.to_string()))
 }
 
 fn path_text(base: &Image) -> Result<&str> {
-    base.path.to_str().with_context(|| format!("{}: the path is not UTF-8", base.path.display()))
+    base.path
+        .to_str()
+        .with_context(|| format!("{}: the path is not UTF-8", base.path.display()))
 }

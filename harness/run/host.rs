@@ -3,21 +3,28 @@
 use std::collections::BTreeMap;
 use std::fs;
 
-use procfs::{Current, CurrentSI};
+use procfs::Current;
 
 use crate::record::{Host, SCHEMA};
 
 /// The machine as it is now. What cannot be read is empty or 0, never a guess.
 pub fn look() -> Host {
     let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
-    let os = os.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or_default();
+    let os = os
+        .lines()
+        .find_map(|line| line.strip_prefix("PRETTY_NAME="))
+        .unwrap_or_default();
     let cpus = procfs::CpuInfo::current().ok();
-    let model = cpus.as_ref().and_then(|cpus| cpus.model_name(0).map(str::to_string));
+    let model = cpus
+        .as_ref()
+        .and_then(|cpus| cpus.model_name(0).map(str::to_string));
     Host {
         schema: SCHEMA,
         lab: env!("CARGO_PKG_VERSION").to_string(),
         command: std::env::args().collect(),
-        started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+        started: jiff::Timestamp::now()
+            .strftime("%Y-%m-%dT%H:%M:%SZ")
+            .to_string(),
         os: os.trim_matches('"').to_string(),
         kernel: procfs::sys::kernel::Version::current()
             .map(|version| format!("{}.{}.{}", version.major, version.minor, version.patch))
@@ -32,7 +39,22 @@ pub fn look() -> Host {
 
 /// The machine's name, made fit for a folder's name.
 pub fn name() -> String {
-    let name = nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    let fit: String = name.chars().map(|letter| if letter.is_ascii_alphanumeric() { letter } else { '-' }).collect();
-    if fit.is_empty() { "host".to_string() } else { fit }
+    let name = nix::unistd::gethostname()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default();
+    let fit: String = name
+        .chars()
+        .map(|letter| {
+            if letter.is_ascii_alphanumeric() {
+                letter
+            } else {
+                '-'
+            }
+        })
+        .collect();
+    if fit.is_empty() {
+        "host".to_string()
+    } else {
+        fit
+    }
 }

@@ -27,7 +27,12 @@ struct Seen {
 
 impl Seen {
     fn of(about: &Metadata) -> Seen {
-        Seen { bytes: about.len(), inode: about.ino(), changed_s: about.ctime(), changed_ns: about.ctime_nsec() }
+        Seen {
+            bytes: about.len(),
+            inode: about.ino(),
+            changed_s: about.ctime(),
+            changed_ns: about.ctime_nsec(),
+        }
     }
 }
 
@@ -40,8 +45,11 @@ pub fn write(store: &Store, ledger: &Path) -> Result<()> {
 /// Takes the store back to what the ledger says, by removing what came later. False when that can't be done: a
 /// file is gone, or was changed in place.
 pub fn restore(store: &Store, ledger: &Path) -> Result<bool> {
-    let Ok(text) = fs::read(ledger) else { return Ok(false) };
-    let Ledger(then) = serde_json::from_slice(&text).with_context(|| format!("parse {}", ledger.display()))?;
+    let Ok(text) = fs::read(ledger) else {
+        return Ok(false);
+    };
+    let Ledger(then) =
+        serde_json::from_slice(&text).with_context(|| format!("parse {}", ledger.display()))?;
     let now = look(store)?;
     if then.iter().any(|(path, seen)| now.get(path) != Some(seen)) {
         return Ok(false);
@@ -56,10 +64,16 @@ pub fn restore(store: &Store, ledger: &Path) -> Result<bool> {
 fn look(store: &Store) -> Result<BTreeMap<PathBuf, Seen>> {
     let mut files = BTreeMap::new();
     for entry in WalkDir::new(store.path()) {
-        let entry = entry.with_context(|| format!("look through the store {}", store.path().display()))?;
+        let entry =
+            entry.with_context(|| format!("look through the store {}", store.path().display()))?;
         if !entry.file_type().is_dir() {
-            let about = entry.metadata().with_context(|| format!("look at {}", entry.path().display()))?;
-            let path = entry.path().strip_prefix(store.path()).context("a walk stays inside its root")?;
+            let about = entry
+                .metadata()
+                .with_context(|| format!("look at {}", entry.path().display()))?;
+            let path = entry
+                .path()
+                .strip_prefix(store.path())
+                .context("a walk stays inside its root")?;
             files.insert(path.to_path_buf(), Seen::of(&about));
         }
     }

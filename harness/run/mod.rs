@@ -32,10 +32,17 @@ pub struct Order {
 /// What a run has to tell while it goes on.
 pub enum News<'a> {
     /// An image is being made, hashed or verified.
-    Image { scenario: &'a str, image: &'a str, text: &'a str },
+    Image {
+        scenario: &'a str,
+        image: &'a str,
+        text: &'a str,
+    },
     Warning(&'a str),
     /// The plan stands: this many steps, of which so many have their row already.
-    Planned { steps: usize, done: usize },
+    Planned {
+        steps: usize,
+        done: usize,
+    },
     Starting(&'a Planned),
     Row(&'a Row),
 }
@@ -63,14 +70,29 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
     folder.write_about(&ready)?;
     let (mut rows, there) = folder.rows(&ready, order.retry)?;
 
-    let trials: Vec<(&Ready, Trial)> =
-        ready.iter().flat_map(|ready| plan(ready.scenario).into_iter().map(move |trial| (ready, trial))).collect();
+    let trials: Vec<(&Ready, Trial)> = ready
+        .iter()
+        .flat_map(|ready| {
+            plan(ready.scenario)
+                .into_iter()
+                .map(move |trial| (ready, trial))
+        })
+        .collect();
     let planned: Vec<&Planned> = trials.iter().flat_map(|(_, trial)| &trial.steps).collect();
     let done: BTreeMap<Key, Check> = there.iter().map(|row| (row.key(), row.check)).collect();
-    let old = planned.iter().filter(|planned| done.contains_key(&planned.key)).count();
-    tell(News::Planned { steps: planned.len(), done: old });
+    let old = planned
+        .iter()
+        .filter(|planned| done.contains_key(&planned.key))
+        .count();
+    tell(News::Planned {
+        steps: planned.len(),
+        done: old,
+    });
 
-    let mut checks: Vec<Check> = planned.iter().filter_map(|planned| done.get(&planned.key).copied()).collect();
+    let mut checks: Vec<Check> = planned
+        .iter()
+        .filter_map(|planned| done.get(&planned.key).copied())
+        .collect();
     let tell = std::cell::RefCell::new(tell);
     for (ready, trial) in &trials {
         let setting = ready.setting(trial, &folder, order.objects)?;
@@ -116,9 +138,18 @@ fn prepare<'a>(
     let mut versions = BTreeMap::new();
     for name in &scenario.methods {
         let contender = find(contenders, name)?;
-        versions.insert(name.clone(), contender.version().map_err(|why| format!("{why:#}")));
+        versions.insert(
+            name.clone(),
+            contender.version().map_err(|why| format!("{why:#}")),
+        );
     }
-    Ok(Ready { scenario, images, facts, contenders, versions })
+    Ok(Ready {
+        scenario,
+        images,
+        facts,
+        contenders,
+        versions,
+    })
 }
 
 /// Saves every image of a scenario, or finds it saved, and brings what is known of them.
@@ -131,12 +162,21 @@ pub fn save_images(
     let (mut images, mut facts) = (Vec::new(), Vec::new());
     for spec in &scenario.images {
         let tell_cell = std::cell::RefCell::new(&mut *tell);
-        let say = |text: &str| (tell_cell.borrow_mut())(News::Image { scenario: &scenario.name, image: &spec.name, text });
+        let say = |text: &str| {
+            (tell_cell.borrow_mut())(News::Image {
+                scenario: &scenario.name,
+                image: &spec.name,
+                text,
+            })
+        };
         let saved = cache
             .save(&scenario.name, &spec.name, &spec.source, refresh, &say)
             .with_context(|| format!("{}: image `{}`", scenario.path.display(), spec.name))?;
         for warning in &saved.warnings {
-            tell(News::Warning(&format!("{}: image `{}`: {warning}", scenario.name, spec.name)));
+            tell(News::Warning(&format!(
+                "{}: image `{}`: {warning}",
+                scenario.name, spec.name
+            )));
         }
         facts.extend(saved.facts.iter().map(|(fact, value)| Fact {
             schema: SCHEMA,
@@ -152,12 +192,20 @@ pub fn save_images(
 }
 
 fn find<'a>(contenders: &'a [Contender], name: &str) -> Result<&'a Contender> {
-    contenders.iter().find(|contender| contender.name() == name).with_context(|| format!("no method {name}"))
+    contenders
+        .iter()
+        .find(|contender| contender.name() == name)
+        .with_context(|| format!("no method {name}"))
 }
 
 impl Ready<'_> {
     fn setting(&self, trial: &Trial, folder: &Folder, objects: bool) -> Result<Setting<'_>> {
-        let place = format!("{}.{}.{}", trial.scenario, trial.method.replace('/', "-"), trial.sample);
+        let place = format!(
+            "{}.{}.{}",
+            trial.scenario,
+            trial.method.replace('/', "-"),
+            trial.sample
+        );
         Ok(Setting {
             images: &self.images,
             contender: find(self.contenders, &trial.method)?,
@@ -180,16 +228,22 @@ struct Folder {
 impl Folder {
     fn open(dir: &Path) -> Result<Folder> {
         let work = dir.join("work");
-        fs::create_dir_all(&work).with_context(|| format!("make the results folder {}", dir.display()))?;
+        fs::create_dir_all(&work)
+            .with_context(|| format!("make the results folder {}", dir.display()))?;
         let dir = fs::canonicalize(dir).with_context(|| format!("find {}", dir.display()))?;
         let lock = lock_file(&dir.join(".run.lock"))?;
         if lock.try_lock().is_err() {
-            bail!("{}: another run is writing here; wait for it, or choose another folder with --into", dir.display());
+            bail!(
+                "{}: another run is writing here; wait for it, or choose another folder with --into",
+                dir.display()
+            );
         }
         let folder = Folder { dir, _lock: lock };
         // A step of a run that was killed dies within moments of it; nothing may touch a store until it has.
         let guard = lock_file(&folder.guard())?;
-        guard.lock().with_context(|| format!("lock {}", folder.guard().display()))?;
+        guard
+            .lock()
+            .with_context(|| format!("lock {}", folder.guard().display()))?;
         Ok(folder)
     }
 
@@ -209,19 +263,29 @@ impl Folder {
         let (_, rows) = RowFile::open(&self.dir)?;
         let elsewhere = "choose another folder with --into";
         for row in &rows {
-            let Some(ready) = ready.iter().find(|ready| ready.scenario.name == row.scenario) else { continue };
+            let Some(ready) = ready
+                .iter()
+                .find(|ready| ready.scenario.name == row.scenario)
+            else {
+                continue;
+            };
             if let Some(image) = ready.images.iter().find(|image| image.name == row.image) {
                 ensure!(
                     image.sha256 == row.image_sha256,
                     "{}: holds rows for another image `{}` (sha256 {}…, now {}…); {elsewhere}",
-                    self.dir.display(), image.name, &row.image_sha256[..12], &image.sha256[..12]
+                    self.dir.display(),
+                    image.name,
+                    &row.image_sha256[..12],
+                    &image.sha256[..12]
                 );
             }
             if let (true, Some(Ok(version))) = (row.verified(), ready.versions.get(&row.method)) {
                 ensure!(
                     *version == row.version,
                     "{}: holds rows of {} made with `{}`, now it is `{version}`; {elsewhere}",
-                    self.dir.display(), row.method, row.version
+                    self.dir.display(),
+                    row.method,
+                    row.version
                 );
             }
         }
@@ -230,8 +294,16 @@ impl Folder {
 
     /// Writes host.toml and facts.csv, keeping what an earlier run said of other scenarios and methods.
     fn write_about(&self, ready: &[Ready]) -> Result<()> {
-        let before = if self.dir.join("rows.csv").exists() { Results::load(&self.dir)? } else { Results::default() };
-        let mut host = Host { methods: before.host.methods, skipped: before.host.skipped, ..host::look() };
+        let before = if self.dir.join("rows.csv").exists() {
+            Results::load(&self.dir)?
+        } else {
+            Results::default()
+        };
+        let mut host = Host {
+            methods: before.host.methods,
+            skipped: before.host.skipped,
+            ..host::look()
+        };
         for (name, version) in ready.iter().flat_map(|ready| &ready.versions) {
             host.methods.remove(name);
             host.skipped.remove(name);
@@ -241,8 +313,16 @@ impl Folder {
             };
         }
         record::write_host(&self.dir, &host)?;
-        let ours = |fact: &Fact| ready.iter().any(|ready| ready.scenario.name == fact.scenario);
-        let mut facts: Vec<Fact> = before.facts.into_iter().filter(|fact| !ours(fact)).collect();
+        let ours = |fact: &Fact| {
+            ready
+                .iter()
+                .any(|ready| ready.scenario.name == fact.scenario)
+        };
+        let mut facts: Vec<Fact> = before
+            .facts
+            .into_iter()
+            .filter(|fact| !ours(fact))
+            .collect();
         facts.extend(ready.iter().flat_map(|ready| ready.facts.clone()));
         record::write_facts(&self.dir, &facts)
     }
@@ -252,11 +332,20 @@ impl Folder {
     fn rows(&self, ready: &[Ready], retry: bool) -> Result<(RowFile, Vec<Row>)> {
         let (file, rows) = RowFile::open(&self.dir)?;
         let again = |row: &Row| {
-            let Some(ready) = ready.iter().find(|ready| ready.scenario.name == row.scenario) else { return false };
+            let Some(ready) = ready
+                .iter()
+                .find(|ready| ready.scenario.name == row.scenario)
+            else {
+                return false;
+            };
             match row.check {
                 // A row with a version was skipped for its image, which is as it was.
                 Check::Skipped => {
-                    row.version.is_empty() && ready.versions.get(&row.method).is_some_and(|version| version.is_ok())
+                    row.version.is_empty()
+                        && ready
+                            .versions
+                            .get(&row.method)
+                            .is_some_and(|version| version.is_ok())
                 }
                 Check::Failed => retry && ready.scenario.methods.contains(&row.method),
                 Check::Exact | Check::Tree => false,
@@ -273,5 +362,9 @@ impl Folder {
 }
 
 fn lock_file(path: &Path) -> Result<File> {
-    File::options().create(true).append(true).open(path).with_context(|| format!("open {}", path.display()))
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("open {}", path.display()))
 }

@@ -55,11 +55,19 @@ pub fn run(
         row_written(&row);
         Ok(())
     };
-    if trial.steps.iter().all(|planned| done.contains_key(&planned.key)) {
+    if trial
+        .steps
+        .iter()
+        .all(|planned| done.contains_key(&planned.key))
+    {
         return clear(&setting.folder);
     }
     if let Err((check, why)) = setting.can_run() {
-        for planned in trial.steps.iter().filter(|planned| !done.contains_key(&planned.key)) {
+        for planned in trial
+            .steps
+            .iter()
+            .filter(|planned| !done.contains_key(&planned.key))
+        {
             write(setting.row(planned, check, why.clone()))?;
         }
         return clear(&setting.folder);
@@ -71,7 +79,10 @@ pub fn run(
         let failed = match done.get(&planned.key) {
             Some(check) => *check == Check::Failed,
             None if broken.is_some() => {
-                let why = format!("not run: publish of {} failed", broken.as_deref().unwrap_or_default());
+                let why = format!(
+                    "not run: publish of {} failed",
+                    broken.as_deref().unwrap_or_default()
+                );
                 write(setting.row(planned, Check::Failed, why))?;
                 continue;
             }
@@ -95,9 +106,13 @@ pub fn run(
 
 impl Setting<'_> {
     fn can_run(&self) -> std::result::Result<(), (Check, String)> {
-        self.version.as_ref().map_err(|why| (Check::Skipped, why.clone()))?;
+        self.version
+            .as_ref()
+            .map_err(|why| (Check::Skipped, why.clone()))?;
         for image in self.images {
-            self.contender.accepts(image).map_err(|why| (Check::Skipped, format!("{}: {why:#}", image.name)))?;
+            self.contender
+                .accepts(image)
+                .map_err(|why| (Check::Skipped, format!("{}: {why:#}", image.name)))?;
         }
         Ok(())
     }
@@ -107,8 +122,13 @@ impl Setting<'_> {
     /// What a cut-short publish left is removed. Where that can't be told from what was there before (a tool that
     /// rewrites its files), the publishes are done again, without new rows.
     fn store_after(&self, trial: &Trial, done: &BTreeMap<Key, Check>) -> Result<Store> {
-        let publishes = trial.steps.iter().filter(|planned| planned.step == Step::Publish);
-        let finished: Vec<&Planned> = publishes.take_while(|planned| done.contains_key(&planned.key)).collect();
+        let publishes = trial
+            .steps
+            .iter()
+            .filter(|planned| planned.step == Step::Publish);
+        let finished: Vec<&Planned> = publishes
+            .take_while(|planned| done.contains_key(&planned.key))
+            .collect();
         let place = self.folder.join("store");
         if let Some(last) = finished.last() {
             let store = Store::at(&place)?;
@@ -118,21 +138,38 @@ impl Setting<'_> {
         }
         clear(&self.folder)?;
         let store = Store::at(&place)?;
-        for planned in finished.iter().filter(|planned| done[&planned.key] != Check::Failed) {
+        for planned in finished
+            .iter()
+            .filter(|planned| done[&planned.key] != Check::Failed)
+        {
             let row = self.step(planned, &store)?;
-            ensure!(row.verified(), "{}: done again after an interruption, {} of {} failed: {}", trial.method, row.step.word(), row.image, row.error);
+            ensure!(
+                row.verified(),
+                "{}: done again after an interruption, {} of {} failed: {}",
+                trial.method,
+                row.step.word(),
+                row.image,
+                row.error
+            );
         }
         Ok(store)
     }
 
     fn ledger(&self, planned: &Planned) -> PathBuf {
-        self.folder.join(format!("store-after-{}.json", self.images[planned.image].name))
+        self.folder.join(format!(
+            "store-after-{}.json",
+            self.images[planned.image].name
+        ))
     }
 
     /// Does one step and returns its row.
     fn step(&self, planned: &Planned, store: &Store) -> Result<Row> {
         let image = &self.images[planned.image];
-        let bases: Vec<Image> = planned.bases.iter().map(|&base| self.images[base].clone()).collect();
+        let bases: Vec<Image> = planned
+            .bases
+            .iter()
+            .map(|&base| self.images[base].clone())
+            .collect();
         let outcome = match planned.step {
             Step::Publish => self.publish(image, &bases, store)?,
             Step::Update => self.update(image, &bases, store)?,
@@ -153,26 +190,51 @@ impl Setting<'_> {
     }
 
     /// Publishes, and proves it: a client with nothing rebuilds the image from this store, outside the account.
-    fn publish(&self, image: &Image, bases: &[Image], store: &Store) -> Result<std::result::Result<Figures, String>> {
+    fn publish(
+        &self,
+        image: &Image,
+        bases: &[Image],
+        store: &Store,
+    ) -> Result<std::result::Result<Figures, String>> {
         let before = store.holdings()?;
-        let call = Call::Publish { image: image.clone(), bases: bases.to_vec(), store: store.path().to_path_buf() };
+        let call = Call::Publish {
+            image: image.clone(),
+            bases: bases.to_vec(),
+            store: store.path().to_path_buf(),
+        };
         let account = match self.process(&call)? {
             Ok(account) => account,
             Err(why) => return Ok(Err(why)),
         };
         let after = store.holdings()?;
         if let Err(why) = self.update(image, &[], store)? {
-            return Ok(Err(format!("published, but a client with nothing can't rebuild it: {why}")));
+            return Ok(Err(format!(
+                "published, but a client with nothing can't rebuild it: {why}"
+            )));
         }
-        Ok(Ok(Figures { account, added: Some((before, after)), ..Figures::default() }))
+        Ok(Ok(Figures {
+            account,
+            added: Some((before, after)),
+            ..Figures::default()
+        }))
     }
 
     /// Updates over a wire of its own and verifies what was rebuilt.
-    fn update(&self, image: &Image, bases: &[Image], store: &Store) -> Result<std::result::Result<Figures, String>> {
+    fn update(
+        &self,
+        image: &Image,
+        bases: &[Image],
+        store: &Store,
+    ) -> Result<std::result::Result<Figures, String>> {
         let before: Vec<_> = bases.iter().map(seen).collect::<Result<_>>()?;
         let wire = Wire::open(store)?;
         let out = self.scratch().join("out");
-        let call = Call::Update { name: image.name.clone(), bases: bases.to_vec(), url: wire.url().0, out: out.clone() };
+        let call = Call::Update {
+            name: image.name.clone(),
+            bases: bases.to_vec(),
+            url: wire.url().0,
+            out: out.clone(),
+        };
         let ended = self.process(&call)?;
         let traffic = wire.close()?;
         let account = match ended {
@@ -181,10 +243,18 @@ impl Setting<'_> {
         };
         for (base, before) in bases.iter().zip(before) {
             if seen(base)? != before {
-                bail!("{} changed its base {}: remove that file, it is not the image any more", self.contender.name(), base.path.display());
+                bail!(
+                    "{} changed its base {}: remove that file, it is not the image any more",
+                    self.contender.name(),
+                    base.path.display()
+                );
             }
         }
-        Ok(verify(image, &out)?.map(|()| Figures { account, traffic: Some(traffic), ..Figures::default() }))
+        Ok(verify(image, &out)?.map(|()| Figures {
+            account,
+            traffic: Some(traffic),
+            ..Figures::default()
+        }))
     }
 
     /// Runs the call's commands in fresh folders; a failure is in words.
@@ -228,7 +298,11 @@ impl Setting<'_> {
     /// A row without figures.
     fn row(&self, planned: &Planned, check: Check, error: String) -> Row {
         let image = &self.images[planned.image];
-        let bases: Vec<&str> = planned.bases.iter().map(|&base| self.images[base].sha256.as_str()).collect();
+        let bases: Vec<&str> = planned
+            .bases
+            .iter()
+            .map(|&base| self.images[base].sha256.as_str())
+            .collect();
         Row {
             schema: SCHEMA,
             scenario: planned.key.scenario.clone(),
@@ -259,7 +333,10 @@ impl Setting<'_> {
     fn filled(&self, planned: &Planned, figures: &Figures) -> Row {
         let traffic = figures.traffic.as_ref();
         let added = |count: fn(&Holdings) -> u64| {
-            figures.added.as_ref().map(|(before, after)| count(after).cast_signed() - count(before).cast_signed())
+            figures
+                .added
+                .as_ref()
+                .map(|(before, after)| count(after).cast_signed() - count(before).cast_signed())
         };
         Row {
             payload_bytes: traffic.map(|traffic| traffic.payload_bytes),
@@ -277,7 +354,9 @@ impl Setting<'_> {
 
     /// A step that fails on a full disk says nothing about the method, and so would all that follow.
     fn refuse_full_disk(&self) -> Result<()> {
-        let Ok(disk) = nix::sys::statvfs::statvfs(&self.folder) else { return Ok(()) };
+        let Ok(disk) = nix::sys::statvfs::statvfs(&self.folder) else {
+            return Ok(());
+        };
         let free = disk.blocks_available() * disk.fragment_size();
         ensure!(
             free >= FULL_DISK_BYTES,
@@ -295,22 +374,42 @@ const FULL_DISK_BYTES: u64 = 1 << 20;
 /// Whether the file at `out` is the image; a reason in words if not.
 fn verify(image: &Image, out: &Path) -> Result<std::result::Result<(), String>> {
     match fs::symlink_metadata(out) {
-        Err(_) => return Ok(Err("ended well but left no file at the output path".to_string())),
-        Ok(about) if !about.is_file() => return Ok(Err("left something at the output path that is not a file".to_string())),
+        Err(_) => {
+            return Ok(Err(
+                "ended well but left no file at the output path".to_string()
+            ));
+        }
+        Ok(about) if !about.is_file() => {
+            return Ok(Err(
+                "left something at the output path that is not a file".to_string()
+            ));
+        }
         Ok(_) => {}
     }
     let (bytes, sha256) = hash_file(out)?;
     Ok(if sha256 == image.sha256 {
         Ok(())
     } else {
-        Err(format!("wrong output: {bytes} bytes with sha256 {}…, the image has {} with {}…", &sha256[..12], image.bytes, &image.sha256[..12]))
+        Err(format!(
+            "wrong output: {bytes} bytes with sha256 {}…, the image has {} with {}…",
+            &sha256[..12],
+            image.bytes,
+            &image.sha256[..12]
+        ))
     })
 }
 
 /// Enough of a file's state to see that it was touched.
 fn seen(base: &Image) -> Result<(u64, std::time::SystemTime)> {
-    let about = fs::metadata(&base.path).with_context(|| format!("look at the base {}", base.path.display()))?;
-    ensure!(about.len() == base.bytes, "the base {} is {} bytes long, it was {}", base.path.display(), about.len(), base.bytes);
+    let about = fs::metadata(&base.path)
+        .with_context(|| format!("look at the base {}", base.path.display()))?;
+    ensure!(
+        about.len() == base.bytes,
+        "the base {} is {} bytes long, it was {}",
+        base.path.display(),
+        about.len(),
+        base.bytes
+    );
     Ok((about.len(), about.modified().context("a file has a time")?))
 }
 
@@ -327,13 +426,31 @@ pub fn clear(folder: &Path) -> Result<()> {
 /// One CSV for one update: what crossed the wire, object by object.
 fn write_objects(folder: &Path, key: &Key, traffic: &Traffic) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-    let from = if key.base.is_empty() { "nothing" } else { &key.base };
-    let name = format!("{}.{}.{}-from-{from}.{}.csv", key.scenario, key.method.replace('/', "-"), key.image, key.sample);
+    let from = if key.base.is_empty() {
+        "nothing"
+    } else {
+        &key.base
+    };
+    let name = format!(
+        "{}.{}.{}-from-{from}.{}.csv",
+        key.scenario,
+        key.method.replace('/', "-"),
+        key.image,
+        key.sample
+    );
     let mut text = csv::Writer::from_writer(Vec::new());
-    text.write_record(["object", "requests", "payload_bytes"]).context("write objects as CSV")?;
+    text.write_record(["object", "requests", "payload_bytes"])
+        .context("write objects as CSV")?;
     for object in &traffic.objects {
-        text.write_record([object.object.as_str(), &object.requests.to_string(), &object.payload_bytes.to_string()])
-            .context("write objects as CSV")?;
+        text.write_record([
+            object.object.as_str(),
+            &object.requests.to_string(),
+            &object.payload_bytes.to_string(),
+        ])
+        .context("write objects as CSV")?;
     }
-    replace(&folder.join(name), &text.into_inner().context("write objects as CSV")?)
+    replace(
+        &folder.join(name),
+        &text.into_inner().context("write objects as CSV")?,
+    )
 }

@@ -10,7 +10,10 @@ fn refused(text: &str) -> String {
     bench.write("scenarios/a.bin", noise(1, 10_000));
     bench.write("scenarios/bad.toml", text);
     let err = bench.expect(&["run", "bad", "--into", "results/r"], 2);
-    assert!(!bench.path("results/r/rows.csv").exists(), "nothing half-written");
+    assert!(
+        !bench.path("results/r/rows.csv").exists(),
+        "nothing half-written"
+    );
     err
 }
 
@@ -25,24 +28,61 @@ const IMAGE: &str = "[[image]]\nname = \"a\"\nfile = \"a.bin\"\n";
 
 #[test]
 fn an_unknown_key_is_named_with_its_place() {
-    says(&format!("about = \"\"\nmethods = [\"raw\"]\nrepeet = 3\n{IMAGE}"), &["scenarios/bad.toml", "line 3", "repeet"]);
-    says("about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfiel = \"a.bin\"\n", &["scenarios/bad.toml", "line 5", "fiel"]);
+    says(
+        &format!("about = \"\"\nmethods = [\"raw\"]\nrepeet = 3\n{IMAGE}"),
+        &["scenarios/bad.toml", "line 3", "repeet"],
+    );
+    says(
+        "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfiel = \"a.bin\"\n",
+        &["scenarios/bad.toml", "line 5", "fiel"],
+    );
     let synthetic = "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nsynthetic = { seed = 1, mib = 1, sede = 2 }\n";
     says(synthetic, &["scenarios/bad.toml", "line 5", "sede"]);
 }
 
 #[test]
 fn an_unknown_method_is_named_with_the_nearest_one() {
-    says(&format!("about = \"\"\nmethods = [\n\"raw\", \"fastcdc/65k\"]\n{IMAGE}"), &["scenarios/bad.toml:3", "fastcdc/65k", "did you mean `fastcdc/64k`"]);
+    says(
+        &format!("about = \"\"\nmethods = [\n\"raw\", \"fastcdc/65k\"]\n{IMAGE}"),
+        &[
+            "scenarios/bad.toml:3",
+            "fastcdc/65k",
+            "did you mean `fastcdc/64k`",
+        ],
+    );
 }
 
 #[test]
 fn an_unknown_or_misplaced_placeholder_is_named() {
     for (word, words) in [
-        ("{stor}", ["methods/t.toml:5", "[update]", "unknown placeholder {stor}; did you mean `store`"]),
-        ("{store}", ["methods/t.toml:5", "[update]", "{store} has no place in [update]: it belongs to [publish]"]),
-        ("{base}", ["methods/t.toml:5", "[update]", "{base} has no place in [update]"]),
-        ("{out", ["methods/t.toml:5", "[update]", "a `{` without its `}`"]),
+        (
+            "{stor}",
+            [
+                "methods/t.toml:5",
+                "[update]",
+                "unknown placeholder {stor}; did you mean `store`",
+            ],
+        ),
+        (
+            "{store}",
+            [
+                "methods/t.toml:5",
+                "[update]",
+                "{store} has no place in [update]: it belongs to [publish]",
+            ],
+        ),
+        (
+            "{base}",
+            [
+                "methods/t.toml:5",
+                "[update]",
+                "{base} has no place in [update]",
+            ],
+        ),
+        (
+            "{out",
+            ["methods/t.toml:5", "[update]", "a `{` without its `}`"],
+        ),
     ] {
         let bench = Bench::new();
         bench.pair("pair", &["raw"]);
@@ -66,19 +106,42 @@ fn an_image_that_does_not_exist_is_named() {
 
 #[test]
 fn images_without_one_source_are_refused() {
-    says("about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\n", &["bad.toml:3", "no source"]);
-    says("about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfile = \"a.bin\"\ndocker = \"x\"\n", &["bad.toml:3", "2 sources"]);
-    says("about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"../a\"\nfile = \"a.bin\"\n", &["bad.toml:3", "../a"]);
-    says("about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfile = \"a.bin\"\nno_cache = true\n", &["`no_cache` belongs to `build`"]);
-    says(&format!("about = \"\"\nmethods = [\"raw\"]\n{IMAGE}{IMAGE}"), &["bad.toml:6", "`a` stands twice"]);
+    says(
+        "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\n",
+        &["bad.toml:3", "no source"],
+    );
+    says(
+        "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfile = \"a.bin\"\ndocker = \"x\"\n",
+        &["bad.toml:3", "2 sources"],
+    );
+    says(
+        "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"../a\"\nfile = \"a.bin\"\n",
+        &["bad.toml:3", "../a"],
+    );
+    says(
+        "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfile = \"a.bin\"\nno_cache = true\n",
+        &["`no_cache` belongs to `build`"],
+    );
+    says(
+        &format!("about = \"\"\nmethods = [\"raw\"]\n{IMAGE}{IMAGE}"),
+        &["bad.toml:6", "`a` stands twice"],
+    );
 }
 
 #[test]
 fn a_scenario_that_does_not_exist_gets_the_nearest_name() {
     let bench = Bench::new();
     bench.pair("rebuild", &["raw"]);
-    assert!(bench.expect(&["run", "rebuilt"], 2).contains("did you mean `rebuild`?"));
-    assert!(bench.expect(&["run", "no/such.toml"], 2).contains("no scenario file at no/such.toml"));
+    assert!(
+        bench
+            .expect(&["run", "rebuilt"], 2)
+            .contains("did you mean `rebuild`?")
+    );
+    assert!(
+        bench
+            .expect(&["run", "no/such.toml"], 2)
+            .contains("no scenario file at no/such.toml")
+    );
 }
 
 #[test]
@@ -97,17 +160,26 @@ fn a_full_disk_ends_the_run_and_loses_no_row() {
     bench.pair("pair", &["raw", "fastcdc/16k"]);
     let small = bench.path("small");
     fs::create_dir(&small).unwrap();
-    let mounted = std::process::Command::new("mount").args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"]).arg(&small).status();
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"])
+        .arg(&small)
+        .status();
     if !mounted.is_ok_and(|status| status.success()) {
         eprintln!("skipped: no right to mount a small tmpfs");
         return;
     }
     let output = bench.run(&["run", "pair", "--into", "small/r"]);
     let rows = fs::read_to_string(small.join("r/rows.csv"));
-    std::process::Command::new("umount").arg(&small).status().unwrap();
+    std::process::Command::new("umount")
+        .arg(&small)
+        .status()
+        .unwrap();
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{err}");
-    assert!(err.contains("is full") && err.contains("the rows so far are kept"), "{err}");
+    assert!(
+        err.contains("is full") && err.contains("the rows so far are kept"),
+        "{err}"
+    );
     assert!(rows.unwrap().ends_with('\n'));
 }
 
@@ -119,8 +191,20 @@ fn results_of_another_schema_or_torn_are_refused() {
     let path = bench.path("results/r/rows.csv");
     let good = fs::read_to_string(&path).unwrap();
     fs::write(&path, good.replace("\n1,pair,", "\n9,pair,")).unwrap();
-    assert!(bench.expect(&["report", "results/r"], 2).contains("schema 9"));
+    assert!(
+        bench
+            .expect(&["report", "results/r"], 2)
+            .contains("schema 9")
+    );
     fs::write(&path, good.replacen(",raw,", ",", 1)).unwrap();
-    assert!(bench.expect(&["report", "results/r"], 2).contains("rows.csv: record 1"));
-    assert!(bench.expect(&["report", "nowhere"], 2).contains("nowhere: no rows.csv here"));
+    assert!(
+        bench
+            .expect(&["report", "results/r"], 2)
+            .contains("rows.csv: record 1")
+    );
+    assert!(
+        bench
+            .expect(&["report", "nowhere"], 2)
+            .contains("nowhere: no rows.csv here")
+    );
 }

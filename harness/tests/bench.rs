@@ -34,7 +34,10 @@ impl Bench {
     /// The program with these arguments, in this folder.
     pub fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(LAB);
-        command.args(args).current_dir(self.dir.path()).env("DELTA_LAB_CACHE", self.path("cache"));
+        command
+            .args(args)
+            .current_dir(self.dir.path())
+            .env("DELTA_LAB_CACHE", self.path("cache"));
         command
     }
 
@@ -46,7 +49,11 @@ impl Bench {
     pub fn expect(&self, args: &[&str], code: i32) -> String {
         let output = self.run(args);
         let (out, err) = (text(&output.stdout), text(&output.stderr));
-        assert_eq!(output.status.code(), Some(code), "{args:?}\nstdout: {out}\nstderr: {err}");
+        assert_eq!(
+            output.status.code(),
+            Some(code),
+            "{args:?}\nstdout: {out}\nstderr: {err}"
+        );
         err
     }
 
@@ -60,7 +67,10 @@ impl Bench {
         let mut new = noise(1, 300_000);
         new.splice(100_000..100_000, noise(2, 5_000));
         self.write("scenarios/new.bin", new);
-        self.write(&format!("scenarios/{name}.toml"), scenario(methods, &[("old", "old.bin"), ("new", "new.bin")]));
+        self.write(
+            &format!("scenarios/{name}.toml"),
+            scenario(methods, &[("old", "old.bin"), ("new", "new.bin")]),
+        );
     }
 }
 
@@ -68,7 +78,9 @@ impl Bench {
 pub fn scenario(methods: &[&str], images: &[(&str, &str)]) -> String {
     let mut text = format!("about = \"a test\"\nmethods = {methods:?}\n");
     for (name, file) in images {
-        text.push_str(&format!("[[image]]\nname = \"{name}\"\nfile = \"{file}\"\n"));
+        text.push_str(&format!(
+            "[[image]]\nname = \"{name}\"\nfile = \"{file}\"\n"
+        ));
     }
     text
 }
@@ -104,7 +116,12 @@ pub fn has(tool: &str) -> bool {
 pub fn repeatable(rows: &[Row]) -> Vec<Row> {
     let mut rows: Vec<Row> = rows
         .iter()
-        .map(|row| Row { wall_ns: None, cpu_ns: None, peak_rss_bytes: None, ..row.clone() })
+        .map(|row| Row {
+            wall_ns: None,
+            cpu_ns: None,
+            peak_rss_bytes: None,
+            ..row.clone()
+        })
         .collect();
     rows.sort_by_key(Row::key);
     rows

@@ -9,11 +9,17 @@ use crate::bench::{LAB, noise};
 
 fn work(dir: &Path, commands: &[&[&str]]) -> Work {
     Work {
-        commands: commands.iter().map(|argv| argv.iter().map(ToString::to_string).collect()).collect(),
+        commands: commands
+            .iter()
+            .map(|argv| argv.iter().map(ToString::to_string).collect())
+            .collect(),
         dir: dir.to_path_buf(),
         env: Vec::new(),
         log: dir.join("log"),
-        limits: Limits { time: Duration::from_secs(60), memory_bytes: 4 << 30 },
+        limits: Limits {
+            time: Duration::from_secs(60),
+            memory_bytes: 4 << 30,
+        },
         guard: None,
     }
 }
@@ -34,18 +40,35 @@ fn a_lab_that_holds_a_gigabyte_reports_the_same_peak() {
     }
     let big = ran(&step).account.peak_rss_bytes;
     assert!(ballast.iter().step_by(4096).any(|&byte| byte != 0));
-    assert!(small > 0 && small < 16 << 20, "a shim's floor is a few MB, got {small}");
-    assert!(big.abs_diff(small) < 2 << 20, "{small} without the gigabyte, {big} with it");
+    assert!(
+        small > 0 && small < 16 << 20,
+        "a shim's floor is a few MB, got {small}"
+    );
+    assert!(
+        big.abs_diff(small) < 2 << 20,
+        "{small} without the gigabyte, {big} with it"
+    );
 }
 
 #[test]
 fn peak_memory_and_cpu_time_include_grandchildren() {
     let dir = tempfile::tempdir().unwrap();
     // `head` feeds `tail`, which must hold what it can't yet print: 64 MB in a grandchild of the shim.
-    let ran = ran(&work(dir.path(), &[&["sh", "-c", "sh -c 'head -c 64000000 /dev/zero | tail -c 63000000 > /dev/null'"]]));
+    let ran = ran(&work(
+        dir.path(),
+        &[&[
+            "sh",
+            "-c",
+            "sh -c 'head -c 64000000 /dev/zero | tail -c 63000000 > /dev/null'",
+        ]],
+    ));
     assert_eq!(ran.end, End::Well);
     assert!(ran.account.peak_rss_bytes > 60_000_000, "{:?}", ran.account);
-    assert!(ran.account.cpu_ns > 0 && ran.account.wall_ns > 0, "{:?}", ran.account);
+    assert!(
+        ran.account.cpu_ns > 0 && ran.account.wall_ns > 0,
+        "{:?}",
+        ran.account
+    );
 }
 
 #[test]
@@ -53,20 +76,30 @@ fn a_step_over_its_time_is_killed_with_all_it_started() {
     let dir = tempfile::tempdir().unwrap();
     // setsid leaves the session and the process group; only the shim's own search finds it.
     let mark = format!("{}.5", 1000 + std::process::id());
-    let mut step = work(dir.path(), &[&["sh", "-c", &format!("setsid sleep {mark} & sleep {mark}")]]);
+    let mut step = work(
+        dir.path(),
+        &[&["sh", "-c", &format!("setsid sleep {mark} & sleep {mark}")]],
+    );
     step.limits.time = Duration::from_millis(300);
     let ran = ran(&step);
     assert_eq!(ran.end, End::TimeLimit);
     assert!(ran.account.wall_ns < 20_000_000_000, "{:?}", ran.account);
     assert_eq!(sleepers(&mark), 0);
-    assert!(step.failure(&ran.end).unwrap().contains("time limit of 0.3 s"));
+    assert!(
+        step.failure(&ran.end)
+            .unwrap()
+            .contains("time limit of 0.3 s")
+    );
 }
 
 #[test]
 fn what_a_step_leaves_running_is_killed_when_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let mark = format!("{}.25", 2000 + std::process::id());
-    let ran = ran(&work(dir.path(), &[&["sh", "-c", &format!("setsid sleep {mark} & echo started")]]));
+    let ran = ran(&work(
+        dir.path(),
+        &[&["sh", "-c", &format!("setsid sleep {mark} & echo started")]],
+    ));
     assert_eq!(ran.end, End::Well);
     assert_eq!(sleepers(&mark), 0);
 }
@@ -78,7 +111,9 @@ fn a_step_that_eats_memory_is_killed() {
     let mut step = work(dir.path(), &[&["tail", "/dev/zero"]]);
     step.limits.memory_bytes = 200 << 20;
     let ran = ran(&step);
-    let End::MemoryLimit { bytes } = ran.end else { panic!("{ran:?}") };
+    let End::MemoryLimit { bytes } = ran.end else {
+        panic!("{ran:?}")
+    };
     assert!(bytes > 200 << 20);
 }
 
@@ -90,24 +125,48 @@ fn exit_codes_signals_and_missing_programs_are_told_apart() {
         step.failure(&ran(&step).end).unwrap_or_default()
     };
     assert_eq!(says(&[&["true"]]), "");
-    assert_eq!(says(&[&["sh", "-c", "echo no such chunk >&2; exit 3"]]), "sh exited with 3: no such chunk");
-    assert_eq!(says(&[&["sh", "-c", "kill -SEGV $$"]]), "sh was killed by signal 11 (SIGSEGV)");
-    assert!(says(&[&["no-such-program-here"]]).contains("no-such-program-here could not be started"));
+    assert_eq!(
+        says(&[&["sh", "-c", "echo no such chunk >&2; exit 3"]]),
+        "sh exited with 3: no such chunk"
+    );
+    assert_eq!(
+        says(&[&["sh", "-c", "kill -SEGV $$"]]),
+        "sh was killed by signal 11 (SIGSEGV)"
+    );
+    assert!(
+        says(&[&["no-such-program-here"]]).contains("no-such-program-here could not be started")
+    );
 }
 
 #[test]
 fn the_first_command_that_fails_ends_the_step() {
     let dir = tempfile::tempdir().unwrap();
-    let ran = ran(&work(dir.path(), &[&["touch", "one"], &["false"], &["touch", "three"]]));
-    assert_eq!(ran.end, End::Exit { program: "false".to_string(), code: 1 });
+    let ran = ran(&work(
+        dir.path(),
+        &[&["touch", "one"], &["false"], &["touch", "three"]],
+    ));
+    assert_eq!(
+        ran.end,
+        End::Exit {
+            program: "false".to_string(),
+            code: 1
+        }
+    );
     assert!(dir.path().join("one").exists() && !dir.path().join("three").exists());
 }
 
 /// Living processes whose command line holds `mark`.
 fn sleepers(mark: &str) -> usize {
-    let living = procfs::process::all_processes().unwrap().flatten().filter(|process| {
-        let dead = process.stat().map_or(true, |stat| stat.state == 'Z');
-        !dead && process.cmdline().is_ok_and(|words| words.first().is_some_and(|word| word == "sleep") && words.iter().any(|word| word == mark))
-    });
+    let living = procfs::process::all_processes()
+        .unwrap()
+        .flatten()
+        .filter(|process| {
+            let dead = process.stat().map_or(true, |stat| stat.state == 'Z');
+            !dead
+                && process.cmdline().is_ok_and(|words| {
+                    words.first().is_some_and(|word| word == "sleep")
+                        && words.iter().any(|word| word == mark)
+                })
+        });
     living.count()
 }

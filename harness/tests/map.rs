@@ -20,7 +20,12 @@ const MAP: &[(&str, &[&str])] = &[
     ("scenario", &["source", "clock"]),
     ("plan", &["scenario"]),
     ("method", &["archive", "store", "wire", "clock"]),
-    ("run", &["archive", "clock", "method", "plan", "scenario", "source", "store", "wire"]),
+    (
+        "run",
+        &[
+            "archive", "clock", "method", "plan", "scenario", "source", "store", "wire",
+        ],
+    ),
     ("stats", &[]),
     ("report", &["stats"]),
 ];
@@ -34,15 +39,26 @@ fn imports_run_downhill() {
         let entry = entry.unwrap();
         let path = entry.path().strip_prefix(&harness).unwrap();
         let part = part_of(path);
-        if path.extension().is_none_or(|ending| ending != "rs") || ["tests", "benches", "bindgen", "cmd", "main", "lib"].contains(&part.as_str()) {
+        if path.extension().is_none_or(|ending| ending != "rs")
+            || ["tests", "benches", "bindgen", "cmd", "main", "lib"].contains(&part.as_str())
+        {
             continue;
         }
-        let (_, may) = MAP.iter().find(|(name, _)| *name == part).unwrap_or_else(|| panic!("{part} is not on the map: {}", path.display()));
+        let (_, may) = MAP
+            .iter()
+            .find(|(name, _)| *name == part)
+            .unwrap_or_else(|| panic!("{part} is not on the map: {}", path.display()));
         seen.insert(part.clone());
         for import in imports(&fs::read_to_string(entry.path()).unwrap()) {
             let views_know_less = ["stats", "report"].contains(&part.as_str()) && import == "image";
-            let fine = import == part || may.contains(&import.as_str()) || EVERYBODY.contains(&import.as_str());
-            assert!(fine && !views_know_less, "{} imports {import}: that is uphill", path.display());
+            let fine = import == part
+                || may.contains(&import.as_str())
+                || EVERYBODY.contains(&import.as_str());
+            assert!(
+                fine && !views_know_less,
+                "{} imports {import}: that is uphill",
+                path.display()
+            );
         }
     }
     let named: BTreeSet<String> = MAP.iter().map(|(name, _)| name.to_string()).collect();
@@ -51,18 +67,34 @@ fn imports_run_downhill() {
 
 /// `run/trial.rs` and `run/mod.rs` are of the part `run`; `plan.rs` is the part `plan`.
 fn part_of(path: &Path) -> String {
-    let first = path.components().next().unwrap().as_os_str().to_string_lossy().into_owned();
+    let first = path
+        .components()
+        .next()
+        .unwrap()
+        .as_os_str()
+        .to_string_lossy()
+        .into_owned();
     first.trim_end_matches(".rs").to_string()
 }
 
 /// The parts a file names as `crate::part`, its tests left out: they may look at anything.
 fn imports(text: &str) -> BTreeSet<String> {
     let code = text.split("#[cfg(test)]").next().unwrap_or_default();
-    let code: String = code.lines().filter(|line| !line.trim_start().starts_with("//")).collect::<Vec<_>>().join("\n");
+    let code: String = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
     let named = code.split("crate::").skip(1);
     named
         .flat_map(|rest| match rest.strip_prefix('{') {
-            Some(list) => list.split('}').next().unwrap_or_default().split(',').map(first_word).collect(),
+            Some(list) => list
+                .split('}')
+                .next()
+                .unwrap_or_default()
+                .split(',')
+                .map(first_word)
+                .collect(),
             None => vec![first_word(rest)],
         })
         .filter(|word| !word.is_empty())
@@ -70,5 +102,8 @@ fn imports(text: &str) -> BTreeSet<String> {
 }
 
 fn first_word(text: &str) -> String {
-    text.trim().chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect()
+    text.trim()
+        .chars()
+        .take_while(|letter| letter.is_alphanumeric() || *letter == '_')
+        .collect()
 }

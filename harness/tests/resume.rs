@@ -19,12 +19,18 @@ fn bench() -> Bench {
     let bench = Bench::new();
     let mut methods = vec!["raw", "fastcdc/16k", "zstd-patch/3"];
     if crate::bench::has("curl") {
-        bench.write("scenarios/methods/in-place.toml", IN_PLACE.replace("[\"sh\", \"--version\"]", "[\"curl\", \"--version\"]"));
+        bench.write(
+            "scenarios/methods/in-place.toml",
+            IN_PLACE.replace("[\"sh\", \"--version\"]", "[\"curl\", \"--version\"]"),
+        );
         methods.push("in-place");
     }
     bench.pair("cut", &methods);
     let text = std::fs::read_to_string(bench.path("scenarios/cut.toml")).unwrap();
-    bench.write("scenarios/cut.toml", text.replacen("methods", "samples = 2\nmethods", 1));
+    bench.write(
+        "scenarios/cut.toml",
+        text.replacen("methods", "samples = 2\nmethods", 1),
+    );
     bench
 }
 
@@ -49,8 +55,14 @@ fn ten_kills_at_random_moments_change_no_row() {
     }
     assert!(killed > 0, "every run was over before its kill");
     bench.expect(&["run", "cut", "--into", "results/cut"], 0);
-    assert_eq!(repeatable(&bench.rows("results/cut")), repeatable(&bench.rows("results/whole")));
-    assert!(!bench.path("results/cut/work").exists(), "nothing is left behind");
+    assert_eq!(
+        repeatable(&bench.rows("results/cut")),
+        repeatable(&bench.rows("results/whole"))
+    );
+    assert!(
+        !bench.path("results/cut/work").exists(),
+        "nothing is left behind"
+    );
 }
 
 #[test]
@@ -60,7 +72,10 @@ fn finished_steps_are_not_done_again() {
     let before = std::fs::read(bench.path("results/r/rows.csv")).unwrap();
     let err = bench.expect(&["run", "cut", "--into", "results/r"], 0);
     assert!(err.contains("nothing was left to do"), "{err}");
-    assert_eq!(std::fs::read(bench.path("results/r/rows.csv")).unwrap(), before);
+    assert_eq!(
+        std::fs::read(bench.path("results/r/rows.csv")).unwrap(),
+        before
+    );
 }
 
 #[test]
@@ -72,7 +87,10 @@ fn a_torn_last_line_is_mended() {
     let text = std::fs::read(&rows).unwrap();
     std::fs::write(&rows, &text[..text.len() - 40]).unwrap();
     bench.expect(&["run", "cut", "--into", "results/r"], 0);
-    assert_eq!(repeatable(&bench.rows("results/r")), repeatable(&bench.rows("results/whole")));
+    assert_eq!(
+        repeatable(&bench.rows("results/r")),
+        repeatable(&bench.rows("results/whole"))
+    );
 }
 
 #[test]

@@ -1,0 +1,149 @@
+//! An image archive, read where it lies: which bytes of the file are layers, and what kind they are.
+//!
+//! Three layouts are known, all of them tars:
+//! - `docker save` before engine 25: `manifest.json`, and `<id>/layer.tar` for each layer; a layer that repeats
+//!   may be a symbolic link `../<id>/layer.tar`;
+//! - `docker save` from engine 25: an OCI layout under `blobs/sha256/`, and `manifest.json` too;
+//! - an OCI layout alone (`skopeo copy … oci-archive:`, `buildah push`): `oci-layout`, `index.json`, `blobs/`.
+
+#[cfg(test)]
+pub(crate) mod examples;
+mod oci;
+mod outer;
+#[cfg(test)]
+mod tests;
+mod walk;
+mod wrap;
+
+use std::fs::File;
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+
+use outer::Outer;
+pub use walk::Entry;
+use walk::Part;
+pub use wrap::wrap_rootfs;
+
+/// What a file turned out to be.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Content {
+    /// An image archive, with layers.
+    Image(Archive),
+    /// A tar without a manifest: a root filesystem, sources, anything.
+    Tar(Vec<Entry>),
+    /// Not a tar.
+    Other,
+}
+
+/// An image archive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Archive {
+    pub layout: Layout,
+    /// Every entry of the outer tar, in its order.
+    pub entries: Vec<Entry>,
+    /// In the order they are applied; a layer used twice is here twice. With several images in one archive,
+    /// the layers of each in turn.
+    pub layers: Vec<Layer>,
+}
+
+impl Archive {
+    /// How many of the layers are compressed.
+    pub fn compressed_layers(&self) -> usize {
+        let compressed = |layer: &&Layer| layer.compression != Compression::None;
+        self.layers.iter().filter(compressed).count()
+    }
+}
+
+/// How the archive is arranged.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Layout {
+    /// `docker save` before engine 25.
+    Docker,
+    /// `docker save` from engine 25.
+    DockerOci,
+    /// OCI layout without `manifest.json`.
+    Oci,
+}
+
+impl Layout {
+    /// The layout as facts.csv spells it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Layout::Docker => "docker",
+            Layout::DockerOci => "docker-oci",
+            Layout::Oci => "oci",
+        }
+    }
+}
+
+/// One layer, as it lies in the archive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Layer {
+    /// Name of the entry that holds its bytes, links followed.
+    pub name: String,
+    /// Where its bytes begin in the archive.
+    pub offset: u64,
+    pub length: u64,
+    /// Lower-case hex sha256 of those bytes.
+    pub digest: String,
+    pub compression: Compression,
+    /// Lower-case hex sha256 of the layer's tar, compression taken off, where it is known: the digest of a layer
+    /// that is not compressed, else what the image's config says.
+    pub diff_id: Option<String>,
+}
+
+/// Compression of a layer, told by its first bytes and never by its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compression {
+    None,
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    fn of(first: &[u8]) -> Compression {
+        match first {
+            [0x1f, 0x8b, ..] => Compression::Gzip,
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
+            _ => Compression::None,
+        }
+    }
+}
+
+/// Reads the archive at `path` without unpacking it; layers are read once, to be hashed.
+///
+/// A file that begins as a tar and is cut short or damaged, has names that lead out of its folder (its own, or
+/// those inside a layer that is not compressed) or names layers it does not hold is an error that says which
+/// entry and where.
+pub fn read(path: &Path) -> Result<Content> {
+    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let about = file
+        .metadata()
+        .with_context(|| format!("look at {}", path.display()))?;
+    ensure!(about.is_file(), "{}: not a file", path.display());
+    let whole = Part {
+        file: &file,
+        what: path.display().to_string(),
+        offset: 0,
+        length: about.len(),
+    };
+    if !whole.begins_as_tar()? {
+        return Ok(Content::Other);
+    }
+    let mut entries = Vec::new();
+    walk::walk(&whole, &mut |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    let outer = Outer { whole, entries };
+    let Some((layout, named)) = outer.images()? else {
+        return Ok(Content::Tar(outer.entries));
+    };
+    let layers = outer.layers(named)?;
+    Ok(Content::Image(Archive {
+        layout,
+        entries: outer.entries,
+        layers,
+    }))
+}

@@ -1,0 +1,261 @@
+//! The outer tar of an image archive: what its manifests name, found, checked and hashed.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read};
+use std::os::unix::fs::FileExt;
+use std::path::{Component, Path};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde::Deserialize;
+use tar::EntryType;
+
+use super::walk::{Entry, Part, walk};
+use super::{Compression, Layer, Layout, oci};
+use crate::image::Hashing;
+
+/// Most bytes believed of a manifest, an index or a config.
+const JSON_LIMIT_BYTES: u64 = 32 << 20;
+
+/// The outer tar, walked.
+pub(super) struct Outer<'a> {
+    pub whole: Part<'a>,
+    pub entries: Vec<Entry>,
+}
+
+/// A layer as a manifest names it, with the DiffID the config gives it.
+pub(super) struct Named {
+    name: String,
+    diff_id: Option<String>,
+}
+
+/// One image of docker's `manifest.json`.
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct DockerImage {
+    config: String,
+    layers: Vec<String>,
+}
+
+/// What is read of an image's config, in both worlds.
+#[derive(Deserialize)]
+struct Config {
+    rootfs: Option<RootFs>,
+}
+
+#[derive(Deserialize)]
+struct RootFs {
+    #[serde(default)]
+    diff_ids: Vec<String>,
+}
+
+impl Outer<'_> {
+    /// The layers that the archive's manifests name, or nothing when it is a tar of another kind.
+    pub fn images(&self) -> Result<Option<(Layout, Vec<Named>)>> {
+        let is_oci = self.find("oci-layout").is_some() && self.find("index.json").is_some();
+        if let Some(manifest) = self.find("manifest.json") {
+            let json: serde_json::Value = self.json(manifest)?;
+            // A web page's folder may well hold a manifest.json; docker's is a list of images.
+            let is_docker = json.as_array().is_some_and(|images| {
+                !images.is_empty() && images.iter().all(|image| image.get("Layers").is_some())
+            });
+            if is_docker {
+                let images: Vec<DockerImage> =
+                    serde_json::from_value(json).with_context(|| self.at(manifest))?;
+                let mut named = Vec::new();
+                for image in images {
+                    named.extend(self.docker_layers(&image)?);
+                }
+                let layout = if is_oci {
+                    Layout::DockerOci
+                } else {
+                    Layout::Docker
+                };
+                return Ok(Some((layout, named)));
+            }
+        }
+        if is_oci {
+            return Ok(Some((Layout::Oci, oci::layers(self)?)));
+        }
+        Ok(None)
+    }
+
+    fn docker_layers(&self, image: &DockerImage) -> Result<Vec<Named>> {
+        let config = self.named("manifest.json", "config", &image.config)?;
+        self.with_diff_ids(image.layers.clone(), config)
+    }
+
+    /// Pairs the names of an image's layers with the DiffIDs of its config.
+    pub fn with_diff_ids(&self, names: Vec<String>, config: &Entry) -> Result<Vec<Named>> {
+        let config: Config = self.json(config)?;
+        let diff_ids = config.rootfs.map_or(Vec::new(), |rootfs| rootfs.diff_ids);
+        // What is no image (an OCI artifact) has a config of its own kind, without DiffIDs.
+        let known = diff_ids.len() == names.len();
+        let diff_id = |at: usize| diff_ids[at].strip_prefix("sha256:").map(str::to_string);
+        let named = names.into_iter().enumerate().map(|(at, name)| Named {
+            name,
+            diff_id: known.then(|| diff_id(at)).flatten(),
+        });
+        Ok(named.collect())
+    }
+
+    /// Finds, checks and hashes the layers; one that is named twice is read once.
+    pub fn layers(&self, named: Vec<Named>) -> Result<Vec<Layer>> {
+        let mut known: BTreeMap<u64, Layer> = BTreeMap::new();
+        let mut layers = Vec::new();
+        for Named { name, diff_id } in named {
+            let entry = self.named("the manifest", "layer", &name)?;
+            let mut layer = match known.get(&entry.offset) {
+                Some(layer) => layer.clone(),
+                None => self.layer(entry)?,
+            };
+            known.insert(entry.offset, layer.clone());
+            if layer.compression == Compression::None {
+                if let Some(said) = diff_id.filter(|said| *said != layer.digest) {
+                    bail!(
+                        "{}: its sha256 is {}, but the image's config says {said}",
+                        self.at(entry),
+                        layer.digest
+                    );
+                }
+                layer.diff_id = Some(layer.digest.clone());
+            } else {
+                layer.diff_id = diff_id;
+            }
+            layers.push(layer);
+        }
+        Ok(layers)
+    }
+
+    fn layer(&self, entry: &Entry) -> Result<Layer> {
+        let bytes = Part {
+            file: self.whole.file,
+            what: format!("{}: layer {}", self.whole.what, entry.name),
+            offset: entry.offset,
+            length: entry.length,
+        };
+        let compression = Compression::of(&bytes.bytes(0, entry.length.min(4))?);
+        if compression == Compression::None && bytes.begins_as_tar()? {
+            walk(&bytes, &mut |_| Ok(()))?;
+        }
+        let digest = hash(&bytes)?;
+        if let Some(said) = trim(&entry.name).strip_prefix("blobs/sha256/") {
+            ensure!(
+                said == digest,
+                "{}: damaged: the sha256 of its bytes is {digest}",
+                self.at(entry)
+            );
+        }
+        Ok(Layer {
+            name: entry.name.clone(),
+            offset: entry.offset,
+            length: entry.length,
+            digest,
+            compression,
+            diff_id: None,
+        })
+    }
+
+    /// The file that `from` names as its `role`, links followed.
+    pub fn named(&self, from: &str, role: &str, name: &str) -> Result<&Entry> {
+        let mut place = trim(name).to_string();
+        // A chain of links longer than this is a circle.
+        for _ in 0..8 {
+            let entry = self.find(&place).with_context(|| {
+                format!(
+                    "{}: {from} names the {role} {name}, but there is no entry {place}",
+                    self.whole.what
+                )
+            })?;
+            let target = entry.link.as_deref().unwrap_or_default();
+            place = match entry.kind {
+                EntryType::Symlink => beside(&place, target)
+                    .with_context(|| format!("{}: it links to {target}", self.at(entry)))?,
+                EntryType::Link => trim(target).to_string(),
+                EntryType::Regular | EntryType::Continuous => return Ok(entry),
+                _ => bail!("{}: named as a {role}, but not a file", self.at(entry)),
+            };
+        }
+        bail!(
+            "{}: {from} names the {role} {name}, whose links go in a circle",
+            self.whole.what
+        )
+    }
+
+    /// The entry of that name; the last, where a tar has several, as unpacking would leave it.
+    pub fn find(&self, name: &str) -> Option<&Entry> {
+        self.entries
+            .iter()
+            .rev()
+            .find(|entry| trim(&entry.name) == name)
+    }
+
+    pub fn json<T: serde::de::DeserializeOwned>(&self, entry: &Entry) -> Result<T> {
+        ensure!(
+            entry.length <= JSON_LIMIT_BYTES,
+            "{}: {} bytes of JSON",
+            self.at(entry),
+            entry.length
+        );
+        let bytes = self.whole.bytes(entry.offset, entry.length)?;
+        serde_json::from_slice(&bytes).with_context(|| self.at(entry))
+    }
+
+    /// The place of an entry, for errors.
+    fn at(&self, entry: &Entry) -> String {
+        format!(
+            "{}: entry {} at offset {}",
+            self.whole.what, entry.name, entry.offset
+        )
+    }
+}
+
+/// A name as manifests spell it: `tar -c .` puts `./` before every one.
+fn trim(name: &str) -> &str {
+    name.trim_start_matches("./").trim_end_matches('/')
+}
+
+/// Where a relative link at `place` leads, if it stays inside the archive.
+fn beside(place: &str, target: &str) -> Result<String> {
+    let mut parts: Vec<&str> = place.split('/').collect();
+    parts.pop();
+    for part in Path::new(target).components() {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                parts.pop().context("which is outside the archive")?;
+            }
+            Component::Normal(name) => parts.push(name.to_str().context("not UTF-8")?),
+            Component::RootDir | Component::Prefix(_) => bail!("which is outside the archive"),
+        }
+    }
+    Ok(parts.join("/"))
+}
+
+/// Lower-case hex sha256 of a part of a file.
+fn hash(part: &Part) -> Result<String> {
+    let mut hashing = Hashing::new(io::sink());
+    let mut from = Pread {
+        file: part.file,
+        at: part.offset,
+    }
+    .take(part.length);
+    let bytes = io::copy(&mut from, &mut hashing)
+        .with_context(|| format!("read {} at offset {}", part.what, part.offset))?;
+    ensure!(bytes == part.length, "{}: shorter than it was", part.what);
+    Ok(hashing.finish().1)
+}
+
+/// Reads a shared file from a place of its own.
+struct Pread<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for Pread<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
+    }
+}

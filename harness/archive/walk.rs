@@ -1,0 +1,243 @@
+//! A walk over the headers of a tar: names, offsets and lengths, with nothing unpacked.
+
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
+use anyhow::{Context, Result, bail, ensure};
+use tar::{EntryType, Header, PaxExtensions};
+
+/// Length in bytes of a tar's blocks: headers fill one, contents are padded to whole ones.
+pub(super) const BLOCK_BYTES: u64 = 512;
+
+/// Most bytes believed of a long name or a pax header; real ones (extended attributes) stay far below.
+const AHEAD_LIMIT_BYTES: u64 = 16 << 20;
+
+/// One entry of a tar.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// As the archive spells it, GNU long names and pax paths resolved. What is not UTF-8 is replaced.
+    pub name: String,
+    pub kind: EntryType,
+    /// Where the contents begin, in bytes from the start of the file that was read.
+    pub offset: u64,
+    /// Bytes of contents, as stored.
+    pub length: u64,
+    /// What a symbolic or a hard link points to.
+    pub link: Option<String>,
+}
+
+/// The part of a file that is one tar; `what` names it in errors.
+pub(super) struct Part<'a> {
+    pub file: &'a File,
+    pub what: String,
+    pub offset: u64,
+    pub length: u64,
+}
+
+impl Part<'_> {
+    /// Whether a tar begins here: the `ustar` magic of its first header.
+    pub fn begins_as_tar(&self) -> Result<bool> {
+        if self.length < 262 {
+            return Ok(false);
+        }
+        Ok(self.bytes(257, 5)? == b"ustar")
+    }
+
+    /// `length` bytes at `at`, counted from the part's start.
+    pub fn bytes(&self, at: u64, length: u64) -> Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(length).context("a length beyond memory")?];
+        self.file
+            .read_exact_at(&mut bytes, self.offset + at)
+            .with_context(|| format!("read {} at offset {}", self.what, self.offset + at))?;
+        Ok(bytes)
+    }
+}
+
+/// What extension headers said of the entry that follows them.
+#[derive(Default)]
+struct Ahead {
+    name: Option<Vec<u8>>,
+    link: Option<Vec<u8>>,
+    size: Option<u64>,
+}
+
+/// Calls `each` with every entry in order.
+///
+/// Fails, naming the entry and the offset in the file, where the tar is cut short, where a header is damaged, and
+/// at names that lead out of the folder an unpacker works in. Contents are skipped, not read.
+pub(super) fn walk(tar: &Part, each: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
+    let mut at = 0;
+    let mut ahead = Ahead::default();
+    let mut last = "its start".to_string();
+    loop {
+        let place = tar.offset + at;
+        ensure!(
+            at + BLOCK_BYTES <= tar.length,
+            "{}: cut short at offset {place}, after {last}",
+            tar.what
+        );
+        let block = tar.bytes(at, BLOCK_BYTES)?;
+        if block.iter().all(|&byte| byte == 0) {
+            return Ok(());
+        }
+        let header = Header::from_byte_slice(&block);
+        check_sum(header).with_context(|| {
+            format!(
+                "{}: damaged header at offset {place}, after {last}",
+                tar.what
+            )
+        })?;
+        let kind = header.entry_type();
+        let name = match ahead.name.as_ref() {
+            Some(name) if !is_extension(kind) => name.clone(),
+            _ => header.path_bytes().into_owned(),
+        };
+        let shown = String::from_utf8_lossy(&name).into_owned();
+        let said = || format!("{}: entry {shown} at offset {place}", tar.what);
+
+        let from = at + BLOCK_BYTES + sparse_maps(tar, header, at).with_context(said)?;
+        let length = stored_length(header, &ahead).with_context(said)?;
+        let end = length
+            .checked_next_multiple_of(BLOCK_BYTES)
+            .and_then(|padded| padded.checked_add(from))
+            .filter(|&end| end <= tar.length);
+        let Some(end) = end else {
+            bail!("{}: cut short inside its {length} bytes", said());
+        };
+
+        if is_extension(kind) {
+            ensure!(
+                length <= AHEAD_LIMIT_BYTES,
+                "{}: an extension header of {length} bytes",
+                said()
+            );
+            ahead
+                .note(kind, tar.bytes(from, length)?)
+                .with_context(said)?;
+        } else {
+            check_name(&name).with_context(said)?;
+            let link = ahead
+                .link
+                .or_else(|| header.link_name_bytes().map(|link| link.into_owned()));
+            each(Entry {
+                name: shown.clone(),
+                kind,
+                offset: tar.offset + from,
+                length,
+                link: link.map(|link| String::from_utf8_lossy(&link).into_owned()),
+            })?;
+            ahead = Ahead::default();
+        }
+        last = format!("entry {shown}");
+        at = end;
+    }
+}
+
+impl Ahead {
+    fn note(&mut self, kind: EntryType, bytes: Vec<u8>) -> Result<()> {
+        match kind {
+            EntryType::GNULongName => self.name = Some(until_nul(bytes)),
+            EntryType::GNULongLink => self.link = Some(until_nul(bytes)),
+            _ => {
+                for record in PaxExtensions::new(&bytes) {
+                    let record = record.context("a damaged pax header")?;
+                    let key = record.key_bytes();
+                    // Such an entry's contents start with a map, and its name is not its name:
+                    // read plainly it would be a wrong file without an error.
+                    ensure!(
+                        !key.starts_with(b"GNU.sparse"),
+                        "a sparse file in pax form, which is not read here (write it with tar --format=gnu, or without --sparse)"
+                    );
+                    // A global header speaks of every entry to come; nobody puts names or sizes there.
+                    if kind == EntryType::XGlobalHeader {
+                        continue;
+                    }
+                    match key {
+                        b"path" => self.name = Some(record.value_bytes().to_vec()),
+                        b"linkpath" => self.link = Some(record.value_bytes().to_vec()),
+                        b"size" => {
+                            let size = record.value().ok().and_then(|size| size.parse().ok());
+                            self.size = Some(size.context("a damaged size in a pax header")?);
+                        }
+                        _ => {}
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+fn is_extension(kind: EntryType) -> bool {
+    matches!(
+        kind,
+        EntryType::GNULongName
+            | EntryType::GNULongLink
+            | EntryType::XHeader
+            | EntryType::XGlobalHeader
+    )
+}
+
+/// Bytes of contents after the header. Links, folders and devices have none whatever their header says, as Go's
+/// archive/tar (and so Docker) and GNU tar read it.
+fn stored_length(header: &Header, ahead: &Ahead) -> Result<u64> {
+    let kind = header.entry_type();
+    if matches!(
+        kind,
+        EntryType::Link
+            | EntryType::Symlink
+            | EntryType::Char
+            | EntryType::Block
+            | EntryType::Directory
+            | EntryType::Fifo
+    ) {
+        return Ok(0);
+    }
+    match ahead.size {
+        Some(size) if !is_extension(kind) => Ok(size),
+        _ => header.entry_size().context("a damaged size"),
+    }
+}
+
+/// Bytes of further map blocks that follow the header of a sparse file in GNU's own form.
+fn sparse_maps(tar: &Part, header: &Header, at: u64) -> Result<u64> {
+    let mut more = header
+        .as_gnu()
+        .is_some_and(|gnu| header.entry_type() == EntryType::GNUSparse && gnu.isextended[0] == 1);
+    let mut bytes = 0;
+    while more {
+        bytes += BLOCK_BYTES;
+        ensure!(
+            at + bytes + BLOCK_BYTES <= tar.length,
+            "cut short inside its sparse map"
+        );
+        // Byte 504 of a map block tells whether another follows.
+        more = tar.bytes(at + bytes + 504, 1)?[0] == 1;
+    }
+    Ok(bytes)
+}
+
+/// The header's own sum: all its bytes, with the eight of the sum taken as spaces.
+fn check_sum(header: &Header) -> Result<()> {
+    let bytes = header.as_bytes();
+    let sum = bytes[..148].iter().chain(&bytes[156..]);
+    let sum = sum.map(|&byte| u32::from(byte)).sum::<u32>() + 8 * u32::from(b' ');
+    ensure!(sum == header.cksum()?, "its checksum does not match");
+    Ok(())
+}
+
+/// Refuses names that lead out of the folder an unpacker works in.
+fn check_name(name: &[u8]) -> Result<()> {
+    ensure!(!name.starts_with(b"/"), "an absolute name");
+    ensure!(
+        !name.split(|&byte| byte == b'/').any(|part| part == b".."),
+        "a name with `..` in it"
+    );
+    Ok(())
+}
+
+fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
+    let end = bytes.iter().position(|&byte| byte == 0);
+    bytes.truncate(end.unwrap_or(bytes.len()));
+    bytes
+}
