@@ -47,7 +47,7 @@ fn it_says_as_little_as_http_allows() {
     let client = Client::new(&WireUrl(format!("http://{address}")));
     assert_eq!(client.get_bytes("a").unwrap(), b"");
     let request = server.join().unwrap();
-    let expected = format!("GET /a HTTP/1.1\r\nhost: {address}\r\nuser-agent: delta-lab\r\n\r\n");
+    let expected = format!("GET /a HTTP/1.1\r\nuser-agent: delta-lab\r\nhost: {address}\r\n\r\n");
     assert_eq!(request, expected);
 }
 
