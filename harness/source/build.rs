@@ -1,7 +1,7 @@
 //! Images from a Dockerfile: `docker build` of a folder, on a base made here when the Dockerfile needs one.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
 
@@ -36,37 +36,51 @@ const ENVIRONMENT: &[(&str, &str)] = &[
     ("BUILDX_NO_DEFAULT_ATTESTATIONS", "1"),
 ];
 
-/// Builds the image and saves it to `out`.
-pub fn save(build: &Build, base: Option<&Base>, out: &Path, say: &dyn Fn(&str)) -> Result<Made> {
-    let file = build.dir.join(build.dockerfile.unwrap_or("Dockerfile"));
-    ensure!(
-        file.is_file(),
-        "the Dockerfile {} is not there",
-        file.display()
-    );
-    let engine = Engine::connect()?;
-    if let Some(base) = base {
-        engine.load(&base.image.path, &base.tag, say)?;
-    }
-    say(&format!("docker build {}", build.dir.display()));
-    program::run(&build.argv(), ENVIRONMENT, &mut |line| {
-        if let Some(step) = condensed(line) {
-            say(step);
-        }
-    })
-    .with_context(|| format!("build {}", file.display()))?;
-    let held = engine
-        .held(build.tag)?
-        .with_context(|| format!("docker built {} but does not hold it", build.tag))?;
-    engine.save(build.tag, out, say)?;
-    if build.no_cache {
-        // No later build will use its layers. Those of other builds stay, as the cache they are.
-        engine.forget(build.tag, say);
-    }
-    Ok(engine.made(&held))
-}
-
 impl Build<'_> {
+    /// Checks what can be checked before a base is made, which takes minutes: the Dockerfile, and an engine.
+    pub fn check(&self) -> Result<Engine> {
+        let file = self.file();
+        ensure!(
+            file.is_file(),
+            "the Dockerfile {} is not there",
+            file.display()
+        );
+        Engine::connect()
+    }
+
+    /// Builds the image and saves it to `out`.
+    pub fn save(
+        &self,
+        engine: &Engine,
+        base: Option<&Base>,
+        out: &Path,
+        say: &dyn Fn(&str),
+    ) -> Result<Made> {
+        if let Some(base) = base {
+            engine.load(&base.image.path, &base.tag, say)?;
+        }
+        say(&format!("docker build {}", self.dir.display()));
+        program::run(&self.argv(), ENVIRONMENT, &mut |line| {
+            if let Some(step) = condensed(line) {
+                say(step);
+            }
+        })
+        .with_context(|| format!("build {}", self.file().display()))?;
+        let held = engine
+            .held(self.tag)?
+            .with_context(|| format!("docker built {} but does not hold it", self.tag))?;
+        engine.save(self.tag, out, say)?;
+        if self.no_cache {
+            // No later build will use its layers. Those of other builds stay, as the cache they are.
+            engine.forget(self.tag, say);
+        }
+        Ok(engine.made(&held))
+    }
+
+    fn file(&self) -> PathBuf {
+        self.dir.join(self.dockerfile.unwrap_or("Dockerfile"))
+    }
+
     /// The command line.
     ///
     /// The host's network, because a daemon may run without a bridge of its own (in CI boxes) and what a RUN fetches
@@ -75,9 +89,8 @@ impl Build<'_> {
         let mut argv: Vec<String> = ["docker", "build", "--network", "host", "--force-rm"]
             .map(String::from)
             .into();
-        if let Some(dockerfile) = self.dockerfile {
-            let path = self.dir.join(dockerfile);
-            argv.extend(["-f".to_string(), path.display().to_string()]);
+        if self.dockerfile.is_some() {
+            argv.extend(["-f".to_string(), self.file().display().to_string()]);
         }
         for (name, value) in self.args {
             argv.extend(["--build-arg".to_string(), format!("{name}={value}")]);
@@ -156,7 +169,9 @@ mod tests {
             no_cache: false,
             tag: "t",
         };
-        let error = save(&build, None, Path::new("/nowhere"), &|_| ()).unwrap_err();
+        let Err(error) = build.check() else {
+            panic!("a Dockerfile was found");
+        };
         let file = dir.path().join("Containerfile");
         assert_eq!(
             error.to_string(),

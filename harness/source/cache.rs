@@ -149,10 +149,6 @@ impl Cache {
                 no_cache,
                 from,
             } => {
-                let base = from
-                    .as_ref()
-                    .map(|from| self.base(scenario, from, say))
-                    .transpose()?;
                 let build = build::Build {
                     dir,
                     dockerfile: dockerfile.as_deref(),
@@ -164,7 +160,12 @@ impl Cache {
                         key.short()
                     ),
                 };
-                build::save(&build, base.as_ref(), out, say)
+                let engine = build.check()?;
+                let base = from
+                    .as_ref()
+                    .map(|from| self.base(scenario, from, say))
+                    .transpose()?;
+                build.save(&engine, base.as_ref(), out, say)
             }
             Source::Synthetic(release) => write_release(release, out),
         }
