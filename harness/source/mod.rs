@@ -1,6 +1,7 @@
-//! Where images come from, and the cache that keeps each one once it is saved.
+//! Where images come from: one file per kind of source, and the cache that keeps each image once it is saved.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
@@ -37,4 +38,53 @@ pub struct From {
     pub command: Vec<String>,
 }
 
+impl Source {
+    /// Whether making the image again gives the same bytes on any machine, at any time.
+    pub fn is_reproducible(&self) -> bool {
+        matches!(self, Source::Synthetic(_))
+    }
+}
+
+/// Kind and origin in one line, for people.
+impl fmt::Display for Source {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        match self {
+            Source::Docker { reference } => write!(to, "docker {reference}"),
+            Source::File { path } => write!(to, "file {}", path.display()),
+            Source::Command { argv } => write!(to, "command {}", argv.join(" ")),
+            Source::Build { dir, .. } => write!(to, "build {}", dir.display()),
+            Source::Synthetic(release) => write!(
+                to,
+                "synthetic seed {}, {} MiB, release {}",
+                release.seed,
+                release.mib,
+                release.changes.len() + 1
+            ),
+        }
+    }
+}
+
+/// What a kind of source knows of an image it has made.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Made {
+    pub facts: Vec<(String, String)>,
+    pub warnings: Vec<String>,
+}
+
+impl Made {
+    fn add(&mut self, more: Made) {
+        self.facts.extend(more.facts);
+        self.warnings.extend(more.warnings);
+    }
+}
+
+mod build;
+pub mod cache;
+pub mod command;
+mod docker;
+mod entry;
+mod file;
+mod inspect;
+mod key;
+mod program;
 pub mod synthetic;

@@ -1,0 +1,77 @@
+//! Where images are made before they appear, and the locks that say whose making it is.
+
+use std::fs::{self, File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use tempfile::TempDir;
+
+use super::Cache;
+use crate::source::key::Key;
+
+impl Cache {
+    /// A folder for making the image of `key`, removed when dropped.
+    pub(super) fn making(&self, key: &Key) -> Result<TempDir> {
+        let dir = self.dir.join("making");
+        tempfile::Builder::new()
+            .prefix(&format!("{}.", key.folder()))
+            .tempdir_in(&dir)
+            .with_context(|| format!("make a folder in {}", dir.display()))
+    }
+
+    /// Takes the lock of a key, waiting while another process or thread holds it.
+    pub(super) fn lock(&self, key: &Key, say: &dyn Fn(&str)) -> Result<File> {
+        let path = self.lock_path(&key.folder());
+        let lock = open_lock(&path)?;
+        match lock.try_lock() {
+            Ok(()) => return Ok(lock),
+            Err(TryLockError::WouldBlock) => say(&format!(
+                "waiting: another delta-lab is saving {}",
+                key.folder()
+            )),
+            Err(TryLockError::Error(error)) => {
+                return Err(error).with_context(|| format!("lock {}", path.display()));
+            }
+        }
+        lock.lock()
+            .with_context(|| format!("lock {}", path.display()))?;
+        Ok(lock)
+    }
+
+    /// Removes what dead processes left half-made.
+    ///
+    /// A folder belongs to a living process exactly when its key's lock is held; its age says nothing, for an image may
+    /// take hours. What cannot be removed (another user's, in a shared cache) is said and left.
+    pub(super) fn sweep(&self, say: &dyn Fn(&str)) -> Result<()> {
+        let dir = self.dir.join("making");
+        for entry in fs::read_dir(&dir).with_context(|| format!("list {}", dir.display()))? {
+            let path = entry
+                .with_context(|| format!("list {}", dir.display()))?
+                .path();
+            let Some(key) = path.file_stem().and_then(|stem| stem.to_str()) else {
+                continue;
+            };
+            let lock = open_lock(&self.lock_path(key))?;
+            if lock.try_lock().is_ok() && path.exists() {
+                match fs::remove_dir_all(&path) {
+                    Ok(()) => say(&format!("removed what was left half-made of {key}")),
+                    Err(error) => say(&format!("could not remove {}: {error}", path.display())),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn lock_path(&self, key: &str) -> PathBuf {
+        self.dir.join("locks").join(key)
+    }
+}
+
+/// Opens a lock file, made when absent. It is never removed: whoever waits for it holds the file, not its name.
+fn open_lock(path: &Path) -> Result<File> {
+    File::options()
+        .create(true)
+        .append(true)
+        .open(path)
+        .with_context(|| format!("open the lock {}", path.display()))
+}
