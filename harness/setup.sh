@@ -1,0 +1,226 @@
+#!/usr/bin/env bash
+# Setup: what a Debian machine needs, installed when it is missing and left alone when it is there.
+#
+#   harness/setup.sh [build] [tools] [docker]
+#
+#   build    what a build cannot do without: a C compiler and make. Rust is looked at, never installed
+#   tools    the field's own tools, each an optional runner in the race
+#   docker   an engine that answers, and mmdebstrap to make base images without a registry
+#
+# TOOLS=skip installs and starts nothing: it prints what is missing and goes on. So does a machine without apt, and a
+# user who is not root and has no sudo without a password. Only a missing build need is a failure then.
+# DOCKERD_PID_FILE=FILE is where to note the daemon, if one had to be started here without systemd.
+# Exit codes: 0 done, or only optional things are missing; 1 a need is not met; 2 the words make no sense.
+set -eu
+
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
+
+# One line a need: the word it belongs to, its Debian package, the command or file that proves it is here, and why.
+# The proof is not the package: a newer tool from elsewhere is as good.
+needs='
+build   gcc                     gcc                     compiles the C parts of zstd, zlib and xdelta3
+build   libc6-dev               /usr/include/stdlib.h   the headers those parts include
+build   make                    make                    runs the names in the Makefile
+build   pkg-config              pkg-config              lets crates ask for system libraries
+build   ca-certificates         /etc/ssl/certs/ca-certificates.crt  lets cargo fetch crates over https
+tools   curl                    curl                    fetches over http, for trying the wire by hand
+tools   zstd                    zstd                    full compression and --patch-from
+tools   casync                  casync                  content-defined chunks over http, seeds
+tools   xdelta3                 xdelta3                 VCDIFF patches
+tools   bsdiff                  bsdiff                  patches for executables
+tools   rdiff                   rdiff                   the rsync algorithm as files
+tools   zsync                   zsync                   rsync turned around: the client asks for ranges
+tools   zchunk                  zck                     a compressed format that is fetched chunk by chunk
+tools   rsync                   rsync                   the one everybody compares with
+tools   borgbackup              borg                    chunked and deduplicated backups
+tools   ostree                  ostree                  trees of files, and deltas between them
+tools   skopeo                  skopeo                  copies images without an engine
+docker  docker.io               dockerd                 builds and saves the images
+docker  mmdebstrap              mmdebstrap              makes the root filesystem the images stand on
+docker  debian-archive-keyring  /usr/share/keyrings/debian-archive-keyring.gpg  the keys mmdebstrap checks Debian with
+docker  uidmap                  newuidmap               lets mmdebstrap run without being root
+'
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+fail() {
+  say "error: $*"
+  exit 1
+}
+
+is_here() { # PROOF
+  case $1 in
+    /*) [ -e "$1" ] ;;
+    # Debian keeps dockerd in /usr/sbin, which an ordinary user's PATH leaves out.
+    *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
+  esac
+}
+
+docker_answers() { docker info >/dev/null 2>&1; }
+
+# The missing needs of a word, one "package why" a line.
+missing() { # WORD
+  local word package proof why
+  while read -r word package proof why; do
+    [ "$word" = "$1" ] || continue
+    # An engine that answers is enough, wherever its daemon is.
+    if [ "$package" = docker.io ] && docker_answers; then continue; fi
+    is_here "$proof" || printf '%s %s\n' "$package" "$why"
+  done <<<"$needs"
+}
+
+as_root() {
+  if [ "$(id -u)" = 0 ]; then "$@"; else sudo -n "$@"; fi
+}
+
+# Why nothing may be installed here, or nothing at all when it may.
+hindrance() {
+  if [ "${TOOLS-}" = skip ]; then
+    echo 'TOOLS=skip'
+  elif ! command -v apt-get >/dev/null; then
+    echo 'no apt-get on this machine'
+  elif ! as_root true 2>/dev/null; then
+    echo 'not root, and no sudo without a password'
+  fi
+}
+
+# Packages that this machine's archive does not have are left out, so that they don't stop the others.
+available() { # PACKAGE...
+  local package candidate
+  for package; do
+    candidate=$(apt-cache policy "$package" | sed -n 's/^ *Candidate: //p')
+    case $candidate in
+      '' | '(none)') say "no package $package in this machine's archive" ;;
+      *) printf '%s\n' "$package" ;;
+    esac
+  done
+}
+
+# Says what apt said only when it failed: the list of what is installed was printed before.
+apt_install() { # PACKAGE...
+  local found said
+  as_root apt-get -qq update || say 'apt-get update failed: trying with the lists there are'
+  mapfile -t found < <(available "$@")
+  [ "${#found[@]}" -gt 0 ] || return 0
+  said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+    install --yes --no-install-recommends "${found[@]}" </dev/null 2>&1) && return
+  tail -n 30 <<<"$said" >&2
+  return 1
+}
+
+# Brings a word's packages; whatever is still missing then is told, and for the caller to judge.
+provide() { # WORD
+  local word=$1 lacks packages no
+  lacks=$(missing "$word")
+  if [ -z "$lacks" ]; then
+    say "$word: everything is here"
+    return 0
+  fi
+  mapfile -t packages < <(cut -d' ' -f1 <<<"$lacks")
+  no=$(hindrance)
+  if [ -n "$no" ]; then
+    say "$word: missing, and left so ($no):"
+    list "$lacks"
+    say "to install: apt-get install --no-install-recommends ${packages[*]}"
+    return 0
+  fi
+  say "$word: installing with apt-get (TOOLS=skip to leave the system alone):"
+  list "$lacks"
+  apt_install "${packages[@]}" || say 'apt-get failed, see above'
+  lacks=$(missing "$word")
+  [ -z "$lacks" ] || { say "$word: still missing:" && list "$lacks"; }
+}
+
+list() { # "PACKAGE WHY" LINES
+  local package why
+  while read -r package why; do
+    printf '  %-24s %s\n' "$package" "$why" >&2
+  done <<<"$1"
+}
+
+# Fails unless cargo is here and new enough. Debian 12's own is too old, so apt is no help.
+check_rust() {
+  local wanted version how
+  wanted=$(sed -n 's/^rust-version *= *"\(.*\)"/\1/p' "$here/../Cargo.toml")
+  how='get it from https://rustup.rs (rustup update, if you have it)'
+  if ! command -v cargo >/dev/null; then
+    [ ! -x "$HOME/.cargo/bin/cargo" ] || fail "cargo is in $HOME/.cargo/bin, which is not in PATH: . $HOME/.cargo/env"
+    fail "no cargo: the build needs Rust $wanted or newer; $how"
+  fi
+  version=$(cargo --version) || fail "cargo does not run; $how"
+  version=$(cut -d' ' -f2 <<<"$version")
+  [ "$(printf '%s\n' "$wanted" "$version" | sort -V | head -n 1)" = "$wanted" ] ||
+    fail "cargo is $version: the build needs Rust $wanted or newer; $how"
+}
+
+build() {
+  provide build
+  [ -z "$(missing build)" ] || fail 'the build cannot do without what is missing above'
+  check_rust
+}
+
+tools() { provide tools; }
+
+# Starts the daemon the way this machine starts daemons. The log is only ours when there is no systemd.
+start_daemon() { # LOG
+  if [ -d /run/systemd/system ]; then
+    say 'no docker daemon answers: starting docker.service'
+    as_root systemctl start docker || fail 'docker.service does not start; see: journalctl -u docker'
+    return
+  fi
+  say "no docker daemon answers and there is no systemd: starting dockerd, its log is $1"
+  # shellcheck disable=SC2016  # the words are the inner shell's
+  as_root env PATH="$PATH:/usr/sbin:/sbin" bash -c '
+    setsid nohup dockerd >"$1" 2>&1 </dev/null &
+    if [ -n "$2" ]; then echo $! >"$2"; fi' start-dockerd "$1" "${DOCKERD_PID_FILE-}"
+}
+
+docker_engine() {
+  local log=/var/log/delta-lab-dockerd.log second
+  provide docker
+  if docker_answers; then return 0; fi
+  if [ "${TOOLS-}" = skip ]; then
+    say 'docker: no daemon answers, and none is started (TOOLS=skip)'
+    return 0
+  fi
+  [ -z "${DOCKER_HOST-}" ] || fail "the docker daemon at DOCKER_HOST=$DOCKER_HOST does not answer"
+  if ! is_here dockerd || ! as_root true 2>/dev/null; then
+    say 'docker: no daemon answers, and none can be started here: scenarios that build or save images will not run'
+    return 0
+  fi
+  as_root docker info >/dev/null 2>&1 || start_daemon "$log"
+  for ((second = 0; second < 60; second++)); do
+    if docker_answers; then
+      say "docker: the daemon answers"
+      return 0
+    fi
+    sleep 1
+  done
+  ! as_root docker info >/dev/null 2>&1 ||
+    fail "the docker daemon answers root but not $(id -un): usermod -aG docker $(id -un), then log in again"
+  docker info 2>&1 | tail -n 3 >&2 || true
+  [ ! -e "$log" ] || as_root tail -n 20 "$log" >&2
+  fail "no docker daemon answered within 60 s; what it said last is above"
+}
+
+main() {
+  local word
+  [ $# -gt 0 ] || set -- build tools
+  for word; do
+    case $word in
+      build | tools | docker) ;;
+      *)
+        say "error: no such word: $word (there are: build, tools, docker)"
+        exit 2
+        ;;
+    esac
+  done
+  for word; do
+    case $word in
+      build) build ;;
+      tools) tools ;;
+      docker) docker_engine ;;
+    esac
+  done
+}
+
+main "$@"
