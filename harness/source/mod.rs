@@ -81,7 +81,7 @@ impl Made {
 mod build;
 pub mod cache;
 pub mod command;
-mod docker;
+pub mod docker;
 mod entry;
 mod file;
 mod inspect;
