@@ -6,5 +6,6 @@ pub mod image;
 pub mod method;
 pub mod record;
 pub mod source;
+pub mod stats;
 pub mod store;
 pub mod wire;
