@@ -5,6 +5,7 @@
 pub mod image;
 pub mod method;
 pub mod record;
+pub mod report;
 pub mod source;
 pub mod stats;
 pub mod store;
