@@ -1,0 +1,249 @@
+//! Two runs side by side: what must be equal to the byte, and is it?
+
+use std::collections::BTreeMap;
+
+use crate::record::{Check, Key, Row};
+
+use super::EXACT;
+
+/// What a run says against a baseline. Time and memory are not looked at: they never repeat.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Comparison {
+    /// Steps whose every exact figure is as it was, or that have a figure in neither run.
+    pub same: usize,
+    pub different: Vec<Difference>,
+    /// Steps with a figure in the baseline only, and what the run says instead.
+    pub missing: Vec<(Key, String)>,
+    /// Steps with a figure in the run only.
+    pub new: Vec<Key>,
+    /// Steps done with another version or on another image, and which: their bytes may differ and prove nothing.
+    pub incomparable: Vec<(Key, String)>,
+}
+
+impl Comparison {
+    /// Whether a gate lets the run pass: nothing that was measured before is different or gone.
+    pub fn passes(&self) -> bool {
+        self.different.is_empty() && self.missing.is_empty()
+    }
+}
+
+/// One figure that is not what it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Difference {
+    pub key: Key,
+    /// Column name, with its unit.
+    pub column: &'static str,
+    /// `None` is an empty cell.
+    pub baseline: Option<i128>,
+    pub new: Option<i128>,
+}
+
+/// Compares the exact columns of each step. A step that was verified and now is not counts as missing; one that is
+/// verified in neither run counts as the same.
+pub fn compare(baseline: &[Row], new: &[Row]) -> Comparison {
+    let by_key = |rows: &'_ [Row]| -> BTreeMap<Key, Row> {
+        rows.iter().map(|row| (row.key(), row.clone())).collect()
+    };
+    let (before, after) = (by_key(baseline), by_key(new));
+    let mut comparison = Comparison::default();
+    for (key, row) in &before {
+        compare_step(key, row, after.get(key), &mut comparison);
+    }
+    comparison.new = after
+        .into_iter()
+        .filter(|(key, row)| row.verified() && !before.get(key).is_some_and(Row::verified))
+        .map(|(key, _)| key)
+        .collect();
+    comparison
+}
+
+fn compare_step(key: &Key, before: &Row, after: Option<&Row>, comparison: &mut Comparison) {
+    let Some(after) = after.filter(|after| after.verified()) else {
+        if before.verified() {
+            let instead = after.map_or("no row".to_string(), no_figure);
+            comparison.missing.push((key.clone(), instead));
+        } else {
+            comparison.same += 1;
+        }
+        return;
+    };
+    if !before.verified() {
+        return;
+    }
+    if let Some(reason) = incomparable(before, after) {
+        comparison.incomparable.push((key.clone(), reason));
+        return;
+    }
+    let different: Vec<Difference> = EXACT
+        .iter()
+        .map(|(column, figure)| Difference {
+            key: key.clone(),
+            column,
+            baseline: figure(before),
+            new: figure(after),
+        })
+        .filter(|difference| difference.baseline != difference.new)
+        .collect();
+    comparison.same += usize::from(different.is_empty());
+    comparison.different.extend(different);
+}
+
+fn no_figure(row: &Row) -> String {
+    let how = match row.check {
+        Check::Skipped => "skipped",
+        _ => "failed",
+    };
+    format!("{how}: {}", row.error)
+}
+
+/// Why the bytes of two rows say nothing about each other, if so.
+fn incomparable(before: &Row, after: &Row) -> Option<String> {
+    let short = |sha256: &str| sha256.chars().take(12).collect::<String>();
+    let pairs = [
+        ("version", before.version.clone(), after.version.clone()),
+        (
+            "image",
+            short(&before.image_sha256),
+            short(&after.image_sha256),
+        ),
+        (
+            "base",
+            short(&before.base_sha256),
+            short(&after.base_sha256),
+        ),
+    ];
+    pairs
+        .into_iter()
+        .find(|(_, before, after)| before != after)
+        .map(|(what, before, after)| format!("another {what}: {before} -> {after}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::stats::fixture::{results, spoil};
+
+    /// What it brings about, and how.
+    type Change = (&'static str, fn(&mut Row));
+
+    fn rows() -> Vec<Row> {
+        results("smoke", 3, 2, 2).rows
+    }
+
+    #[test]
+    fn a_run_is_the_same_as_itself_however_long_it_took() {
+        let baseline = rows();
+        let mut new = baseline.clone();
+        for row in &mut new {
+            row.wall_ns = row.wall_ns.map(|wall| wall * 3);
+            row.cpu_ns = None;
+            row.peak_rss_bytes = Some(1);
+        }
+        new.reverse();
+        let comparison = compare(&baseline, &new);
+        assert!(comparison.passes());
+        let all = baseline.len();
+        assert_eq!(
+            comparison,
+            Comparison {
+                same: all,
+                ..Comparison::default()
+            }
+        );
+    }
+
+    #[test]
+    fn one_byte_more_in_any_exact_column_is_caught_and_named() {
+        let baseline = rows();
+        for at in 0..baseline.len() {
+            let changes: &[Change] = &[
+                ("image_bytes", |row| row.image_bytes += 1),
+                ("payload_bytes", |row| {
+                    row.payload_bytes = row.payload_bytes.map(|it| it + 1)
+                }),
+                ("header_bytes", |row| {
+                    row.header_bytes = row.header_bytes.map(|it| it + 1)
+                }),
+                ("upload_bytes", |row| {
+                    row.upload_bytes = row.upload_bytes.map(|it| it + 1)
+                }),
+                ("requests", |row| {
+                    row.requests = row.requests.map(|it| it + 1)
+                }),
+                ("store_bytes", |row| {
+                    row.store_bytes = row.store_bytes.map(|it| it + 1)
+                }),
+                ("store_files", |row| row.store_files = None),
+            ];
+            for (column, change) in changes.iter().copied() {
+                let mut new = baseline.clone();
+                change(&mut new[at]);
+                if new == baseline {
+                    continue;
+                }
+                let comparison = compare(&baseline, &new);
+                assert!(!comparison.passes());
+                let [different] = comparison.different.as_slice() else {
+                    panic!("{column}: {comparison:?}");
+                };
+                assert_eq!(
+                    (different.column, &different.key),
+                    (column, &baseline[at].key())
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn another_version_or_image_is_incomparable_and_passes() {
+        let baseline = rows();
+        let changes: &[Change] = &[
+            ("another version: xdelta3 1.2.3 -> 1.2.4", |row| {
+                row.version = "1.2.4".into()
+            }),
+            ("another image: a1a1a1a1a1a1 -> ff", |row| {
+                row.image_sha256 = "ff".into()
+            }),
+            ("another base: a0a0a0a0a0a0 -> ff", |row| {
+                row.base_sha256 = "ff".into()
+            }),
+        ];
+        for (reason, change) in changes.iter().copied() {
+            let mut new = baseline.clone();
+            let row = new.last_mut().unwrap();
+            row.payload_bytes = Some(1);
+            change(row);
+            let comparison = compare(&baseline, &new);
+            assert!(comparison.passes());
+            let key = baseline.last().unwrap().key();
+            assert_eq!(comparison.incomparable, [(key, reason.to_string())]);
+            assert_eq!(comparison.same, baseline.len() - 1);
+        }
+    }
+
+    #[test]
+    fn a_figure_that_is_gone_or_no_longer_verified_is_missing() {
+        let baseline = results("smoke", 3, 2, 1);
+        let mut new = baseline.clone();
+        spoil(&mut new, "raw", Check::Failed, "out of luck", |_| true);
+        spoil(&mut new, "xdelta3", Check::Skipped, "not built in", |_| {
+            true
+        });
+        new.rows.retain(|row| row.method != "fastcdc/64k");
+        let comparison = compare(&baseline.rows, &new.rows);
+        assert!(!comparison.passes());
+        assert_eq!(comparison.missing.len(), baseline.rows.len());
+        let said: Vec<&str> = comparison
+            .missing
+            .iter()
+            .map(|(_, said)| said.as_str())
+            .collect();
+        for words in ["failed: out of luck", "skipped: not built in", "no row"] {
+            assert!(said.contains(&words), "{said:?}");
+        }
+        // The other way around they are new figures, and no harm.
+        let comparison = compare(&new.rows, &baseline.rows);
+        assert!(comparison.passes());
+        assert_eq!(comparison.new.len(), baseline.rows.len());
+    }
+}
