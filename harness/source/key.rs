@@ -11,8 +11,8 @@ use walkdir::WalkDir;
 use super::Source;
 use crate::image::{hash_file, sha256_hex};
 
-/// Raised when this program writes other bytes for the same source (the wrapping of a root filesystem), so that
-/// caches of earlier versions are left alone.
+/// Raised when this program writes other bytes for the same source (a wrapped root filesystem, a synthetic release),
+/// so that what earlier versions left in a cache is not taken for it.
 const FORMAT: u32 = 1;
 
 /// What identifies a saved image in the cache.

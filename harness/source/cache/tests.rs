@@ -187,6 +187,27 @@ fn a_changed_image_that_cannot_be_made_again_is_an_error_that_says_what_to_do() 
 }
 
 #[test]
+fn a_changed_synthetic_image_is_made_again() {
+    let bench = Bench::new();
+    let source = Source::Synthetic(super::super::synthetic::Release {
+        seed: 1,
+        mib: 1,
+        changes: Vec::new(),
+    });
+    let saved = bench.save(&source).unwrap();
+    fs::write(&saved.image.path, "rubbish").unwrap();
+    let said = std::cell::RefCell::new(Vec::new());
+    let say = |line: &str| said.borrow_mut().push(line.to_string());
+    let again = bench
+        .cache
+        .save("scenario", "image", &source, false, &say)
+        .unwrap();
+    assert_eq!(again, saved);
+    let said = said.borrow().join("\n");
+    assert!(said.contains("is not what was saved"), "{said}");
+}
+
+#[test]
 fn an_unreadable_record_is_named() {
     let bench = Bench::new();
     let source = copying(&bench.input(&rootfs(5000)));
