@@ -175,7 +175,7 @@ impl Results {
             let dir = path.parent().unwrap_or(Path::new(".")).to_path_buf();
             return Ok(Results {
                 dir,
-                rows: read_csv(path)?,
+                rows: read_rows(path)?,
                 ..Results::default()
             });
         }

@@ -11,7 +11,7 @@ use toml::Spanned;
 
 use crate::clock::Limits;
 use crate::source::synthetic::{Change, Release};
-use crate::source::{From, Source};
+use crate::source::{From, Source, command};
 use crate::words;
 
 /// A checked scenario: every key known, every name sound, every source resolved to absolute paths.
@@ -226,9 +226,13 @@ fn image_spec(
         });
     }
     if let Some(argv) = &table.command {
+        command::check(argv).with_context(|| format!("image `{name}`: command"))?;
         sources.push(Source::Command { argv: argv.clone() });
     }
     if let Some(dir) = &table.build {
+        if let Some(from) = &table.from {
+            command::check(&from.command).with_context(|| format!("image `{name}`: from"))?;
+        }
         sources.push(Source::Build {
             dir: folder.join(dir),
             dockerfile: table.dockerfile.clone(),

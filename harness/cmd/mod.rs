@@ -67,6 +67,11 @@ enum Command {
 /// Parses the command line and does what it says; returns the exit code.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    // `delta-lab list | head` ends quietly. Not so where clients may break off: there a broken pipe is an error like
+    // any other, and must not end the lab.
+    if !matches!(cli.command, Command::Run(_) | Command::Save(_)) {
+        sigpipe::reset();
+    }
     match dispatch(cli.command) {
         Ok(code) => code,
         Err(error) => {

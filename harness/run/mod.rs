@@ -171,7 +171,7 @@ pub fn save_images(
         };
         let saved = cache
             .save(&scenario.name, &spec.name, &spec.source, refresh, &say)
-            .with_context(|| format!("{}: image `{}`", scenario.path.display(), spec.name))?;
+            .with_context(|| scenario.path.display().to_string())?;
         for warning in &saved.warnings {
             tell(News::Warning(&format!(
                 "{}: image `{}`: {warning}",
