@@ -11,8 +11,20 @@ use crate::wire::WireUrl;
 use declared::Declared;
 
 pub mod builtin;
+pub mod chunked;
+pub mod chunker;
 pub mod declared;
+mod index;
+pub mod layers;
+mod object;
+pub mod patched;
 mod template;
+#[cfg(test)]
+mod tests;
+mod version;
+pub mod whole;
+pub mod xdelta3;
+pub mod zstd_patch;
 
 /// A way to move an image. Each verb runs in a process of its own, so nothing is remembered between calls
 /// but what is in the store.

@@ -1,0 +1,498 @@
+//! Claims that hold for every built-in method, and some for one family.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Result;
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+use tempfile::TempDir;
+
+use super::Method;
+use super::builtin::{BUILTIN, builtin};
+use crate::archive::Layout;
+use crate::archive::examples::{archive_of, gzip, tar_of};
+use crate::image::Image;
+use crate::store::Store;
+use crate::wire::{Traffic, Wire};
+
+/// A server's store and a client's folder of images, apart from each other.
+struct Lab {
+    server: TempDir,
+    client: TempDir,
+    store: Store,
+}
+
+impl Lab {
+    fn new() -> Lab {
+        let server = tempfile::tempdir().unwrap();
+        let store = Store::at(&server.path().join("store")).unwrap();
+        Lab {
+            client: tempfile::tempdir().unwrap(),
+            server,
+            store,
+        }
+    }
+
+    fn image(&self, name: &str, contents: &[u8]) -> Image {
+        let path = self.client.path().join(format!("{name}.tar"));
+        fs::write(&path, contents).unwrap();
+        Image::read(name, &path).unwrap()
+    }
+
+    /// The images of a history, named v1, v2, …
+    fn history(&self, contents: &[Vec<u8>]) -> Vec<Image> {
+        let named = contents.iter().enumerate();
+        named
+            .map(|(at, contents)| self.image(&format!("v{}", at + 1), contents))
+            .collect()
+    }
+
+    /// Publishes each image of a history, with all before it as bases.
+    fn publish(&self, method: &dyn Method, history: &[Image]) {
+        for (at, image) in history.iter().enumerate() {
+            method.publish(image, &history[..at], &self.store).unwrap();
+        }
+    }
+
+    /// Updates to `name`: what was rebuilt, and what crossed the wire.
+    fn update(
+        &self,
+        method: &dyn Method,
+        name: &str,
+        bases: &[Image],
+    ) -> (Result<Vec<u8>>, Traffic) {
+        let out = self.client.path().join("out");
+        fs::remove_file(&out).ok();
+        let wire = Wire::open(&self.store).unwrap();
+        let updated = method.update(name, bases, &wire.url(), &out);
+        let traffic = wire.close().unwrap();
+        (updated.map(|()| fs::read(&out).unwrap()), traffic)
+    }
+
+    /// Every file of the store, by name.
+    fn objects(&self) -> BTreeMap<String, Vec<u8>> {
+        let files = walkdir::WalkDir::new(self.store.path()).into_iter();
+        let files = files.map(Result::unwrap);
+        files
+            .filter(|entry| entry.file_type().is_file())
+            .map(|entry| {
+                let name = entry.path().strip_prefix(self.store.path()).unwrap();
+                (name.display().to_string(), fs::read(entry.path()).unwrap())
+            })
+            .collect()
+    }
+}
+
+/// The built-in methods that this build has, named.
+fn methods() -> Vec<(&'static str, Box<dyn Method>)> {
+    let made = BUILTIN.iter().map(|(name, make)| (*name, make()));
+    made.filter(|(name, method)| match method.version() {
+        Ok(_) => true,
+        Err(error) => {
+            println!("skipped: {name}: {error:#}");
+            false
+        }
+    })
+    .collect()
+}
+
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut noise);
+    noise
+}
+
+/// Half noise, half what compresses.
+fn contents(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut contents = noise(seed, bytes / 2);
+    let words = contents.clone();
+    contents.extend(words.iter().flat_map(|byte| [b'a' + byte % 4; 1]));
+    contents
+}
+
+/// Images of any kind: changed, unchanged, empty, tiny, unrelated.
+fn plain_history() -> Vec<Vec<u8>> {
+    let first = contents(1, 500_000);
+    let mut changed = first.clone();
+    changed.splice(1000..1000, *b"inserted");
+    changed[300_000..300_016].copy_from_slice(b"sixteen letters!");
+    let unchanged = changed.clone();
+    let mut grown = changed.clone();
+    // A run of zeros: the same chunk many times, in an image and in its base.
+    grown.extend(vec![0; 700_000]);
+    vec![
+        first,
+        changed,
+        unchanged,
+        Vec::new(),
+        b"tiny".to_vec(),
+        contents(2, 200_000),
+        grown,
+    ]
+}
+
+/// Image archives: one layer replaced, unchanged, another layout, layers compressed, one layer twice.
+fn archive_history() -> Vec<Vec<u8>> {
+    let layer = |seed| {
+        tar_of(&[
+            ("usr/lib/one", &contents(seed, 100_000)),
+            ("usr/lib/two", &contents(seed + 1, 3_000)),
+        ])
+    };
+    let plain = [layer(1), layer(10), layer(20)];
+    let replaced = [plain[0].clone(), layer(30), plain[2].clone()];
+    let zipped = [gzip(&plain[0]), plain[1].clone(), gzip(&replaced[1])];
+    let twice = [layer(40), plain[0].clone(), layer(40), layer(50)];
+    vec![
+        archive_of(Layout::Docker, &plain),
+        archive_of(Layout::Docker, &replaced),
+        archive_of(Layout::Docker, &replaced),
+        archive_of(Layout::DockerOci, &zipped),
+        archive_of(Layout::Docker, &twice),
+        archive_of(Layout::Oci, &twice),
+    ]
+}
+
+/// Publishes a history and updates to each of its images from nothing, from each image, and from all.
+fn rebuilds_every_image(name: &str, method: &dyn Method, contents: &[Vec<u8>]) {
+    let lab = Lab::new();
+    let history = lab.history(contents);
+    lab.publish(method, &history);
+    for (image, wanted) in history.iter().zip(contents) {
+        let mut held: Vec<Vec<Image>> = vec![Vec::new(), history.clone()];
+        held.extend(history.iter().map(|base| vec![base.clone()]));
+        for bases in held {
+            let names: Vec<&str> = bases.iter().map(|base| base.name.as_str()).collect();
+            let said = format!("{name}: {} from {names:?}", image.name);
+            let (rebuilt, _) = lab.update(method, &image.name, &bases);
+            let rebuilt = rebuilt.unwrap_or_else(|error| panic!("{said}: {error:#}"));
+            assert!(rebuilt == *wanted, "{said}: other bytes");
+        }
+    }
+}
+
+#[test]
+fn every_method_rebuilds_every_image_from_nothing_and_from_every_base() {
+    for (name, method) in methods() {
+        if name != "layers" {
+            rebuilds_every_image(name, &*method, &plain_history());
+        }
+        rebuilds_every_image(name, &*method, &archive_history());
+    }
+}
+
+#[test]
+fn two_publishes_make_the_same_store() {
+    for (name, method) in methods() {
+        let stores = [Lab::new(), Lab::new()].map(|lab| {
+            lab.publish(&*method, &lab.history(&archive_history()[..3]));
+            lab.objects()
+        });
+        assert!(stores[0] == stores[1], "{name}");
+        let half = stores[0].keys().find(|name| name.contains(".half-"));
+        assert_eq!(half, None, "{name}");
+    }
+}
+
+#[test]
+fn a_damaged_store_gives_an_error_and_never_wrong_bytes() {
+    for (name, method) in methods() {
+        // A plain copy has nothing to check itself against: there the lab's own hash of the output is what tells.
+        if name == "raw" {
+            continue;
+        }
+        let lab = Lab::new();
+        let wanted = &archive_history()[..2];
+        let history = lab.history(wanted);
+        lab.publish(&*method, &history);
+        let mut errors = 0;
+        for (object, contents) in lab.objects() {
+            for at in [
+                0,
+                contents.len() / 3,
+                contents.len() / 2,
+                contents.len() - 1,
+            ] {
+                let mut damaged = contents.clone();
+                damaged[at] ^= 0x10;
+                fs::write(lab.store.object(&object), damaged).unwrap();
+                for bases in [&history[..0], &history[..1]] {
+                    match lab.update(&*method, "v2", bases).0 {
+                        Err(_) => errors += 1,
+                        Ok(rebuilt) => {
+                            assert!(rebuilt == wanted[1], "{name}: {object}, byte {at}");
+                        }
+                    }
+                }
+            }
+            fs::write(lab.store.object(&object), contents).unwrap();
+        }
+        assert!(errors > 0, "{name}");
+    }
+}
+
+#[test]
+fn what_was_never_published_is_an_error_that_names_it() {
+    for (name, method) in methods() {
+        let lab = Lab::new();
+        let error = lab.update(&*method, "v9", &[]).0.unwrap_err();
+        let said = format!("{error:#}");
+        assert!(
+            said.contains("v9") && said.contains("404"),
+            "{name}: {said}"
+        );
+    }
+}
+
+#[test]
+fn an_update_leaves_a_file_that_is_there_alone() {
+    for (name, method) in methods() {
+        let lab = Lab::new();
+        let history = lab.history(&archive_history()[..1]);
+        lab.publish(&*method, &history);
+        let out = lab.server.path().join("out");
+        fs::write(&out, b"mine").unwrap();
+        let wire = Wire::open(&lab.store).unwrap();
+        assert!(
+            method.update("v1", &[], &wire.url(), &out).is_err(),
+            "{name}"
+        );
+        assert_eq!(fs::read(&out).unwrap(), b"mine", "{name}");
+        wire.close().unwrap();
+    }
+}
+
+#[test]
+fn names_in_the_table_are_unlike_and_versions_say_what_decides_the_bytes() {
+    let mut names: Vec<&str> = BUILTIN.iter().map(|(name, _)| *name).collect();
+    names.sort();
+    names.dedup();
+    assert_eq!(names.len(), BUILTIN.len());
+    let versions: Vec<String> = methods()
+        .iter()
+        .map(|(name, method)| format!("{name}: {}", method.version().unwrap()))
+        .collect();
+    assert!(
+        versions
+            .iter()
+            .all(|version| version.contains("delta-lab "))
+    );
+    println!("{}", versions.join("\n"));
+    assert!(builtin("fastcdc/64k").is_some());
+    assert!(builtin("fastcdc/63k").is_none());
+}
+
+#[test]
+fn raw_moves_exactly_the_image() {
+    let lab = Lab::new();
+    let raw = builtin("raw").unwrap();
+    let history = lab.history(&plain_history()[..1]);
+    lab.publish(&*raw, &history);
+    let (_, traffic) = lab.update(&*raw, "v1", &[]);
+    assert_eq!(traffic.payload_bytes, history[0].bytes);
+    assert_eq!(traffic.requests, 1);
+    assert_eq!(lab.store.holdings().unwrap().bytes, history[0].bytes);
+}
+
+const CHUNKED: [&str; 4] = ["fixed/64k", "fastcdc/16k", "fastcdc/64k", "fastcdc/256k"];
+
+#[test]
+fn an_unchanged_image_moves_only_its_index() {
+    for name in CHUNKED {
+        let lab = Lab::new();
+        let method = builtin(name).unwrap();
+        let history = lab.history(&plain_history()[1..3]);
+        lab.publish(&*method, &history[..1]);
+        let before = lab.store.holdings().unwrap();
+        method
+            .publish(&history[1], &history[..1], &lab.store)
+            .unwrap();
+        let after = lab.store.holdings().unwrap();
+        let index_bytes = lab.objects()["v2.idx"].len() as u64;
+        assert_eq!(after.files, before.files + 1, "{name}");
+        assert_eq!(after.bytes, before.bytes + index_bytes, "{name}");
+        let (_, traffic) = lab.update(&*method, "v2", &history[..1]);
+        assert_eq!(traffic.payload_bytes, index_bytes, "{name}");
+        assert_eq!(traffic.requests, 1, "{name}");
+    }
+}
+
+#[test]
+fn a_chunk_that_occurs_often_is_stored_and_fetched_once() {
+    for name in CHUNKED {
+        let lab = Lab::new();
+        let method = builtin(name).unwrap();
+        let history = lab.history(&[vec![0; 8 << 20]]);
+        lab.publish(&*method, &history);
+        let files = lab.store.holdings().unwrap().files;
+        assert_eq!(files, 2, "{name}");
+        let (_, traffic) = lab.update(&*method, "v1", &[]);
+        assert_eq!(traffic.requests, files, "{name}");
+    }
+}
+
+#[test]
+fn a_client_fetches_the_index_and_the_chunks_it_lacks_to_the_byte() {
+    for name in CHUNKED {
+        let method = builtin(name).unwrap();
+        let plain = plain_history();
+        let lab = Lab::new();
+        let history = lab.history(&plain[..2]);
+        method.publish(&history[0], &[], &lab.store).unwrap();
+        let before = lab.objects();
+        method.publish(&history[1], &[], &lab.store).unwrap();
+        let added = lab.objects().into_iter();
+        let added: Vec<u64> = added
+            .filter(|(object, _)| !before.contains_key(object))
+            .map(|(_, contents)| contents.len() as u64)
+            .collect();
+        let (_, traffic) = lab.update(&*method, "v2", &history[..1]);
+        assert_eq!(traffic.payload_bytes, added.iter().sum::<u64>(), "{name}");
+        assert_eq!(traffic.requests, added.len() as u64, "{name}");
+    }
+}
+
+#[test]
+fn an_index_of_another_chunker_is_refused() {
+    let lab = Lab::new();
+    let history = lab.history(&plain_history()[..1]);
+    lab.publish(&*builtin("fastcdc/16k").unwrap(), &history);
+    let error = lab.update(&*builtin("fastcdc/64k").unwrap(), "v1", &[]).0;
+    assert!(format!("{:#}", error.unwrap_err()).contains("fastcdc-2020 16384"));
+}
+
+const PATCHED: [&str; 3] = ["xdelta3", "zstd-patch/3", "zstd-patch/19"];
+
+#[test]
+fn a_patch_is_small_and_a_base_that_nobody_expected_is_no_help() {
+    for (name, method) in methods() {
+        if !PATCHED.contains(&name) {
+            continue;
+        }
+        let lab = Lab::new();
+        let plain = plain_history();
+        let history = lab.history(&plain[..2]);
+        lab.publish(&*method, &history);
+        let (_, patched) = lab.update(&*method, "v2", &history[..1]);
+        assert!(patched.payload_bytes < 1500, "{name}: {patched:?}");
+        assert_eq!(patched.requests, 2, "{name}");
+        let (_, full) = lab.update(&*method, "v2", &[]);
+        // Another image under the name of the base, and one of another name.
+        for stranger in ["v1", "v7"] {
+            let elsewhere = lab.client.path().join("elsewhere");
+            fs::write(&elsewhere, noise(9, 1000)).unwrap();
+            let stranger = Image::read(stranger, &elsewhere).unwrap();
+            let (rebuilt, traffic) = lab.update(&*method, "v2", &[stranger]);
+            assert!(rebuilt.unwrap() == plain[1], "{name}");
+            assert_eq!(traffic.payload_bytes, full.payload_bytes, "{name}");
+        }
+    }
+}
+
+#[test]
+fn of_several_bases_the_one_with_the_smallest_patch_is_taken() {
+    for (name, method) in methods() {
+        if !PATCHED.contains(&name) {
+            continue;
+        }
+        let lab = Lab::new();
+        let plain = plain_history();
+        let history = lab.history(&[plain[0].clone(), plain[5].clone(), plain[1].clone()]);
+        lab.publish(&*method, &history);
+        let (_, near) = lab.update(&*method, "v3", &history[..1]);
+        let (_, both) = lab.update(&*method, "v3", &history[..2]);
+        assert_eq!(near.payload_bytes, both.payload_bytes, "{name}");
+    }
+}
+
+#[test]
+fn zstds_own_program_applies_a_patch() {
+    let lab = Lab::new();
+    let plain = plain_history();
+    let history = lab.history(&plain[..2]);
+    lab.publish(&*builtin("zstd-patch/3").unwrap(), &history);
+    let program = std::process::Command::new("zstd")
+        .args(["-q", "-d", "--long=31", "-c", "--patch-from"])
+        .arg(&history[0].path)
+        .arg(lab.store.object("v2/from-v1.zst"))
+        .output();
+    match program {
+        Err(_) => println!("skipped: zstd is not installed"),
+        Ok(output) => assert!(output.stdout == plain[1], "{:?}", output.stderr),
+    }
+}
+
+#[test]
+fn only_layers_a_client_lacks_are_moved_and_each_once() {
+    let lab = Lab::new();
+    let layers = builtin("layers").unwrap();
+    let history = lab.history(&archive_history());
+    lab.publish(&*layers, &history);
+    let objects = lab.objects();
+    let bytes = |object: &str| objects[object].len() as u64;
+    let head = |name: &str| bytes(&format!("{name}.json")) + bytes(&format!("{name}.skeleton.gz"));
+
+    // One layer of three was replaced.
+    let (_, traffic) = lab.update(&*layers, "v2", &history[..1]);
+    assert_eq!(traffic.requests, 3);
+    assert!(traffic.payload_bytes > head("v2") + 50_000, "{traffic:?}");
+    // Nothing was.
+    let (_, traffic) = lab.update(&*layers, "v3", &history[..2]);
+    assert_eq!(traffic.requests, 2);
+    assert_eq!(traffic.payload_bytes, head("v3"));
+    // A layer that is in the image twice crosses once: three blobs of four.
+    for name in ["v5", "v6"] {
+        let (_, traffic) = lab.update(&*layers, name, &[]);
+        assert_eq!(traffic.requests, 2 + 3, "{name}");
+    }
+    // Layers that are compressed in the archive are stored as they are.
+    let as_they_are = objects
+        .keys()
+        .filter(|name| name.starts_with("blobs/") && !name.ends_with(".gz"));
+    assert_eq!(as_they_are.count(), 2);
+}
+
+#[test]
+fn what_has_no_layers_is_refused_by_name() {
+    let lab = Lab::new();
+    let layers = builtin("layers").unwrap();
+    for (contents, why) in [
+        (noise(1, 1000), "not a tar"),
+        (
+            tar_of(&[("etc/hostname", b"box")]),
+            "a tar without a manifest",
+        ),
+        (archive_of(Layout::Docker, &[]), "list of layers is empty"),
+    ] {
+        let image = lab.image("v1", &contents);
+        let refusal = format!("{:#}", layers.accepts(&image).unwrap_err());
+        assert!(
+            refusal.contains("no layers here: v1 is") && refusal.contains(why),
+            "{refusal}"
+        );
+        assert!(builtin("raw").unwrap().accepts(&image).is_ok());
+    }
+}
+
+#[test]
+fn methods_read_images_where_they_are_and_leave_them_so() {
+    let lab = Lab::new();
+    let history = lab.history(&archive_history()[..2]);
+    let before: Vec<Vec<u8>> = history
+        .iter()
+        .map(|image| fs::read(&image.path).unwrap())
+        .collect();
+    for (_, method) in methods() {
+        lab.publish(&*method, &history);
+        lab.update(&*method, "v2", &history[..1]).0.unwrap();
+    }
+    let after: Vec<Vec<u8>> = history
+        .iter()
+        .map(|image| fs::read(&image.path).unwrap())
+        .collect();
+    assert!(before == after);
+    let files = fs::read_dir(Path::new(lab.client.path())).unwrap().count();
+    assert_eq!(files, 3, "two images and the last output");
+}
