@@ -14,10 +14,11 @@ pub fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     let known: Vec<&str> = known.collect();
     let nearest = known
         .iter()
-        .max_by(|a, b| strsim::jaro_winkler(word, a).total_cmp(&strsim::jaro_winkler(word, b)));
+        .map(|other| (strsim::damerau_levenshtein(word, other), other))
+        .min();
     match nearest {
-        // Jaro-Winkler above 0.8: one or two letters off in words of this length.
-        Some(nearest) if strsim::jaro_winkler(word, nearest) > 0.8 => {
+        // A third of the letters wrong is still a slip; more is another word.
+        Some((wrong, nearest)) if wrong * 3 <= word.len().max(3) => {
             format!("; did you mean `{nearest}`?")
         }
         Some(_) => format!("; there are {}", known.join(", ")),

@@ -37,8 +37,8 @@ pub const BUILTIN: &[(&str, Make)] = &[
     ("zstd-patch/19", || {
         Box::new(Patched::by(ZstdPatch { level: 19 }, ZSTD_19))
     }),
-    // A client with nothing gets the strongest whole form here; a VCDIFF against nothing would be a weaker one.
-    ("xdelta3", || Box::new(Patched::by(Xdelta3, ZSTD_19))),
+    // A client with nothing gets a cheap whole form, so that the time to publish is the delta's and not zstd -19's.
+    ("xdelta3", || Box::new(Patched::by(Xdelta3, ZSTD_3))),
 ];
 
 const ZSTD_3: Form = Form::Zstd { level: 3 };

@@ -106,7 +106,8 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
                 checks.push(row.check);
                 (tell.borrow_mut())(News::Row(row));
             },
-        )?;
+        )
+        .map_err(|error| on_full_disk(error, &folder.dir))?;
     }
     trial::clear(&folder.work())?;
     let count = |wanted: fn(&Check) -> bool| checks.iter().filter(|check| wanted(check)).count();
@@ -116,6 +117,22 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
         skipped: count(|check| *check == Check::Skipped),
         old,
     })
+}
+
+/// Says what to do when it is a full disk that ended the run.
+fn on_full_disk(error: anyhow::Error, dir: &Path) -> anyhow::Error {
+    let full = |cause: &(dyn std::error::Error + 'static)| {
+        cause
+            .downcast_ref::<std::io::Error>()
+            .is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
+    };
+    if error.chain().any(full) {
+        return error.context(format!(
+            "the disk of {} is full; the rows so far are kept: make room and run the same command again",
+            dir.display()
+        ));
+    }
+    error
 }
 
 /// A scenario with its images saved and its methods asked for their versions.

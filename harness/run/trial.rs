@@ -369,8 +369,10 @@ impl Setting<'_> {
         let free = disk.blocks_available() * disk.fragment_size();
         ensure!(
             free >= FULL_DISK_BYTES,
-            "the disk of {} is full ({free} bytes left); the rows so far are kept: make room and run the same command again",
-            self.folder.display()
+            std::io::Error::new(
+                std::io::ErrorKind::StorageFull,
+                format!("{free} bytes are left at {}", self.folder.display())
+            )
         );
         Ok(())
     }

@@ -101,7 +101,7 @@ fn an_unknown_or_misplaced_placeholder_is_named() {
 #[test]
 fn an_image_that_does_not_exist_is_named() {
     let text = scenario(&["raw"], &[("a", "a.bin"), ("b", "gone.tar")]);
-    says(&text, &["scenarios/bad.toml", "image `b`", "gone.tar"]);
+    says(&text, &["scenarios/bad.toml", "image b", "gone.tar"]);
 }
 
 #[test]
