@@ -16,8 +16,7 @@ help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
 bench: build tools ## run quickstart with every method this machine has; print the table, draw the charts
-	$(LAB) run quickstart --into $(DIR)
-	$(LAB) report $(DIR)
+	$(LAB) run quickstart --into $(DIR) --report
 
 test: build tools ## run every test, then rustfmt and clippy
 	cargo test --release --locked
@@ -25,9 +24,8 @@ test: build tools ## run every test, then rustfmt and clippy
 	cargo clippy --release --locked --all-targets -- -D warnings
 
 real: build tools docker ## run the scenarios with real images, built and saved by Docker; Ubuntu's where they can be pulled
-	$(LAB) run rebuild security-update debian-11-to-12 --into $(DIR)
-	-$(LAB) run ubuntu-18-to-20 --into $(DIR)
-	$(LAB) report $(DIR)
+	$(LAB) run rebuild security-update debian-11-to-12 --into $(DIR) --report
+	-$(LAB) run ubuntu-18-to-20 --into $(DIR) --report
 
 report: build ## draw every view of DIR again
 	$(LAB) report $(DIR)

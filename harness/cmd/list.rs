@@ -8,7 +8,6 @@ use super::selection::Selection;
 use crate::method::Contender;
 use crate::plan::plan;
 use crate::scenario::Scenario;
-use crate::source::Source;
 
 /// Without a SCENARIO, every one in scenarios/.
 #[derive(clap::Args)]
@@ -33,7 +32,7 @@ fn show(scenario: &Scenario, contenders: &[Contender], steps: bool) {
         println!(
             "  image   {:<14} {}",
             image.name,
-            source_words(&image.source)
+            image.source
         );
     }
     for name in &scenario.methods {
@@ -74,27 +73,4 @@ fn show(scenario: &Scenario, contenders: &[Contender], steps: bool) {
         }
     }
     println!();
-}
-
-fn source_words(source: &Source) -> String {
-    match source {
-        Source::Docker { reference } => format!("docker save {reference}"),
-        Source::File { path } => format!("file {}", path.display()),
-        Source::Command { argv } => format!("command {}", argv.join(" ")),
-        Source::Build { dir, no_cache, .. } => {
-            format!(
-                "docker build{} {}",
-                if *no_cache { " --no-cache" } else { "" },
-                dir.display()
-            )
-        }
-        Source::Synthetic(release) => {
-            format!(
-                "synthetic, seed {}, {} MiB, release {}",
-                release.seed,
-                release.mib,
-                release.changes.len() + 1
-            )
-        }
-    }
 }

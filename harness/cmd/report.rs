@@ -23,14 +23,20 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         None => newest(Path::new("results"))
             .context("there are no results in results/ yet: delta-lab run quickstart")?,
     };
-    let results = Results::load(&dir)?;
-    let written = report::write_all(&results, &dir)?;
+    show(&dir)?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Draws every view of a results folder into it; prints the table and where the files are.
+pub fn show(dir: &Path) -> Result<()> {
+    let results = Results::load(dir)?;
+    let written = report::write_all(&results, dir)?;
     print!("{}", report::terminal_table(&results, width())?);
     println!();
     for path in written {
         println!("{}", path.display());
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(())
 }
 
 /// The folder whose rows were written last; the baseline is no run.

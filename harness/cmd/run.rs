@@ -25,6 +25,9 @@ pub struct Args {
     /// Do failed steps again, dropping their rows
     #[arg(long)]
     retry: bool,
+    /// Draw every view at the end, and print the table, as `delta-lab report DIR` does
+    #[arg(long)]
+    report: bool,
     /// Also write what crossed the wire object by object: DIR/objects/*.csv
     #[arg(long)]
     objects: bool,
@@ -59,7 +62,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         summary.skipped,
         into.join("rows.csv").display()
     );
-    println!("table and charts: delta-lab report {}", into.display());
+    if args.report {
+        super::report::show(&into)?;
+    } else {
+        println!("table and charts: delta-lab report {}", into.display());
+    }
     Ok(ExitCode::from(if summary.failed > 0 {
         super::FAILED
     } else {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -49,10 +49,13 @@ impl Source {
 impl fmt::Display for Source {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         match self {
-            Source::Docker { reference } => write!(to, "docker {reference}"),
-            Source::File { path } => write!(to, "file {}", path.display()),
+            Source::Docker { reference } => write!(to, "docker save {reference}"),
+            Source::File { path } => write!(to, "file {}", nearby(path).display()),
             Source::Command { argv } => write!(to, "command {}", argv.join(" ")),
-            Source::Build { dir, .. } => write!(to, "build {}", dir.display()),
+            Source::Build { dir, no_cache, .. } => {
+                let flag = if *no_cache { " --no-cache" } else { "" };
+                write!(to, "docker build{flag} {}", nearby(dir).display())
+            }
             Source::Synthetic(release) => write!(
                 to,
                 "synthetic seed {}, {} MiB, release {}",
@@ -62,6 +65,12 @@ impl fmt::Display for Source {
             ),
         }
     }
+}
+
+/// The path as people would type it here.
+fn nearby(path: &Path) -> &Path {
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(path)
 }
 
 /// What a kind of source knows of an image it has made.
