@@ -1,8 +1,8 @@
 //! Synthetic releases: a seeded history of images, byte-identical on every machine.
 //!
 //! Nothing here asks the clock, the machine or a hash map's order, and nothing is computed in floating point. A
-//! release is made from the first one by its changes, as recipes (`package`, `content`), and written as a
-//! docker archive (`layer`, `archive`) with one file in memory at a time.
+//! release is made from the first one by its changes, as recipes of files (`package`, `content`), and only turned
+//! into bytes while it is written as a docker archive (`layer`, `archive`).
 
 mod archive;
 mod change;
