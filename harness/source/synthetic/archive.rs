@@ -101,7 +101,7 @@ pub fn write(history: &History, out: &mut dyn Write) -> Result<()> {
     tar.finish().context("end the archive")
 }
 
-/// Makes every layer, to know its length and sum; each on a thread of its own.
+/// Makes every layer, each on a thread of its own, to know its length and sum.
 fn measure(history: &History) -> Result<Vec<Blob<'_>>> {
     let measured = thread::scope(|scope| {
         let threads: Vec<_> = (0..history.layers.len())

@@ -22,7 +22,8 @@ impl History {
 
     fn apply(&mut self, change: Change, dice: &mut Dice) {
         match change {
-            Change::Rebuild => self.rebuild_above(Role::Base),
+            // The base system is always lowest, and no build makes it again.
+            Change::Rebuild => self.rebuild_from(1),
             Change::Patch => {
                 self.patch(dice);
                 self.rebuild(Role::Application);
@@ -54,17 +55,13 @@ impl History {
 
     /// Builds the layer of this role and all layers upon it again.
     fn rebuild(&mut self, role: Role) {
-        let now = self.now();
-        let from = self.layers.iter().position(|layer| layer.role == role);
-        for layer in self.layers.iter_mut().skip(from.unwrap_or(0)) {
-            layer.built = now;
-        }
+        let at = self.layers.iter().position(|layer| layer.role == role);
+        self.rebuild_from(at.unwrap_or(0));
     }
 
-    fn rebuild_above(&mut self, role: Role) {
+    fn rebuild_from(&mut self, at: usize) {
         let now = self.now();
-        let below = self.layers.iter().position(|layer| layer.role == role);
-        for layer in self.layers.iter_mut().skip(below.map_or(0, |at| at + 1)) {
+        for layer in &mut self.layers[at..] {
             layer.built = now;
         }
     }
@@ -81,7 +78,7 @@ impl History {
         }
     }
 
-    /// Adds functions to each binary of the application, about one to 300, so that what follows them moves.
+    /// Adds functions to each binary of the application, about one to 200, so that what follows them moves.
     fn relink(&mut self, dice: &mut Dice) {
         let now = self.now();
         for (content, mtime) in self.contents_of_application() {

@@ -189,7 +189,7 @@ impl Package {
             (format!("{library}.{{v}}"), content(Kind::Code, code, dice)),
             (library, What::Symlink(format!("lib{name}.so.{{v}}"))),
             (
-                format!("{doc}/README.legal"),
+                format!("{doc}/licence"),
                 What::Hardlink(format!("{doc}/copyright")),
             ),
         ];
