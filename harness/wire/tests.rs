@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
+use std::time::Duration;
 
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -83,8 +84,12 @@ impl Answer {
 
 impl Raw {
     fn connect(url: &WireUrl) -> Raw {
+        let socket = TcpStream::connect(port(url)).unwrap();
+        // An answer that never comes is a failed claim, not a test that hangs.
+        let patience = Duration::from_secs(20);
+        socket.set_read_timeout(Some(patience)).unwrap();
         Raw {
-            socket: TcpStream::connect(port(url)).unwrap(),
+            socket,
             pending: Vec::new(),
             crossed: 0,
         }

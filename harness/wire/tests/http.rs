@@ -109,7 +109,7 @@ fn conditions_give_304_412_206_and_416() {
     assert_eq!(none.head("content-range"), "bytes */100");
     let traffic = wire.close().unwrap();
     assert_eq!(all_bytes(&traffic), client.crossed);
-    let statuses = [(200, 6), (206, 3), (304, 3), (412, 2), (416, 2)];
+    let statuses = [(200, 7), (206, 3), (304, 3), (412, 2), (416, 2)];
     assert_eq!(traffic.objects[0].statuses, BTreeMap::from(statuses));
     assert_eq!(traffic.failed_requests, 4);
 }

@@ -47,7 +47,7 @@ fn it_says_as_little_as_http_allows() {
     let client = Client::new(&WireUrl(format!("http://{address}")));
     assert_eq!(client.get_bytes("a").unwrap(), b"");
     let request = server.join().unwrap();
-    let expected = format!("GET /a HTTP/1.1\r\nhost: {address}\r\nuser-agent: delta-lab\r\n\r\n");
+    let expected = format!("GET /a HTTP/1.1\r\nuser-agent: delta-lab\r\nhost: {address}\r\n\r\n");
     assert_eq!(request, expected);
 }
 
@@ -132,7 +132,8 @@ fn a_body_cut_short_is_an_error() {
         let address = listener.local_addr().unwrap();
         let server = thread::spawn(move || {
             let (mut socket, _) = listener.accept().unwrap();
-            socket.read(&mut [0; 1000]).unwrap();
+            let asked = socket.read(&mut [0; 1000]).unwrap();
+            assert!(asked > 0);
             socket
                 .write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n")
                 .unwrap();
