@@ -6,7 +6,7 @@
 //! for another base, and a base that nobody expected is simply no help.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -20,7 +20,7 @@ use crate::image::{Hashing, Image, sha256_hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
-/// A way to write one image as a patch to another, both in memory.
+/// A way to write one image as a patch to another. What is patched is held in memory.
 pub trait Codec {
     /// Library and parameters that decide the bytes of a patch; fails where the library is not built in.
     fn version(&self) -> Result<String>;
@@ -31,8 +31,14 @@ pub trait Codec {
     /// Fails, saying the limit, when these lengths are beyond what can be encoded and decoded.
     fn fits(&self, base_bytes: u64, image_bytes: u64) -> Result<()>;
 
-    /// The patch from `base` to `image`; nothing when this pair has none that can be applied.
-    fn encode(&self, base: &[u8], image: &[u8]) -> Result<Option<Vec<u8>>>;
+    /// The patch from `base` to the image of `image_bytes` bytes that `image` reads; nothing when this pair has
+    /// none that can be applied.
+    fn encode(
+        &self,
+        base: &[u8],
+        image: &mut dyn Read,
+        image_bytes: u64,
+    ) -> Result<Option<Vec<u8>>>;
 
     /// The image of `image_bytes` bytes that `patch` makes of `base`. What is wrong with a damaged patch need
     /// not be found: the caller checks the image's hash.
@@ -81,7 +87,9 @@ impl<C: Codec> Patched<C> {
         if base.bytes == 0 {
             return Ok(None);
         }
-        let patch = self.codec.encode(&load(base)?, &load(image)?)?;
+        let patch = self
+            .codec
+            .encode(&load(base)?, &mut image.open()?, image.bytes)?;
         let Some(patch) = patch else {
             return Ok(None);
         };

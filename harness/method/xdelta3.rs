@@ -4,6 +4,8 @@
 //! gets; zstd -19 stands in for them. It writes no checksum and believes any length, so sizes are checked before
 //! it is called, and the rebuilt image by its sha256 after (see `patched`).
 
+use std::io::Read;
+
 use anyhow::{Context, Result, ensure};
 
 use super::patched::Codec;
@@ -41,9 +43,20 @@ impl Codec for Xdelta3 {
         Ok(())
     }
 
-    fn encode(&self, base: &[u8], image: &[u8]) -> Result<Option<Vec<u8>>> {
-        self.fits(base.len() as u64, image.len() as u64)?;
-        let delta = library::encode(image, base).context("xdelta3 could not encode")?;
+    fn encode(
+        &self,
+        base: &[u8],
+        image: &mut dyn Read,
+        image_bytes: u64,
+    ) -> Result<Option<Vec<u8>>> {
+        self.fits(base.len() as u64, image_bytes)?;
+        let mut bytes = Vec::with_capacity(usize::try_from(image_bytes)?);
+        image
+            .take(image_bytes)
+            .read_to_end(&mut bytes)
+            .context("read the image")?;
+        let image = bytes;
+        let delta = library::encode(&image, base).context("xdelta3 could not encode")?;
         // The library's decoder makes room for twice what it is given and fails beyond: a large image that is
         // nearly nothing but repetition, from a small base. Its whole form is small.
         if image.len() > 2 * (delta.len() + base.len()) {
@@ -98,7 +111,12 @@ mod tests {
     #[cfg(feature = "xdelta3")]
     #[test]
     fn an_image_its_decoder_has_no_room_for_gets_no_patch() {
-        assert_eq!(Xdelta3.encode(b"small", &[0; 1 << 20]).unwrap(), None);
+        assert_eq!(
+            Xdelta3
+                .encode(b"small", &mut &[0; 1 << 20][..], 1 << 20)
+                .unwrap(),
+            None
+        );
     }
 
     #[cfg(not(feature = "xdelta3"))]
