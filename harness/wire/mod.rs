@@ -1,5 +1,100 @@
 //! The wire: the only road from a store to a client, and the meter on it.
+//!
+//! One wire is opened for each step and closed after it, so a reading belongs to that step alone. The meter
+//! knows no HTTP: `socket` sorts a connection's bytes for it, `server` and what it calls answer requests.
+
+mod answer;
+mod body;
+pub mod client;
+mod condition;
+pub mod meter;
+mod object;
+mod range;
+mod server;
+mod socket;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, anyhow};
+use tokio::sync::oneshot;
+
+use crate::store::Store;
+pub use client::Client;
+use meter::Meter;
+pub use meter::{ObjectTraffic, Traffic};
 
 /// Address of a store on the wire, without a trailing slash: `http://127.0.0.1:PORT`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WireUrl(pub String);
+
+impl WireUrl {
+    /// Address of one object: the store's, and the object's name percent-encoded (RFC 3986: all but unreserved
+    /// characters and `/`).
+    pub fn object(&self, object: &str) -> String {
+        let mut url = format!("{}/", self.0);
+        for byte in object.bytes() {
+            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
+                url.push(char::from(byte));
+            } else {
+                url.push_str(&format!("%{byte:02X}"));
+            }
+        }
+        url
+    }
+}
+
+/// A store being served over HTTP/1.1 on loopback, read-only, every byte counted.
+///
+/// Dropped without `close`, it stops all the same; its reading is lost.
+pub struct Wire {
+    url: WireUrl,
+    meter: Arc<Meter>,
+    stop: oneshot::Sender<()>,
+    serving: JoinHandle<Result<()>>,
+}
+
+impl Wire {
+    /// Serves `store` from a thread of its own, on a fresh port and with a fresh meter, until closed.
+    ///
+    /// Clients may connect as soon as this returns. Files are opened per request, so what is published while
+    /// the wire is open is seen.
+    pub fn open(store: &Store) -> Result<Wire> {
+        let root = store
+            .path()
+            .canonicalize()
+            .with_context(|| format!("find the store {}", store.path().display()))?;
+        let (listener, address) = server::listen()?;
+        let meter = Arc::new(Meter::default());
+        let (stop, stopped) = oneshot::channel();
+        let theirs = Arc::clone(&meter);
+        let serving = thread::Builder::new()
+            .name("wire".to_string())
+            .spawn(move || server::serve(listener, root, theirs, stopped))
+            .context("start the thread that serves the wire")?;
+        Ok(Wire {
+            url: WireUrl(format!("http://{address}")),
+            meter,
+            stop,
+            serving,
+        })
+    }
+
+    pub fn url(&self) -> WireUrl {
+        self.url.clone()
+    }
+
+    /// Stops accepting, waits for the connections to end, and reads the meter.
+    ///
+    /// Idle connections end at once, and those of a client that is gone at their next write. What is still
+    /// busy after `server::PATIENCE` is cut, and `Traffic::note` says so.
+    pub fn close(self) -> Result<Traffic> {
+        drop(self.stop);
+        self.serving
+            .join()
+            .map_err(|_| anyhow!("the thread that serves the wire panicked"))??;
+        Ok(self.meter.read())
+    }
+}

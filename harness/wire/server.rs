@@ -1,0 +1,153 @@
+//! The counting HTTP server: listens on loopback, answers each connection, and ends in time.
+
+use std::convert::Infallible;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::graceful::{GracefulShutdown, Watcher};
+use tokio::net::TcpStream;
+use tokio::sync::oneshot;
+
+use super::answer::answer;
+use super::body::Parts;
+use super::meter::Meter;
+use super::object;
+use super::socket::{Announced, Announcement, Metered};
+
+/// How long connections may go on after the wire is closed. By then their client has ended.
+pub const PATIENCE: Duration = Duration::from_secs(2);
+
+/// A listening socket on loopback, on a port the kernel chose.
+///
+/// The port has five digits, because clients repeat it in every request's Host header: with other widths the header
+/// bytes would differ between runs.
+pub fn listen() -> Result<(TcpListener, SocketAddr)> {
+    // Sockets on unfit ports are held until the end, lest the kernel offers them again.
+    let mut unfit = Vec::new();
+    for _ in 0..100 {
+        let listener =
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context("listen on 127.0.0.1")?;
+        let address = listener
+            .local_addr()
+            .context("ask for the port of the wire")?;
+        if address.port() >= 10_000 {
+            return Ok((listener, address));
+        }
+        unfit.push(listener);
+    }
+    bail!("127.0.0.1 has no free port of five digits; see net.ipv4.ip_local_port_range")
+}
+
+/// Serves `root` (canonical) on `listener` until `stopped` is sent to or dropped; then waits for the connections.
+pub fn serve(
+    listener: TcpListener,
+    root: PathBuf,
+    meter: Arc<Meter>,
+    stopped: oneshot::Receiver<()>,
+) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .context("start the runtime of the wire")?;
+    runtime.block_on(async {
+        listener
+            .set_nonblocking(true)
+            .context("prepare the socket of the wire")?;
+        let listener = tokio::net::TcpListener::from_std(listener)
+            .context("prepare the socket of the wire")?;
+        let connections = Arc::new(GracefulShutdown::new());
+        let site = Site {
+            root: root.into(),
+            meter: Arc::clone(&meter),
+        };
+        let accepting = tokio::spawn(accept(listener, site, Arc::clone(&connections)));
+        stopped.await.ok();
+        accepting.abort();
+        // Waited for, so that the socket is closed and no connection begins after this.
+        accepting.await.ok();
+        let connections = Arc::into_inner(connections).context("the wire still accepts")?;
+        let ended = tokio::time::timeout(PATIENCE, connections.shutdown()).await;
+        if ended.is_err() {
+            meter.note(format!(
+                "connections were still busy {} s after the wire was closed, and were cut",
+                PATIENCE.as_secs()
+            ));
+        }
+        Ok(())
+    })
+}
+
+/// What every connection shares.
+#[derive(Clone)]
+struct Site {
+    root: Arc<Path>,
+    meter: Arc<Meter>,
+}
+
+async fn accept(listener: tokio::net::TcpListener, site: Site, connections: Arc<GracefulShutdown>) {
+    loop {
+        match listener.accept().await {
+            Ok((socket, _)) => {
+                tokio::spawn(converse(socket, site.clone(), connections.watcher()));
+            }
+            // Out of file descriptors, or a client gone before it was greeted: others may still come.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// One connection, from greeting to end.
+async fn converse(socket: TcpStream, site: Site, watcher: Watcher) {
+    // Without it the end of a small body may wait for the client's acknowledgement of its head.
+    socket.set_nodelay(true).ok();
+    let announced = Announced::default();
+    let metered = Metered::new(socket, Arc::clone(&site.meter), announced.clone());
+    let service = service_fn(|request| respond(request, &site, &announced));
+    let connection = http1::Builder::new()
+        // Old clients compare header names as written in the RFCs.
+        .title_case_headers(true)
+        // A client may close its sending half after the last request and still read.
+        .half_close(true)
+        .serve_connection(TokioIo::new(metered), service);
+    // A connection fails when its client breaks off; what crossed until then is counted, and that is all we ask.
+    watcher.watch(connection).await.ok();
+}
+
+async fn respond(
+    request: Request<Incoming>,
+    site: &Site,
+    announced: &Announced,
+) -> Result<Response<Parts>, Infallible> {
+    let (head, body) = request.into_parts();
+    take_upload(body, &site.meter).await;
+    let response = answer(&site.root, &head.method, head.uri.path(), &head.headers);
+    let object = object::label(head.uri.path());
+    let status = response.status().as_u16();
+    site.meter.answered(&object, status);
+    if status >= 500 {
+        site.meter
+            .note(format!("{object}: the store could not be read"));
+    }
+    announced.push(Announcement {
+        object,
+        spans: response.body().spans(),
+    });
+    Ok(response)
+}
+
+/// Reads a request's body to its end, counted and forgotten: the connection stays usable, and the client learns its
+/// status rather than a reset.
+async fn take_upload(mut body: Incoming, meter: &Meter) {
+    while let Some(Ok(frame)) = body.frame().await {
+        meter.uploaded(frame.data_ref().map_or(0, |data| data.len() as u64));
+    }
+}

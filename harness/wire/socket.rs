@@ -1,0 +1,300 @@
+//! One HTTP/1.1 connection as the meter sees it: every byte counted where the kernel takes or gives it.
+//!
+//! What is sent is sorted into payload and framing by its place in the stream: a head ends at its empty line, and
+//! the answering side has announced, before it wrote the head, how the body that follows is made up. So a client
+//! that breaks off in the middle of a body is charged for exactly the bytes that left, not for those planned.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::meter::Meter;
+
+/// A stretch of a response's body, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    Payload(u64),
+    Framing(u64),
+}
+
+/// A response's body as it will cross, and the object it is of.
+#[derive(Clone, Debug)]
+pub struct Announcement {
+    pub object: String,
+    pub spans: Vec<Span>,
+}
+
+/// The bodies announced on one connection that have not begun to cross, in order.
+#[derive(Clone, Debug, Default)]
+pub struct Announced(Arc<Mutex<VecDeque<Announcement>>>);
+
+impl Announced {
+    /// Every final response must be announced, one without a body too, before its head can be written.
+    pub fn push(&self, announcement: Announcement) {
+        self.queue(|queue| queue.push_back(announcement));
+    }
+
+    fn pop(&self) -> Option<Announcement> {
+        self.queue(VecDeque::pop_front)
+    }
+
+    fn queue<T>(&self, act: impl FnOnce(&mut VecDeque<Announcement>) -> T) -> T {
+        act(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// A socket with the meter on it.
+pub struct Metered<S> {
+    socket: S,
+    meter: Arc<Meter>,
+    sorter: Sorter,
+}
+
+impl<S> Metered<S> {
+    pub fn new(socket: S, meter: Arc<Meter>, announced: Announced) -> Metered<S> {
+        meter.connected();
+        Metered {
+            socket,
+            meter,
+            sorter: Sorter {
+                announced,
+                head: Head::default(),
+                object: String::new(),
+                body: VecDeque::new(),
+            },
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Metered<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        ready!(Pin::new(&mut self.socket).poll_read(context, buffer))?;
+        self.meter.received((buffer.filled().len() - before) as u64);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(context, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(context, slices))?;
+        let Metered { meter, sorter, .. } = &mut *self;
+        let mut left = written;
+        for slice in slices {
+            let taken = left.min(slice.len());
+            sorter.sort(&slice[..taken], meter);
+            left -= taken;
+        }
+        Poll::Ready(Ok(written))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.socket.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_flush(context)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.socket).poll_shutdown(context)
+    }
+}
+
+/// Follows the outgoing stream of one connection, however it is cut into writes.
+struct Sorter {
+    announced: Announced,
+    head: Head,
+    /// The object whose body is crossing.
+    object: String,
+    /// What is left of that body; empty while a head crosses.
+    body: VecDeque<Span>,
+}
+
+impl Sorter {
+    fn sort(&mut self, mut bytes: &[u8], meter: &Meter) {
+        while !bytes.is_empty() {
+            let taken = if self.body.is_empty() {
+                self.sort_head(bytes, meter)
+            } else {
+                self.sort_body(bytes, meter)
+            };
+            bytes = &bytes[taken..];
+        }
+    }
+
+    fn sort_head(&mut self, bytes: &[u8], meter: &Meter) -> usize {
+        let (taken, ended) = self.head.scan(bytes);
+        meter.sent_framing(taken as u64);
+        if ended {
+            let status = std::mem::take(&mut self.head).status();
+            // An interim response has no body, and the final one is still to come.
+            if !(100..200).contains(&status) {
+                self.begin_body(status, meter);
+            }
+        }
+        taken
+    }
+
+    fn begin_body(&mut self, status: u16, meter: &Meter) {
+        match self.announced.pop() {
+            Some(next) => {
+                self.object = next.object;
+                self.body = next.spans.into();
+                self.body.retain(|span| span.bytes() > 0);
+            }
+            // Nobody announced it: the HTTP library itself refused a malformed request, without a body.
+            None => meter.answered("", status),
+        }
+    }
+
+    fn sort_body(&mut self, bytes: &[u8], meter: &Meter) -> usize {
+        let Some(span) = self.body.front_mut() else {
+            return 0;
+        };
+        let taken = span.bytes().min(bytes.len() as u64);
+        match span {
+            Span::Payload(left) => {
+                meter.sent_payload(&self.object, taken);
+                *left -= taken;
+            }
+            Span::Framing(left) => {
+                meter.sent_framing(taken);
+                *left -= taken;
+            }
+        }
+        if span.bytes() == 0 {
+            self.body.pop_front();
+        }
+        taken as usize
+    }
+}
+
+impl Span {
+    pub fn bytes(self) -> u64 {
+        match self {
+            Span::Payload(bytes) | Span::Framing(bytes) => bytes,
+        }
+    }
+}
+
+/// A response's head on its way out, until its empty line.
+#[derive(Default)]
+struct Head {
+    /// `HTTP/1.1 200`, as far as it has crossed.
+    start: Vec<u8>,
+    /// How many bytes of the end mark the stream ends in.
+    matched: usize,
+}
+
+impl Head {
+    const END: &[u8] = b"\r\n\r\n";
+    const STATUS: std::ops::Range<usize> = 9..12;
+
+    /// How many of `bytes` belong to the head, and whether it ends with them.
+    fn scan(&mut self, bytes: &[u8]) -> (usize, bool) {
+        let wanted = Head::STATUS.end.saturating_sub(self.start.len());
+        self.start.extend(bytes.iter().take(wanted));
+        for (at, byte) in bytes.iter().enumerate() {
+            if *byte == Head::END[self.matched] {
+                self.matched += 1;
+            } else {
+                self.matched = usize::from(*byte == b'\r');
+            }
+            if self.matched == Head::END.len() {
+                return (at + 1, true);
+            }
+        }
+        (bytes.len(), false)
+    }
+
+    /// The status, or 0 when the head has none.
+    fn status(&self) -> u16 {
+        let digits = self.start.get(Head::STATUS).unwrap_or_default();
+        std::str::from_utf8(digits)
+            .ok()
+            .and_then(|digits| digits.parse().ok())
+            .unwrap_or(0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const STREAM: &str = "HTTP/1.1 200 OK\r\nA: b\r\n\r\nhello\
+        HTTP/1.1 304 Not Modified\r\n\r\n\
+        HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 206 Partial Content\r\n\r\n\r\n--b\r\n\r\nXYZ\r\n--b--\r\n\
+        HTTP/1.1 400 Bad Request\r\n\r\n";
+
+    fn sorter() -> Sorter {
+        let announced = Announced::default();
+        for (object, spans) in [
+            ("a", vec![Span::Payload(5)]),
+            ("b", vec![]),
+            (
+                "c",
+                vec![Span::Framing(9), Span::Payload(3), Span::Framing(9)],
+            ),
+        ] {
+            announced.push(Announcement {
+                object: object.to_string(),
+                spans,
+            });
+        }
+        Sorter {
+            announced,
+            head: Head::default(),
+            object: String::new(),
+            body: VecDeque::new(),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn where_the_stream_is_cut_into_writes_changes_nothing(cuts in prop::collection::vec(1usize..40, 0..60)) {
+            let (mut sorter, meter) = (sorter(), Meter::default());
+            let mut rest = STREAM.as_bytes();
+            for cut in cuts {
+                let (now, later) = rest.split_at(cut.min(rest.len()));
+                sorter.sort(now, &meter);
+                rest = later;
+            }
+            sorter.sort(rest, &meter);
+            let traffic = meter.read();
+            prop_assert_eq!(traffic.payload_bytes, 8);
+            prop_assert_eq!(traffic.header_bytes, STREAM.len() as u64 - 8);
+            prop_assert_eq!((traffic.requests, traffic.failed_requests), (1, 1));
+        }
+
+        #[test]
+        fn a_stream_broken_off_anywhere_is_charged_for_what_left(sent in 0..STREAM.len()) {
+            let (mut sorter, meter) = (sorter(), Meter::default());
+            sorter.sort(&STREAM.as_bytes()[..sent], &meter);
+            let traffic = meter.read();
+            prop_assert_eq!(traffic.payload_bytes + traffic.header_bytes, sent as u64);
+            prop_assert!(traffic.payload_bytes <= 8);
+        }
+    }
+}
