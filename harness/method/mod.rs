@@ -1,5 +1,20 @@
 //! Methods: ways to move an image, each two verbs. The built-in ones are a table; declared ones are TOML.
 
+pub mod builtin;
+pub mod chunked;
+pub mod chunker;
+mod index;
+pub mod layers;
+mod object;
+pub mod patched;
+mod spans;
+#[cfg(test)]
+mod tests;
+mod version;
+pub mod whole;
+pub mod xdelta3;
+pub mod zstd_patch;
+
 use std::path::Path;
 
 use anyhow::Result;

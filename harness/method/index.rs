@@ -1,0 +1,151 @@
+//! The index of an image in a chunk store: which chunks it is made of, in order.
+//!
+//! All numbers are little-endian.
+//!
+//! | offset | bytes | is |
+//! |---|---|---|
+//! | 0 | 8 | `dl-index` |
+//! | 8 | 4 | version of this format: 1 |
+//! | 12 | 4 | number of chunks, n |
+//! | 16 | 8 | length of the image |
+//! | 24 | 32 | sha256 of the image |
+//! | 56 | 32 | the chunker and its size, ASCII, padded with NUL: a client must cut its bases alike |
+//! | 88 | 36 n | for each chunk in order: its length (4), its sha256 (32) |
+
+use anyhow::{Context, Result, ensure};
+
+use super::chunker::CHUNK_LIMIT_BYTES;
+
+const MAGIC: &[u8; 8] = b"dl-index";
+const VERSION: u32 = 1;
+const HEAD_BYTES: usize = 88;
+const CHUNK_BYTES: usize = 36;
+
+/// A sha256.
+pub(super) type Digest = [u8; 32];
+
+/// One chunk of an image.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Chunk {
+    pub bytes: u32,
+    pub sha256: Digest,
+}
+
+/// What an index says.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Index {
+    pub image_bytes: u64,
+    pub image_sha256: Digest,
+    pub chunker: String,
+    pub chunks: Vec<Chunk>,
+}
+
+impl Index {
+    pub fn to_bytes(&self) -> Result<Vec<u8>> {
+        let chunks = u32::try_from(self.chunks.len()).context("too many chunks for an index")?;
+        let mut chunker = self.chunker.clone().into_bytes();
+        ensure!(chunker.len() <= 32, "{}: a long name", self.chunker);
+        chunker.resize(32, 0);
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + CHUNK_BYTES * self.chunks.len());
+        bytes.extend(MAGIC);
+        bytes.extend(VERSION.to_le_bytes());
+        bytes.extend(chunks.to_le_bytes());
+        bytes.extend(self.image_bytes.to_le_bytes());
+        bytes.extend(self.image_sha256);
+        bytes.extend(chunker);
+        for chunk in &self.chunks {
+            bytes.extend(chunk.bytes.to_le_bytes());
+            bytes.extend(chunk.sha256);
+        }
+        Ok(bytes)
+    }
+
+    /// Reads an index and checks that it agrees with itself.
+    pub fn parse(bytes: &[u8]) -> Result<Index> {
+        ensure!(
+            bytes.len() >= HEAD_BYTES && bytes.starts_with(MAGIC),
+            "not an index"
+        );
+        let version = u32_at(bytes, 8);
+        ensure!(
+            version == VERSION,
+            "an index of version {version}, this delta-lab reads version {VERSION}"
+        );
+        let (head, rest) = bytes.split_at(HEAD_BYTES);
+        let (chunks, odd) = rest.as_chunks::<CHUNK_BYTES>();
+        ensure!(
+            odd.is_empty() && chunks.len() == u32_at(head, 12) as usize,
+            "an index cut short"
+        );
+        let chunker = head[56..88].split(|&byte| byte == 0).next();
+        let index = Index {
+            image_bytes: u64::from(u32_at(head, 16)) | u64::from(u32_at(head, 20)) << 32,
+            image_sha256: digest_at(head, 24),
+            chunker: String::from_utf8_lossy(chunker.unwrap_or_default()).into_owned(),
+            chunks: chunks
+                .iter()
+                .map(|chunk| Chunk {
+                    bytes: u32_at(chunk, 0),
+                    sha256: digest_at(chunk, 4),
+                })
+                .collect(),
+        };
+        let lengths = || index.chunks.iter().map(|chunk| u64::from(chunk.bytes));
+        ensure!(
+            lengths().all(|bytes| bytes > 0 && bytes <= CHUNK_LIMIT_BYTES as u64)
+                && lengths().sum::<u64>() == index.image_bytes,
+            "a damaged index: its chunks do not add up to its image"
+        );
+        Ok(index)
+    }
+}
+
+fn u32_at(bytes: &[u8], at: usize) -> u32 {
+    let mut four = [0; 4];
+    four.copy_from_slice(&bytes[at..at + 4]);
+    u32::from_le_bytes(four)
+}
+
+fn digest_at(bytes: &[u8], at: usize) -> Digest {
+    let mut digest = [0; 32];
+    digest.copy_from_slice(&bytes[at..at + 32]);
+    digest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn index() -> Index {
+        let chunk = |bytes| Chunk {
+            bytes,
+            sha256: [bytes as u8; 32],
+        };
+        Index {
+            image_bytes: 30,
+            image_sha256: [9; 32],
+            chunker: "fixed 10".to_string(),
+            chunks: vec![chunk(10), chunk(12), chunk(8)],
+        }
+    }
+
+    #[test]
+    fn an_index_reads_as_it_was_written() {
+        let bytes = index().to_bytes().unwrap();
+        assert_eq!(bytes.len(), 88 + 3 * 36);
+        assert_eq!(Index::parse(&bytes).unwrap(), index());
+    }
+
+    #[test]
+    fn an_index_cut_anywhere_or_with_lengths_that_do_not_add_up_is_refused() {
+        let bytes = index().to_bytes().unwrap();
+        for cut in 0..bytes.len() {
+            assert!(Index::parse(&bytes[..cut]).is_err(), "{cut}");
+        }
+        for at in [0, 8, 12, 16, 88] {
+            let mut damaged = bytes.clone();
+            damaged[at] ^= 1;
+            assert!(Index::parse(&damaged).is_err(), "{at}");
+        }
+    }
+}

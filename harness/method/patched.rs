@@ -1,0 +1,233 @@
+//! Methods that publish a patch from each base, and the whole image for clients without one.
+//!
+//! For an image NAME the store holds `NAME/full.zst`, one `NAME/from-BASE.…` for each base, and `NAME/forms.json`,
+//! which lists them with their lengths and the hashes of bases and image. A client reads the list, takes the
+//! smallest form it can use, and trusts what it rebuilt by its sha256. So it never tries a patch that was made
+//! for another base, and a base that nobody expected is simply no help.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, Result, ensure};
+use serde::{Deserialize, Serialize};
+
+use super::Method;
+use super::object::{create_out, put};
+use super::version::LAB;
+use super::whole::Form;
+use crate::image::{Hashing, Image, sha256_hex};
+use crate::store::Store;
+use crate::wire::{Client, WireUrl};
+
+/// A way to write one image as a patch to another. What is patched is held in memory.
+pub trait Codec {
+    /// Library and parameters that decide the bytes of a patch; fails where the library is not built in.
+    fn version(&self) -> Result<String>;
+
+    /// How the object of a patch is named.
+    fn ending(&self) -> &'static str;
+
+    /// Fails, saying the limit, when these lengths are beyond what can be encoded and decoded.
+    fn fits(&self, base_bytes: u64, image_bytes: u64) -> Result<()>;
+
+    /// The patch from `base` to the image of `image_bytes` bytes that `image` reads; nothing when this pair has
+    /// none that can be applied.
+    fn encode(
+        &self,
+        base: &[u8],
+        image: &mut dyn Read,
+        image_bytes: u64,
+    ) -> Result<Option<Vec<u8>>>;
+
+    /// The image of `image_bytes` bytes that `patch` makes of `base`. What is wrong with a damaged patch need
+    /// not be found: the caller checks the image's hash.
+    fn decode(&self, base: &[u8], patch: &[u8], image_bytes: u64) -> Result<Vec<u8>>;
+}
+
+/// A codec for clients with a base, and a whole form for those without.
+pub struct Patched<C> {
+    codec: C,
+    full: Form,
+}
+
+/// `NAME/forms.json`: the forms in which an image can be had.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Forms {
+    image_bytes: u64,
+    image_sha256: String,
+    full_bytes: u64,
+    patches: Vec<Patch>,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Patch {
+    base: String,
+    base_sha256: String,
+    bytes: u64,
+}
+
+impl<C: Codec> Patched<C> {
+    pub fn by(codec: C, full: Form) -> Patched<C> {
+        Patched { codec, full }
+    }
+
+    fn full_of(&self, name: &str) -> String {
+        format!("{name}/full.{}", self.full.ending())
+    }
+
+    fn patch_of(&self, name: &str, base: &str) -> String {
+        format!("{name}/from-{base}.{}", self.codec.ending())
+    }
+
+    fn publish_patch(&self, image: &Image, base: &Image, store: &Store) -> Result<Option<Patch>> {
+        // A base without a byte helps nobody, and codecs differ in what they make of it.
+        if base.bytes == 0 {
+            return Ok(None);
+        }
+        let patch = self
+            .codec
+            .encode(&load(base)?, &mut image.open()?, image.bytes)?;
+        let Some(patch) = patch else {
+            return Ok(None);
+        };
+        put(store, &self.patch_of(&image.name, &base.name), |to| {
+            Ok(to.write_all(&patch)?)
+        })?;
+        Ok(Some(Patch {
+            base: base.name.clone(),
+            base_sha256: base.sha256.clone(),
+            bytes: patch.len() as u64,
+        }))
+    }
+
+    fn rebuild_full(&self, client: &Client, name: &str, to: File) -> Result<String> {
+        let object = self.full_of(name);
+        let mut rebuilt = Hashing::new(to);
+        let download = client.get(&object)?;
+        self.full
+            .read(download, &mut rebuilt)
+            .with_context(|| format!("rebuild {name} from {object}"))?;
+        Ok(rebuilt.finish().1)
+    }
+
+    fn rebuild_patched(
+        &self,
+        client: &Client,
+        name: &str,
+        forms: &Forms,
+        base: &Image,
+        mut to: File,
+    ) -> Result<String> {
+        let object = self.patch_of(name, &base.name);
+        self.codec.fits(base.bytes, forms.image_bytes)?;
+        let patch = client.get_bytes(&object)?;
+        let rebuilt = self
+            .codec
+            .decode(&load(base)?, &patch, forms.image_bytes)
+            .with_context(|| format!("rebuild {name} from {object}"))?;
+        to.write_all(&rebuilt)
+            .with_context(|| format!("write what {object} makes of {}", base.name))?;
+        Ok(sha256_hex(&rebuilt))
+    }
+}
+
+impl<C: Codec> Method for Patched<C> {
+    fn version(&self) -> Result<String> {
+        let codec = self.codec.version()?;
+        // Where patches and whole images come from the same library, it is named once.
+        let full = self.full.version().filter(|full| *full != codec);
+        let full = full.map_or(String::new(), |full| format!(", full: {full}"));
+        Ok(format!("{LAB}, {codec}{full}"))
+    }
+
+    fn publish(&self, image: &Image, bases: &[Image], store: &Store) -> Result<()> {
+        self.version()?;
+        // Before anything is written, and before an hour is spent on the first of several bases.
+        for base in bases {
+            self.codec
+                .fits(base.bytes, image.bytes)
+                .with_context(|| format!("patch {} from {}", image.name, base.name))?;
+        }
+        let full = self.full_of(&image.name);
+        put(store, &full, |to| {
+            self.full.write(&mut image.open()?, image.bytes, to)
+        })?;
+        let full_bytes = fs::metadata(store.object(&full))
+            .with_context(|| format!("look at {full}"))?
+            .len();
+        let mut patches = Vec::new();
+        for base in bases {
+            let patch = self
+                .publish_patch(image, base, store)
+                .with_context(|| format!("patch {} from {}", image.name, base.name))?;
+            patches.extend(patch);
+        }
+        let forms = Forms {
+            image_bytes: image.bytes,
+            image_sha256: image.sha256.clone(),
+            full_bytes,
+            patches,
+        };
+        let forms = serde_json::to_vec(&forms).context("write the forms as JSON")?;
+        put(
+            store,
+            &forms_of(&image.name),
+            |to| Ok(to.write_all(&forms)?),
+        )
+    }
+
+    fn update(&self, name: &str, bases: &[Image], wire: &WireUrl, out: &Path) -> Result<()> {
+        self.version()?;
+        let client = Client::new(wire);
+        let forms = client.get_bytes(&forms_of(name))?;
+        let forms: Forms = serde_json::from_slice(&forms).with_context(|| forms_of(name))?;
+        let to = create_out(out)?;
+        let sha256 = match forms.best(bases) {
+            Some(base) => self.rebuild_patched(&client, name, &forms, base, to)?,
+            None => self.rebuild_full(&client, name, to)?,
+        };
+        ensure!(
+            sha256 == forms.image_sha256,
+            "{}: damaged: rebuilt with the sha256 {sha256}, not {}",
+            out.display(),
+            forms.image_sha256
+        );
+        Ok(())
+    }
+}
+
+impl Forms {
+    /// The base with the smallest patch, if there is one smaller than the whole form.
+    fn best<'a>(&self, bases: &'a [Image]) -> Option<&'a Image> {
+        let usable = self.patches.iter().filter_map(|patch| {
+            let held = bases
+                .iter()
+                .find(|held| held.name == patch.base && held.sha256 == patch.base_sha256)?;
+            Some((patch.bytes, held))
+        });
+        usable
+            .filter(|(bytes, _)| *bytes < self.full_bytes)
+            .min_by_key(|(bytes, _)| *bytes)
+            .map(|(_, held)| held)
+    }
+}
+
+fn forms_of(name: &str) -> String {
+    format!("{name}/forms.json")
+}
+
+/// A whole image in memory.
+fn load(image: &Image) -> Result<Vec<u8>> {
+    let bytes = fs::read(&image.path).with_context(|| format!("read {}", image.path.display()))?;
+    ensure!(
+        bytes.len() as u64 == image.bytes,
+        "{}: {} bytes, but {} when it was hashed",
+        image.path.display(),
+        bytes.len(),
+        image.bytes
+    );
+    Ok(bytes)
+}
