@@ -78,6 +78,9 @@ struct SyntheticTable {
 /// An hour: longer than any step on images of a few GB, short enough to find a hung tool the same day.
 const TIME_LIMIT: Duration = Duration::from_secs(3600);
 
+/// What methods call the folders that their releases share.
+const IN_STORES: &[&str] = &["blobs", "chunks"];
+
 fn one() -> u32 {
     1
 }
@@ -213,6 +216,10 @@ fn image_spec(
     ensure!(
         words::is_name(name),
         "image name `{name}`: letters, digits, `.`, `_` and `-` only, as it becomes part of file names and URLs"
+    );
+    ensure!(
+        !IN_STORES.contains(&name.as_str()),
+        "image name `{name}`: stores have a folder of that name; take another"
     );
     let mut sources = Vec::new();
     if let Some(reference) = &table.docker {

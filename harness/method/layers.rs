@@ -21,6 +21,7 @@ use tempfile::SpooledTempFile;
 
 use super::Method;
 use super::object::{create_out, put};
+use super::spans::{Gaps, Place, copy};
 use super::version::{LAB, ZLIB};
 use super::whole::Form;
 use crate::archive::{self, Archive, Compression, Content};
@@ -31,7 +32,7 @@ use crate::wire::{Client, WireUrl};
 /// How layers and skeletons are compressed.
 const GZIP: Form = Form::Gzip { level: 6 };
 
-/// A skeleton up to this length is held in memory while layers are fetched; a longer one in a file.
+/// A skeleton up to this length is held in memory while layers are fetched; a longer one in a nameless file beside the output.
 const SKELETON_IN_MEMORY_BYTES: usize = 1 << 20;
 
 /// A registry in a folder.
@@ -65,13 +66,6 @@ impl Placed {
     }
 }
 
-/// Where a client already has a layer's bytes: in this file, at this offset.
-struct Place<'a> {
-    file: &'a File,
-    what: String,
-    offset: u64,
-}
-
 impl Method for Layers {
     fn version(&self) -> Result<String> {
         Ok(format!("{LAB}, {ZLIB} -6"))
@@ -95,7 +89,8 @@ impl Method for Layers {
             })?;
         }
         put(store, &skeleton_of(&image.name), |to| {
-            let mut skeleton = Gaps::new(file, &layers, image.bytes);
+            let spans = layers.iter().map(|layer| (layer.offset, layer.bytes));
+            let mut skeleton = Gaps::new(&file, spans.collect(), image.bytes);
             GZIP.write(&mut skeleton, image.bytes, to)
         })?;
         let manifest = Manifest {
@@ -114,7 +109,9 @@ impl Method for Layers {
         let manifest = client.get_bytes(&manifest_of(name))?;
         let manifest: Manifest =
             serde_json::from_slice(&manifest).with_context(|| manifest_of(name))?;
-        let mut skeleton = SpooledTempFile::new(SKELETON_IN_MEMORY_BYTES);
+        let beside = out.parent().filter(|dir| !dir.as_os_str().is_empty());
+        let beside = beside.unwrap_or(Path::new("."));
+        let mut skeleton = SpooledTempFile::new_in(SKELETON_IN_MEMORY_BYTES, beside);
         GZIP.read(client.get(&skeleton_of(name))?, &mut skeleton)
             .with_context(|| format!("rebuild {name} from {}", skeleton_of(name)))?;
         skeleton.rewind().context("read the skeleton again")?;
@@ -124,44 +121,54 @@ impl Method for Layers {
         for (base, file) in bases.iter().zip(&files) {
             note_layers(base, file, &mut places)?;
         }
-        let to = create_out(out)?;
-        let rebuilt = to.try_clone().context("open the output twice")?;
-        let mut writing = Hashing::new(to);
-        let mut at = 0;
-        for layer in &manifest.layers {
-            let gap = layer.offset.checked_sub(at).with_context(|| {
-                format!("{}: damaged: layers over each other", manifest_of(name))
-            })?;
-            copy(&mut skeleton, gap, &mut writing).context("write what is between the layers")?;
-            let digest = match places.get(&layer.digest) {
-                Some(place) => copy_layer(place, layer, &mut writing)?,
-                None => {
-                    let place = Place {
-                        file: &rebuilt,
-                        what: format!("{}", out.display()),
-                        offset: layer.offset,
-                    };
-                    places.insert(layer.digest.clone(), place);
-                    fetch_layer(&client, layer, &mut writing)?
-                }
-            };
-            ensure!(
-                digest == layer.digest,
-                "damaged: what should be layer {} of {name} is {digest}",
-                layer.digest
-            );
-            at = layer.offset.saturating_add(layer.bytes);
-        }
-        io::copy(&mut skeleton, &mut writing)
-            .with_context(|| format!("write {}", out.display()))?;
-        let (bytes, sha256) = writing.finish();
-        ensure!(
-            sha256 == manifest.image_sha256 && bytes == manifest.image_bytes,
-            "{}: damaged: its layers are right, the whole is not",
-            manifest_of(name)
-        );
-        Ok(())
+        rebuild(&client, &manifest, &mut skeleton, places, out)
+            .with_context(|| format!("rebuild {name} at {}", out.display()))
     }
+}
+
+/// Writes skeleton and layers in turn: layers from `places` where they are there, else fetched.
+fn rebuild(
+    client: &Client,
+    manifest: &Manifest,
+    skeleton: &mut dyn Read,
+    places: HashMap<String, Place>,
+    out: &Path,
+) -> Result<()> {
+    let to = create_out(out)?;
+    let mut writing = Hashing::new(&to);
+    let mut places = places;
+    let mut at = 0;
+    for layer in &manifest.layers {
+        let gap = layer.offset.checked_sub(at);
+        let gap = gap.context("damaged manifest: layers lie over each other")?;
+        copy(skeleton, gap, &mut writing).context("write what is between the layers")?;
+        let digest = match places.get(&layer.digest) {
+            Some(place) => place.copy(layer.bytes, &mut writing)?,
+            None => {
+                // Should it come again, it is here.
+                let place = Place {
+                    file: &to,
+                    what: out.display().to_string(),
+                    offset: layer.offset,
+                };
+                places.insert(layer.digest.clone(), place);
+                fetch_layer(client, layer, &mut writing)?
+            }
+        };
+        ensure!(
+            digest == layer.digest,
+            "damaged: what should be layer {} is {digest}",
+            layer.digest
+        );
+        at = layer.offset.saturating_add(layer.bytes);
+    }
+    io::copy(skeleton, &mut writing).context("write what follows the layers")?;
+    let (bytes, sha256) = writing.finish();
+    ensure!(
+        sha256 == manifest.image_sha256 && bytes == manifest.image_bytes,
+        "damaged: its layers are right, the whole is not"
+    );
+    Ok(())
 }
 
 fn manifest_of(name: &str) -> String {
@@ -220,25 +227,6 @@ fn note_layers<'a>(
     Ok(())
 }
 
-/// Writes a layer that is here already; its sha256 as it was read now.
-fn copy_layer(place: &Place, layer: &Placed, to: &mut dyn Write) -> Result<String> {
-    use std::os::unix::fs::FileExt;
-    let mut hashing = Hashing::new(to);
-    let mut piece = vec![0; 1 << 17];
-    let mut at = 0;
-    while at < layer.bytes {
-        let length = piece.len().min((layer.bytes - at) as usize);
-        let piece = &mut piece[..length];
-        place
-            .file
-            .read_exact_at(piece, place.offset + at)
-            .with_context(|| format!("read {}", place.what))?;
-        hashing.write_all(piece).context("write a layer")?;
-        at += length as u64;
-    }
-    Ok(hashing.finish().1)
-}
-
 /// Fetches a layer and writes it; its sha256.
 fn fetch_layer(client: &Client, layer: &Placed, to: &mut dyn Write) -> Result<String> {
     let object = layer.object();
@@ -264,43 +252,4 @@ fn copy_rest(plain: &mut impl Read) -> Result<()> {
         "longer than the manifest says"
     );
     Ok(())
-}
-
-fn copy(from: &mut dyn Read, bytes: u64, to: &mut dyn Write) -> Result<()> {
-    let copied = io::copy(&mut from.take(bytes), to)?;
-    ensure!(copied == bytes, "{copied} of {bytes} bytes are there");
-    Ok(())
-}
-
-/// Reads the bytes of an archive that are in none of its layers.
-struct Gaps<'a> {
-    file: File,
-    at: u64,
-    end: u64,
-    layers: std::iter::Peekable<std::slice::Iter<'a, Placed>>,
-}
-
-impl<'a> Gaps<'a> {
-    fn new(file: File, layers: &'a [Placed], end: u64) -> Gaps<'a> {
-        Gaps {
-            file,
-            at: 0,
-            end,
-            layers: layers.iter().peekable(),
-        }
-    }
-}
-
-impl Read for Gaps<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        use std::os::unix::fs::FileExt;
-        while let Some(layer) = self.layers.next_if(|layer| layer.offset <= self.at) {
-            self.at = layer.offset + layer.bytes;
-        }
-        let until = self.layers.peek().map_or(self.end, |layer| layer.offset);
-        let length = buffer.len().min((until - self.at) as usize);
-        let read = self.file.read_at(&mut buffer[..length], self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }

@@ -18,6 +18,7 @@ mod index;
 pub mod layers;
 mod object;
 pub mod patched;
+mod spans;
 mod template;
 #[cfg(test)]
 mod tests;

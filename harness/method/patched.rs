@@ -128,7 +128,8 @@ impl<C: Codec> Patched<C> {
             .codec
             .decode(&load(base)?, &patch, forms.image_bytes)
             .with_context(|| format!("rebuild {name} from {object}"))?;
-        to.write_all(&rebuilt)?;
+        to.write_all(&rebuilt)
+            .with_context(|| format!("write what {object} makes of {}", base.name))?;
         Ok(sha256_hex(&rebuilt))
     }
 }
