@@ -29,11 +29,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 fn show(scenario: &Scenario, contenders: &[Contender], steps: bool) {
     println!("{}: {}", scenario.name, scenario.about);
     for image in &scenario.images {
-        println!(
-            "  image   {:<14} {}",
-            image.name,
-            image.source
-        );
+        println!("  image   {:<14} {}", image.name, image.source);
     }
     for name in &scenario.methods {
         let version = contenders
