@@ -21,7 +21,9 @@ pub fn look() -> Host {
     Host {
         schema: SCHEMA,
         lab: env!("CARGO_PKG_VERSION").to_string(),
-        command: std::env::args().collect(),
+        command: std::iter::once("delta-lab".to_string())
+            .chain(std::env::args().skip(1))
+            .collect(),
         started: jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),

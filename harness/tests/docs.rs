@@ -1,1 +1,227 @@
 //! Every example in the docs is run.
+
+use std::fs;
+
+use crate::bench::{Bench, checkout, has};
+
+fn page(path: &str) -> String {
+    fs::read_to_string(checkout().join(path)).unwrap()
+}
+
+/// The fenced blocks of a language in a page, in order.
+fn blocks(page: &str, language: &str) -> Vec<String> {
+    let fence = format!("```{language}\n");
+    page.split(&fence)
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap().to_string())
+        .collect()
+}
+
+#[test]
+fn the_readme_scenario_is_one() {
+    let bench = Bench::new();
+    let text = blocks(&page("README.md"), "toml").remove(0);
+    bench.write("mine.toml", &text);
+    fs::copy(
+        checkout().join("scenarios/methods/casync.toml"),
+        bench.path("scenarios/methods/casync.toml"),
+    )
+    .unwrap();
+    let output = bench.run(&["list", "mine.toml"]);
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        out.contains("docker save shop/backend:latest") && out.contains("32 steps"),
+        "{out}"
+    );
+}
+
+#[test]
+fn the_readme_commands_are_commands() {
+    let page = page("README.md");
+    let makefile = fs::read_to_string(checkout().join("Makefile")).unwrap();
+    for line in blocks(&page, "sh").concat().lines() {
+        let line = line.split('#').next().unwrap().trim();
+        let words: Vec<&str> = line.split_whitespace().collect();
+        match words.as_slice() {
+            ["make", target] => assert!(makefile.contains(&format!("\n{target}:")), "{line}"),
+            ["delta-lab", command, ..] => {
+                let help = Bench::new().run(&[command, "--help"]);
+                assert!(help.status.success(), "{line}");
+                let help = String::from_utf8_lossy(&help.stdout).into_owned();
+                for flag in words.iter().filter(|word| word.starts_with("--")) {
+                    assert!(help.contains(*flag), "{line}: no {flag} in\n{help}");
+                }
+            }
+            _ => panic!("not a command of ours: {line}"),
+        }
+    }
+}
+
+#[test]
+fn the_scenario_of_the_format_page_is_one() {
+    let bench = Bench::new();
+    bench.write(
+        "scenarios/page.toml",
+        blocks(&page("scenarios/README.md"), "toml").remove(0),
+    );
+    let output = bench.run(&["list", "page"]);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
+
+/// Follows the page literally: the file it shows, put where it says, moves images.
+#[test]
+fn the_declared_method_of_the_format_page_works() {
+    if !has("curl") {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pair("copies", &["copy"]);
+    bench.write(
+        "scenarios/methods/copy.toml",
+        blocks(&page("scenarios/README.md"), "toml").remove(1),
+    );
+    bench.expect(&["run", "copies", "--into", "results/r"], 0);
+    for row in bench
+        .rows("results/r")
+        .iter()
+        .filter(|row| row.requests.is_some())
+    {
+        assert_eq!(
+            (row.payload_bytes, row.requests),
+            (Some(row.image_bytes), Some(1)),
+            "{row:?}"
+        );
+    }
+}
+
+#[test]
+fn every_shipped_scenario_and_method_is_sound_and_on_the_page() {
+    let about = page("scenarios/README.md");
+    let output = Bench::new()
+        .command(&["list"])
+        .current_dir(checkout())
+        .output()
+        .unwrap();
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for entry in fs::read_dir(checkout().join("scenarios")).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        if let Some(name) = name.strip_suffix(".toml") {
+            assert!(
+                about.contains(&format!("| `{name}` |")),
+                "{name} is not on the page"
+            );
+        }
+    }
+    for (method, _) in delta_lab::method::builtin::BUILTIN {
+        let (family, variant) = method.split_once('/').unwrap_or((method, ""));
+        assert!(
+            about.contains(family) && about.contains(variant),
+            "{method} is not on the page"
+        );
+    }
+}
+
+#[test]
+fn every_column_is_on_the_page() {
+    let bench = Bench::new();
+    bench.pair("columns", &["raw"]);
+    bench.expect(&["run", "columns", "--into", "results/r"], 0);
+    let text = fs::read_to_string(bench.path("results/r/rows.csv")).unwrap();
+    let about = page("results/README.md");
+    for column in text.lines().next().unwrap().split(',') {
+        assert!(
+            about.contains(&format!("`{column}`")),
+            "{column} is not on the page"
+        );
+    }
+}
+
+#[test]
+fn a_run_draws_its_views_and_says_where() {
+    let bench = Bench::new();
+    bench.pair("drawn", &["raw", "zstd/3"]);
+    let output = bench.run(&[
+        "run",
+        "drawn",
+        "--into",
+        "results/r",
+        "--report",
+        "--objects",
+    ]);
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    for file in [
+        "report.md",
+        "drawn-transfer.svg",
+        "drawn-transfer.png",
+        "drawn-storage.png",
+        "drawn-time.png",
+    ] {
+        assert!(
+            out.contains(file)
+                && bench.path("results/r").join(file).metadata().unwrap().len() > 200,
+            "{file}\n{out}"
+        );
+    }
+    let objects =
+        fs::read_to_string(bench.path("results/r/objects/drawn.raw.new-from-old.1.csv")).unwrap();
+    assert_eq!(objects.lines().count(), 2, "{objects}");
+    // No folder named: the newest results are meant.
+    assert!(
+        String::from_utf8_lossy(&bench.run(&["report"]).stdout).contains("drawn: update to new")
+    );
+}
+
+#[test]
+fn a_difference_of_one_byte_is_found_and_time_is_not_looked_at() {
+    let bench = Bench::new();
+    bench.pair("gate", &["raw", "fastcdc/16k"]);
+    for run in ["a", "b"] {
+        bench.expect(&["run", "gate", "--into", &format!("results/{run}")], 0);
+    }
+    bench.expect(&["diff", "results/a", "results/b"], 0);
+    let rows = bench.path("results/b/rows.csv");
+    let row = bench
+        .rows("results/b")
+        .into_iter()
+        .find(|row| row.payload_bytes.is_some())
+        .unwrap();
+    let payload = row.payload_bytes.unwrap();
+    let text = fs::read_to_string(&rows).unwrap();
+    fs::write(
+        &rows,
+        text.replacen(&format!(",{payload},"), &format!(",{},", payload + 1), 1),
+    )
+    .unwrap();
+    let output = bench.run(&["diff", "results/a/rows.csv", "results/b"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(!output.stdout.is_empty());
+    assert_eq!(
+        bench
+            .run(&["diff", "results/a", "results/none"])
+            .status
+            .code(),
+        Some(2)
+    );
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let output = Bench::new().run(&["completions", "bash"]);
+    assert!(String::from_utf8_lossy(&output.stdout).contains("delta-lab"));
+}
