@@ -1,49 +1,20 @@
-//! Declared methods: tools driven by argv templates from a TOML file. No shell, no compiler, no cheating.
+//! The file of a declared method: its format, checked whole when it is read.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::Call;
-use super::template::{Part, Template, Verb};
-use crate::clock::{self, End, Limits, Work};
+use super::{Commands, Declared, Install};
 use crate::image::sha256_hex;
+use crate::method::template::{Template, Verb};
 use crate::words;
 
-/// One method declared in a file, one variant of its parameters chosen.
-#[derive(Clone, Debug)]
-pub struct Declared {
-    /// `casync/64k`: the file's name and the variant's label.
-    pub name: String,
-    pub about: String,
-    install: Install,
-    version: Vec<String>,
-    publish: Vec<Vec<Template>>,
-    publish_from_base: Vec<Vec<Template>>,
-    update: Vec<Vec<Template>>,
-    update_from_base: Option<Vec<Vec<Template>>>,
-    /// Digest of the templates with the parameters put in: another command line is another version.
-    flags: String,
-}
-
-/// How to get the tool, by package manager; the words of doctor and of every skip.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Install {
-    #[serde(default)]
-    apt: Vec<String>,
-    #[serde(default)]
-    cargo: Vec<String>,
-    #[serde(default)]
-    pip: Vec<String>,
-    /// For what no package manager has.
-    note: Option<String>,
-}
+/// Parameter name to the arguments its chosen value stands for.
+type Chosen = BTreeMap<String, Vec<String>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -172,18 +143,13 @@ struct Reader<'a> {
 }
 
 impl Reader<'_> {
-    fn optional(
-        &self,
-        verbs: Option<&Verbs>,
-        table: &str,
-        verb: Verb,
-    ) -> Result<Option<Vec<Vec<Template>>>> {
+    fn optional(&self, verbs: Option<&Verbs>, table: &str, verb: Verb) -> Result<Option<Commands>> {
         verbs
             .map(|verbs| self.commands(verbs, table, verb))
             .transpose()
     }
 
-    fn commands(&self, verbs: &Verbs, table: &str, verb: Verb) -> Result<Vec<Vec<Template>>> {
+    fn commands(&self, verbs: &Verbs, table: &str, verb: Verb) -> Result<Commands> {
         ensure!(
             !verbs.run.is_empty(),
             "{}: [{table}]: run is empty",
@@ -215,9 +181,7 @@ impl Reader<'_> {
 }
 
 /// Every combination of the parameters' values, with their labels in the parameters' order.
-fn combinations(
-    params: &BTreeMap<String, Values>,
-) -> Vec<(Vec<String>, BTreeMap<String, Vec<String>>)> {
+fn combinations(params: &BTreeMap<String, Values>) -> Vec<(Vec<String>, Chosen)> {
     let mut all = vec![(Vec::new(), BTreeMap::new())];
     for (param, values) in params {
         let labelled: Vec<(String, Vec<String>)> = match values {
@@ -272,11 +236,7 @@ fn label(value: &str) -> String {
     }
 }
 
-fn fill_all(
-    commands: &[Vec<Template>],
-    values: &BTreeMap<String, Vec<String>>,
-    verb: Verb,
-) -> Result<Vec<Vec<Template>>> {
+fn fill_all(commands: &[Vec<Template>], values: &Chosen, verb: Verb) -> Result<Commands> {
     commands
         .iter()
         .map(|argv| {
@@ -287,169 +247,6 @@ fn fill_all(
             Ok(words.into_iter().flatten().collect())
         })
         .collect()
-}
-
-impl Declared {
-    /// First line the version command prints, with the digest of the flags; fails when a program is missing.
-    pub fn version(&self) -> Result<String> {
-        for program in self.programs() {
-            if which::which(&program).is_err() {
-                bail!("{program} is not installed{}", self.how_to_install());
-            }
-        }
-        let scratch = tempfile::tempdir().context("make a scratch folder")?;
-        let work = Work {
-            commands: vec![self.version.clone()],
-            dir: scratch.path().to_path_buf(),
-            env: Vec::new(),
-            log: scratch.path().join("version"),
-            // A version is printed at once or never.
-            limits: Limits {
-                time: Duration::from_secs(20),
-                memory_bytes: 1 << 30,
-            },
-            guard: None,
-        };
-        let ran = clock::run(&work)?;
-        let printed = fs::read_to_string(&work.log).unwrap_or_default();
-        let first = printed
-            .lines()
-            .map(str::trim)
-            .find(|line| !line.is_empty())
-            .unwrap_or_default();
-        // Some tools have no flag for it and fail after printing their usage, whose first line says the version.
-        let printed_well = matches!(ran.end, End::Well | End::Exit { .. }) && !first.is_empty();
-        if !printed_well {
-            let why = work
-                .failure(&ran.end)
-                .unwrap_or_else(|| "it printed nothing".to_string());
-            bail!("{}: {why}{}", self.version.join(" "), self.how_to_install());
-        }
-        Ok(format!("{}; flags {}", up_to_its_number(first), self.flags))
-    }
-
-    /// Every program the method starts, once each.
-    pub fn programs(&self) -> Vec<String> {
-        let from_base = self.update_from_base.iter().flatten();
-        let commands = self
-            .publish
-            .iter()
-            .chain(&self.publish_from_base)
-            .chain(&self.update)
-            .chain(from_base);
-        let mut programs: Vec<String> = vec![self.version[0].clone()];
-        programs.extend(commands.filter_map(|argv| argv.first()?.plain()));
-        programs.sort();
-        programs.dedup();
-        programs
-    }
-
-    /// `: apt-get install casync`, or nothing when the file doesn't say.
-    fn how_to_install(&self) -> String {
-        let Install {
-            apt,
-            cargo,
-            pip,
-            note,
-        } = &self.install;
-        let by = |words: &str, packages: &[String]| {
-            (!packages.is_empty()).then(|| format!("{words} {}", packages.join(" ")))
-        };
-        let ways: Vec<String> = [
-            by("apt-get install", apt),
-            by("cargo install", cargo),
-            by("pip install", pip),
-            note.clone(),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        if ways.is_empty() {
-            String::new()
-        } else {
-            format!(": {}", ways.join(" and "))
-        }
-    }
-
-    /// The command lines of a step. `tmp` is the step's own scratch folder.
-    pub fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<Vec<String>>> {
-        let tmp = text(tmp)?;
-        match call {
-            Call::Publish {
-                image,
-                bases,
-                store,
-            } => {
-                let mut part = Part {
-                    tmp,
-                    name: &image.name,
-                    image: Some((text(&image.path)?, image.bytes)),
-                    store: Some(text(store)?),
-                    bases,
-                    ..Part::default()
-                };
-                let mut commands = expand(&self.publish, &part)?;
-                for base in bases {
-                    part.base = Some(base);
-                    commands.extend(expand(&self.publish_from_base, &part)?);
-                }
-                Ok(commands)
-            }
-            Call::Update {
-                name,
-                bases,
-                url,
-                out,
-            } => {
-                let part = Part {
-                    tmp,
-                    name,
-                    url: Some(url),
-                    out: Some(text(out)?),
-                    bases,
-                    base: bases.last(),
-                    ..Part::default()
-                };
-                let templates = match &self.update_from_base {
-                    Some(from_base) if !bases.is_empty() => from_base,
-                    _ => &self.update,
-                };
-                expand(templates, &part)
-            }
-        }
-    }
-}
-
-fn expand(commands: &[Vec<Template>], part: &Part) -> Result<Vec<Vec<String>>> {
-    commands
-        .iter()
-        .map(|argv| {
-            let words = argv
-                .iter()
-                .map(|template| template.expand(part))
-                .collect::<Result<Vec<_>>>()?;
-            Ok(words.into_iter().flatten().collect())
-        })
-        .collect()
-}
-
-fn text(path: &Path) -> Result<&str> {
-    path.to_str().with_context(|| {
-        format!(
-            "{}: the path is not UTF-8, so no command line can hold it",
-            path.display()
-        )
-    })
-}
-
-/// A version line up to the first comma behind a digit: what follows is copyright or a list of libraries.
-fn up_to_its_number(line: &str) -> &str {
-    let number = line
-        .find(|letter: char| letter.is_ascii_digit())
-        .unwrap_or(0);
-    line[number..]
-        .find(',')
-        .map_or(line, |comma| &line[..number + comma])
 }
 
 /// The files of declared methods in `folder`, in order; none when there is no such folder.
