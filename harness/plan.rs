@@ -72,3 +72,77 @@ fn trial(scenario: &Scenario, method: &str, sample: u32) -> Trial {
         steps: steps.collect(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+    use std::time::Duration;
+
+    use super::*;
+    use crate::clock::Limits;
+    use crate::scenario::ImageSpec;
+    use crate::source::Source;
+
+    fn scenario(images: &[&str], samples: u32) -> Scenario {
+        let image = |name: &&str| ImageSpec {
+            name: name.to_string(),
+            source: Source::File {
+                path: PathBuf::from(name),
+            },
+        };
+        Scenario {
+            name: "s".to_string(),
+            path: PathBuf::from("s.toml"),
+            about: String::new(),
+            methods: vec!["a".to_string(), "b".to_string()],
+            samples,
+            limits: Limits {
+                time: Duration::from_secs(1),
+                memory_bytes: 1,
+            },
+            images: images.iter().map(image).collect(),
+        }
+    }
+
+    #[test]
+    fn a_history_is_published_in_order_and_updated_to_its_newest() {
+        let trials = plan(&scenario(&["v1", "v2", "v3"], 2));
+        let words: Vec<String> = trials[0]
+            .steps
+            .iter()
+            .map(|planned| {
+                format!(
+                    "{} {} {}",
+                    planned.step.word(),
+                    planned.key.image,
+                    planned.key.base
+                )
+            })
+            .collect();
+        assert_eq!(
+            words,
+            [
+                "publish v1 ",
+                "publish v2 v1",
+                "publish v3 v1+v2",
+                "update v3 ",
+                "update v3 v1",
+                "update v3 v2"
+            ]
+        );
+        let order: Vec<(u32, &str)> = trials
+            .iter()
+            .map(|trial| (trial.sample, trial.method.as_str()))
+            .collect();
+        assert_eq!(
+            order,
+            [(1, "a"), (1, "b"), (2, "a"), (2, "b")],
+            "methods are interleaved"
+        );
+    }
+
+    #[test]
+    fn one_image_alone_is_published_and_fetched() {
+        assert_eq!(plan(&scenario(&["v1"], 1))[0].steps.len(), 2);
+    }
+}

@@ -7,6 +7,7 @@
 use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::process::ExitStatusExt;
+use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
@@ -159,10 +160,21 @@ fn breach(lab: Pid, deadline: Instant, memory_bytes: u64) -> Option<End> {
     (bytes > memory_bytes).then_some(End::MemoryLimit { bytes })
 }
 
-/// Every living process below this one.
+/// Every process below this one.
 fn descendants() -> Vec<Process> {
+    let own = std::process::id().cast_signed();
+    // A kernel without CONFIG_PROC_CHILDREN keeps no lists of children; there every process is asked for its parent.
+    let parents = (!Path::new("/proc/thread-self/children").exists()).then(parents);
+    let children = |pid| match &parents {
+        Some(parents) => parents
+            .iter()
+            .filter(|(_, parent)| *parent == pid)
+            .map(|(child, _)| *child)
+            .collect(),
+        None => listed_children(pid),
+    };
     let mut found = Vec::new();
-    let mut waiting = children(std::process::id().cast_signed());
+    let mut waiting: Vec<i32> = children(own);
     while let Some(pid) = waiting.pop() {
         waiting.extend(children(pid));
         found.extend(Process::new(pid));
@@ -170,8 +182,8 @@ fn descendants() -> Vec<Process> {
     found
 }
 
-/// The children of every thread of a process; none when it is gone.
-fn children(pid: i32) -> Vec<i32> {
+/// The children of every thread of a process, from the kernel's lists; none when it is gone.
+fn listed_children(pid: i32) -> Vec<i32> {
     let Ok(tasks) = Process::new(pid).and_then(|process| process.tasks()) else {
         return Vec::new();
     };
@@ -180,6 +192,18 @@ fn children(pid: i32) -> Vec<i32> {
         .filter_map(|task| task.children().ok())
         .flatten()
         .map(u32::cast_signed)
+        .collect()
+}
+
+/// Every process on the machine with its parent.
+fn parents() -> Vec<(i32, i32)> {
+    let processes = procfs::process::all_processes()
+        .into_iter()
+        .flatten()
+        .flatten();
+    processes
+        .filter_map(|process| process.stat().ok())
+        .map(|stat| (stat.pid, stat.ppid))
         .collect()
 }
 
@@ -241,4 +265,23 @@ fn account(wall: Duration) -> Result<Account> {
         // The kernel counts in KiB.
         peak_rss_bytes: usage.max_rss().unsigned_abs() * 1024,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lists_of_children_and_a_look_at_every_parent_agree() {
+        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let own = std::process::id().cast_signed();
+        assert!(parents().contains(&(pid, own)));
+        if Path::new("/proc/thread-self/children").exists() {
+            assert!(listed_children(own).contains(&pid));
+        }
+        assert!(descendants().iter().any(|process| process.pid == pid));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
 }

@@ -258,3 +258,90 @@ fn path_text(base: &Image) -> Result<&str> {
         .to_str()
         .with_context(|| format!("{}: the path is not UTF-8", base.path.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn base(name: &str) -> Image {
+        Image {
+            name: name.to_string(),
+            path: format!("/images/{name}").into(),
+            bytes: 70_000,
+            sha256: String::new(),
+        }
+    }
+
+    fn expand(word: &str, verb: Verb, part: &Part) -> Vec<String> {
+        Template::parse(word, verb, &[])
+            .unwrap()
+            .expand(part)
+            .unwrap()
+    }
+
+    #[test]
+    fn placeholders_stand_for_the_steps_own_values() {
+        let bases = [base("v1"), base("v2")];
+        let part = Part {
+            name: "v3",
+            url: Some("http://127.0.0.1:40000"),
+            bases: &bases,
+            base: bases.last(),
+            ..Part::default()
+        };
+        let verb = Verb::UpdateFromBase;
+        assert_eq!(
+            expand("{url}/{name}.from-{base-name}", verb, &part),
+            ["http://127.0.0.1:40000/v3.from-v2"]
+        );
+        assert_eq!(
+            expand("{each-base:--seed=}", verb, &part),
+            ["--seed=/images/v1", "--seed=/images/v2"]
+        );
+        assert_eq!(expand("{base-bytes}", verb, &part), ["70000"]);
+        assert_eq!(expand("{{{name}}}", verb, &part), ["{v3}"]);
+        assert_eq!(expand("", verb, &part), [""]);
+    }
+
+    #[test]
+    fn a_value_of_several_words_becomes_several_or_none() {
+        let window =
+            Template::parse("{window}", Verb::PublishFromBase, &["window".to_string()]).unwrap();
+        let chosen = |words: &[&str]| {
+            let words = words.iter().map(ToString::to_string).collect();
+            let values = BTreeMap::from([("window".to_string(), words)]);
+            window.choose(&values, Verb::PublishFromBase)
+        };
+        assert_eq!(chosen(&[]).unwrap(), []);
+        let bases = [base("v1")];
+        let part = Part {
+            base: bases.last(),
+            ..Part::default()
+        };
+        let words: Vec<_> = chosen(&["-B", "{base-bytes}"]).unwrap();
+        let words: Vec<_> = words
+            .iter()
+            .flat_map(|word| word.expand(&part).unwrap())
+            .collect();
+        assert_eq!(words, ["-B", "70000"]);
+        // What a verb may not name it may not name through a parameter either.
+        assert!(chosen(&["{url}"]).is_err());
+        let joined =
+            Template::parse("-B{window}", Verb::PublishFromBase, &["window".to_string()]).unwrap();
+        let several =
+            BTreeMap::from([("window".to_string(), vec!["1".to_string(), "2".to_string()])]);
+        assert!(joined.choose(&several, Verb::PublishFromBase).is_err());
+    }
+
+    #[test]
+    fn an_update_may_name_neither_the_store_nor_the_new_image() {
+        for verb in [Verb::Update, Verb::UpdateFromBase] {
+            for word in ["{store}", "x{image}", "{image-bytes}", "{out}{store}/y"] {
+                assert!(
+                    Template::parse(word, verb, &[]).is_err(),
+                    "{word} in {verb:?}"
+                );
+            }
+        }
+    }
+}

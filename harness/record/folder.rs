@@ -241,3 +241,57 @@ fn header() -> String {
         .map(|line| format!("{line}\n"))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(image: &str) -> Row {
+        let text = format!(
+            "{}1,s,raw,v,publish,v1,aa,,,1,10,,,,,10,1,5,5,5,exact,\n",
+            header()
+        );
+        let mut rows = csv::Reader::from_reader(text.as_bytes()).into_deserialize::<Row>();
+        Row {
+            image: image.to_string(),
+            ..rows.next().unwrap().unwrap()
+        }
+    }
+
+    #[test]
+    fn rows_are_there_after_a_crash_and_a_torn_one_is_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let (mut file, there) = RowFile::open(dir.path()).unwrap();
+        assert!(there.is_empty());
+        file.append(&row("v1")).unwrap();
+        file.append(&row("v, \"2\"")).unwrap();
+        let whole = fs::read(dir.path().join("rows.csv")).unwrap();
+        let second = whole.len()
+            - fs::read_to_string(dir.path().join("rows.csv"))
+                .unwrap()
+                .find("1,s,raw,v,publish,\"v, ")
+                .unwrap();
+        for torn in 1..second {
+            fs::write(dir.path().join("rows.csv"), &whole[..whole.len() - torn]).unwrap();
+            let (mut file, there) = RowFile::open(dir.path()).unwrap();
+            assert_eq!(there, [row("v1")], "{torn} bytes short");
+            file.append(&row("v3")).unwrap();
+            assert_eq!(
+                Results::load(dir.path()).unwrap().rows,
+                [row("v1"), row("v3")]
+            );
+        }
+    }
+
+    #[test]
+    fn rewritten_rows_keep_their_header_even_when_none_are_left() {
+        let dir = tempfile::tempdir().unwrap();
+        rewrite_rows(dir.path(), &[row("v1")]).unwrap();
+        assert_eq!(RowFile::open(dir.path()).unwrap().1, [row("v1")]);
+        rewrite_rows(dir.path(), &[]).unwrap();
+        assert_eq!(
+            fs::read_to_string(dir.path().join("rows.csv")).unwrap(),
+            header()
+        );
+    }
+}

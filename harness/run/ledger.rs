@@ -79,3 +79,25 @@ fn look(store: &Store) -> Result<BTreeMap<PathBuf, Seen>> {
     }
     Ok(files)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_came_after_the_ledger_is_removed_and_what_was_rewritten_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(&dir.path().join("store")).unwrap();
+        let ledger = dir.path().join("ledger.json");
+        fs::create_dir(store.object("chunks")).unwrap();
+        fs::write(store.object("chunks/a"), "one").unwrap();
+        assert!(!restore(&store, &ledger).unwrap(), "there is no ledger yet");
+        write(&store, &ledger).unwrap();
+        fs::write(store.object("chunks/b"), "half a chu").unwrap();
+        assert!(restore(&store, &ledger).unwrap());
+        assert!(!store.object("chunks/b").exists() && store.object("chunks/a").exists());
+        // The same length, written in place.
+        fs::write(store.object("chunks/a"), "two").unwrap();
+        assert!(!restore(&store, &ledger).unwrap());
+    }
+}

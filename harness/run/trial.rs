@@ -211,7 +211,8 @@ impl Setting<'_> {
             cpu_ns: None,
             peak_rss_bytes: None,
             check,
-            error,
+            // One line a row, so that a torn last line is all that a crash can leave.
+            error: error.replace('\n', " / "),
         }
     }
 
