@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Check, Fact, Host, Row, SCHEMA, Step};
+use super::{Fact, Host, Row, SCHEMA};
 
 /// Everything a results folder holds, for the reading half.
 #[derive(Clone, Debug, Default)]
@@ -208,31 +208,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
 /// The column names, in order, as serde writes them.
 fn header() -> String {
     let mut text = csv::Writer::from_writer(Vec::new());
-    let row = Row {
-        schema: SCHEMA,
-        scenario: String::new(),
-        method: String::new(),
-        version: String::new(),
-        step: Step::Publish,
-        image: String::new(),
-        image_sha256: String::new(),
-        base: String::new(),
-        base_sha256: String::new(),
-        sample: 0,
-        image_bytes: 0,
-        payload_bytes: None,
-        header_bytes: None,
-        upload_bytes: None,
-        requests: None,
-        store_bytes: None,
-        store_files: None,
-        wall_ns: None,
-        cpu_ns: None,
-        peak_rss_bytes: None,
-        check: Check::Failed,
-        error: String::new(),
-    };
-    text.serialize(row)
+    text.serialize(Row::default())
         .expect("a row without nested values is always CSV");
     let text = String::from_utf8(text.into_inner().expect("memory takes every byte"))
         .expect("a row is text");

@@ -15,9 +15,12 @@ pub use folder::{Results, RowFile, read_rows, replace, rewrite_rows, write_facts
 pub const SCHEMA: u32 = 1;
 
 /// One of the two verbs of a method.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
 #[serde(rename_all = "lowercase")]
 pub enum Step {
+    #[default]
     /// Server: add one image to the store.
     Publish,
     /// Client: rebuild one image over the wire.
@@ -50,7 +53,7 @@ pub enum Check {
 
 /// What one step cost: one line of rows.csv. Integers in base units; a figure that does not apply, or that was
 /// not verified, is an empty cell.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub schema: u32,
     pub scenario: String,

@@ -201,18 +201,10 @@ impl Setting<'_> {
             base_sha256: bases.join("+"),
             sample: planned.key.sample,
             image_bytes: image.bytes,
-            payload_bytes: None,
-            header_bytes: None,
-            upload_bytes: None,
-            requests: None,
-            store_bytes: None,
-            store_files: None,
-            wall_ns: None,
-            cpu_ns: None,
-            peak_rss_bytes: None,
             check,
             // One line a row, so that a torn last line is all that a crash can leave.
             error: error.replace('\n', " / "),
+            ..Row::default()
         }
     }
 

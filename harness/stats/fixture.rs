@@ -76,21 +76,11 @@ fn row(scenario: &str, method: &Invented, step: Step, at: usize, sample: u32) ->
         step,
         image,
         image_sha256,
-        base: String::new(),
-        base_sha256: String::new(),
         sample,
         image_bytes,
-        payload_bytes: None,
-        header_bytes: None,
-        upload_bytes: None,
-        requests: None,
-        store_bytes: None,
-        store_files: None,
-        wall_ns: None,
-        cpu_ns: None,
         peak_rss_bytes: Some(12_000_000 + image_bytes / (1 + method.3)),
         check: Check::Exact,
-        error: String::new(),
+        ..Row::default()
     }
 }
 
