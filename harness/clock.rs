@@ -35,6 +35,8 @@ pub struct Work {
     pub limits: Limits,
     /// File that is locked (shared) for as long as anything of the step may still run.
     pub guard: Option<PathBuf>,
+    /// Process id of the lab that gives the order; when it is not the shim's parent any more, nobody wants the step.
+    pub lab: u32,
 }
 
 /// What the kernel says the step cost.

@@ -8,7 +8,9 @@ use delta_lab::{cmd, method, shim};
 
 fn main() -> ExitCode {
     // Looked at before anything else is set up, so that what is measured starts small.
-    let mut words = std::env::args().skip(1);
+    let mut words = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
     match words.next().as_deref() {
         Some(shim::WORD) => shim::main(),
         Some(method::STEP_WORD) => {

@@ -81,6 +81,13 @@ const TIME_LIMIT: Duration = Duration::from_secs(3600);
 /// What methods call the folders that their releases share.
 const IN_STORES: &[&str] = &["blobs", "chunks"];
 
+/// Bounds that no honest scenario meets, so that a slip of the finger is an error and not a machine without memory.
+pub const MOST_SAMPLES: i64 = 10_000;
+/// A year.
+pub const MOST_SECONDS: u64 = 366 * 24 * 3600;
+/// A PiB.
+pub const MOST_MIB: u64 = 1 << 30;
+
 fn one() -> u32 {
     1
 }
@@ -146,11 +153,23 @@ impl Scenario {
         let folder = fs::canonicalize(path).with_context(|| format!("find {}", path.display()))?;
         let folder = folder.parent().context("a file has a folder")?;
 
-        ensure!(
-            table.samples > 0,
-            "{}: samples = 0 measures nothing",
-            path.display()
-        );
+        let bound = |key: &str, value: u64, most: u64| {
+            ensure!(
+                (1..=most).contains(&value),
+                "{}: {key} = {value}: it may be 1 to {most}",
+                path.display()
+            );
+            Ok(value)
+        };
+        bound("samples", table.samples.into(), MOST_SAMPLES.unsigned_abs())?;
+        let time_s = table
+            .time_limit_s
+            .map(|seconds| bound("time_limit_s", seconds, MOST_SECONDS))
+            .transpose()?;
+        let memory_mib = table
+            .memory_limit_mib
+            .map(|mib| bound("memory_limit_mib", mib, MOST_MIB))
+            .transpose()?;
         ensure!(
             !table.methods.is_empty(),
             "{}: methods is empty; `raw` is always worth having",
@@ -189,10 +208,8 @@ impl Scenario {
             images.push(spec);
         }
         let limits = Limits {
-            time: table.time_limit_s.map_or(TIME_LIMIT, Duration::from_secs),
-            memory_bytes: table
-                .memory_limit_mib
-                .map_or_else(three_quarters_of_memory, |mib| mib << 20),
+            time: time_s.map_or(TIME_LIMIT, Duration::from_secs),
+            memory_bytes: memory_mib.map_or_else(three_quarters_of_memory, |mib| mib << 20),
         };
         Ok(Scenario {
             name,

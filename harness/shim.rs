@@ -13,7 +13,7 @@ use std::sync::{Arc, Mutex, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use nix::sys::prctl;
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::signal::{Signal, kill};
@@ -42,8 +42,9 @@ pub fn main() -> ExitCode {
 }
 
 fn answer() -> Result<()> {
-    let lab = getppid();
     let work: Work = serde_json::from_reader(io::stdin()).context("read the order")?;
+    // The order names the lab: asked for here, the parent may already be whoever took over from a lab that was killed.
+    let lab = Pid::from_raw(work.lab.cast_signed());
     prctl::set_child_subreaper(true).context("become the subreaper")?;
     let _guard = match &work.guard {
         Some(path) => {
@@ -54,6 +55,7 @@ fn answer() -> Result<()> {
         }
         None => None,
     };
+    ensure!(getppid() == lab, "the lab went away before the step began");
     let ran = run(&work, lab)?;
     io::stdout()
         .write_all(&serde_json::to_vec(&ran).context("write the answer")?)
@@ -67,7 +69,8 @@ fn run(work: &Work, lab: Pid) -> Result<Ran> {
     let watcher = {
         let (killed_for, limits) = (Arc::clone(&killed_for), work.limits);
         thread::spawn(move || {
-            let deadline = Instant::now() + limits.time;
+            // A limit beyond the clock's end is none.
+            let deadline = Instant::now().checked_add(limits.time);
             while let Err(mpsc::RecvTimeoutError::Timeout) = watch_until.recv_timeout(LOOK_EVERY) {
                 let mut killed_for = killed_for.lock().expect("the other thread only reads");
                 if killed_for.is_none() {
@@ -143,11 +146,11 @@ fn run_one(command: &[String], work: &Work, log: &File) -> End {
 }
 
 /// The first limit that does not hold any more.
-fn breach(lab: Pid, deadline: Instant, memory_bytes: u64) -> Option<End> {
+fn breach(lab: Pid, deadline: Option<Instant>, memory_bytes: u64) -> Option<End> {
     if getppid() != lab {
         return Some(End::Orphaned);
     }
-    if Instant::now() >= deadline {
+    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
         return Some(End::TimeLimit);
     }
     let descendants = descendants();

@@ -1,9 +1,9 @@
 //! Words people type: which are fit for names, and which one was probably meant.
 
-/// Whether `word` is fit for file names and URLs alike.
+/// Whether `word` is fit for file names, URLs and command lines alike: no hidden file, no option, no path.
 pub fn is_name(word: &str) -> bool {
-    !word.is_empty()
-        && !word.starts_with('.')
+    (1..=100).contains(&word.len())
+        && !word.starts_with(['.', '-'])
         && word
             .bytes()
             .all(|byte| byte.is_ascii_alphanumeric() || b"._-".contains(&byte))

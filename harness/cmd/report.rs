@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::record::Results;
 use crate::report;
@@ -29,6 +29,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 
 /// Draws every view of a results folder into it; prints the table and where the files are.
 pub fn show(dir: &Path) -> Result<()> {
+    ensure!(
+        !dir.is_file(),
+        "{} is a file: name its folder, where the views are written",
+        dir.display()
+    );
     let results = Results::load(dir)?;
     let written = report::write_all(&results, dir)?;
     print!("{}", report::terminal_table(&results, width())?);

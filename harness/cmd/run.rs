@@ -84,11 +84,10 @@ fn default_folder() -> PathBuf {
         .map(|entry| entry.path())
         .collect();
     folders.sort();
-    let command: Vec<String> = std::env::args().skip(1).collect();
+    let command = host::command();
     let cut_short = |folder: &PathBuf| {
         folder.join("work").is_dir()
-            && Results::load(folder)
-                .is_ok_and(|results| results.host.command.get(1..) == Some(command.as_slice()))
+            && Results::load(folder).is_ok_and(|results| results.host.command == command)
     };
     folders
         .into_iter()

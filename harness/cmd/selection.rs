@@ -18,13 +18,13 @@ pub struct Selection {
     #[arg(short, long = "method", value_name = "M", value_delimiter = ',')]
     methods: Vec<String>,
     /// Timed repetitions of every step, instead of the scenario's number
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=scenario::MOST_SAMPLES))]
     samples: Option<u32>,
     /// Kill a step that takes longer than this many seconds
-    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=scenario::MOST_SECONDS))]
     time_limit: Option<u64>,
     /// Kill a step whose processes hold more than this many MiB of memory together
-    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "MIB", value_parser = clap::value_parser!(u64).range(1..=scenario::MOST_MIB))]
     memory_limit: Option<u64>,
 }
 
@@ -48,8 +48,12 @@ impl Selection {
                         words::meant(method, known.iter().map(String::as_str))
                     );
                 }
-                scenario.methods = self.methods.clone();
-                scenario.methods.dedup();
+                scenario.methods.clear();
+                for method in &self.methods {
+                    if !scenario.methods.contains(method) {
+                        scenario.methods.push(method.clone());
+                    }
+                }
             }
             scenario.samples = self.samples.unwrap_or(scenario.samples);
             scenario.limits.time = self

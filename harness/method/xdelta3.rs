@@ -56,6 +56,10 @@ impl Codec for Xdelta3 {
             .read_to_end(&mut bytes)
             .context("read the image")?;
         let image = bytes;
+        // The library writes into twice the lengths it is given; for a few bytes that is no room for a VCDIFF's head.
+        if image.len() + base.len() < LEAST_BYTES {
+            return Ok(None);
+        }
         let delta = library::encode(&image, base).context("xdelta3 could not encode")?;
         // The library's decoder makes room for twice what it is given and fails beyond: a large image that is
         // nearly nothing but repetition, from a small base. Its whole form is small.
@@ -82,6 +86,9 @@ impl Codec for Xdelta3 {
     }
 }
 
+/// Base and image together, in bytes, below which a patch is not worth its head.
+const LEAST_BYTES: usize = 256;
+
 #[cfg(feature = "xdelta3")]
 use ::xdelta3 as library;
 
@@ -100,6 +107,15 @@ mod library {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(feature = "xdelta3")]
+    #[test]
+    fn a_pair_of_a_few_bytes_gets_its_whole_form() {
+        for (base, image) in [("", ""), ("b", "i"), ("base!", ""), ("", "image")] {
+            let patch = Xdelta3.encode(base.as_bytes(), &mut image.as_bytes(), image.len() as u64);
+            assert!(patch.unwrap().is_none(), "{base} -> {image}");
+        }
+    }
 
     #[test]
     fn what_the_library_would_truncate_is_refused_with_the_limit() {

@@ -39,7 +39,9 @@ pub fn text(comparison: &Comparison) -> Result<String> {
         writeln!(text, "new: {}", words(key))?;
     }
     let verdict = if comparison.passes() {
-        "every step measured before has the same bytes and requests"
+        "every step that could be compared has the same bytes and requests"
+    } else if comparison.compared == 0 {
+        "nothing could be compared"
     } else {
         "not the same"
     };

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Ready, host};
+use super::{Ready, host, trial};
 use crate::record::{self, Check, Fact, Host, Results, Row, RowFile};
 
 /// The results folder, held by this run alone.
@@ -21,6 +21,11 @@ impl Folder {
         fs::create_dir_all(&work)
             .with_context(|| format!("make the results folder {}", dir.display()))?;
         let dir = fs::canonicalize(dir).with_context(|| format!("find {}", dir.display()))?;
+        ensure!(
+            dir.to_str().is_some(),
+            "{}: the path is not UTF-8, so no command line can hold it; choose another folder with --into",
+            dir.display()
+        );
         let lock = lock_file(&dir.join(".run.lock"))?;
         if lock.try_lock().is_err() {
             bail!(
@@ -31,10 +36,31 @@ impl Folder {
         let folder = Folder { dir, _lock: lock };
         // A step of a run that was killed dies within moments of it; nothing may touch a store until it has.
         let guard = lock_file(&folder.guard())?;
-        guard
-            .lock()
-            .with_context(|| format!("lock {}", folder.guard().display()))?;
+        if guard.try_lock().is_err() {
+            eprintln!("waiting for a step of a run that was killed to end");
+            guard
+                .lock()
+                .with_context(|| format!("lock {}", folder.guard().display()))?;
+        }
+        folder.clear_scratch()?;
         Ok(folder)
+    }
+
+    /// Removes the folders of steps that a kill cut short.
+    fn clear_scratch(&self) -> Result<()> {
+        let work = self.work();
+        for entry in fs::read_dir(&work).with_context(|| format!("list {}", work.display()))? {
+            let entry = entry.with_context(|| format!("list {}", work.display()))?;
+            let name = entry.file_name();
+            let scratch = ["client-", "server-"].map(str::as_bytes);
+            if scratch
+                .iter()
+                .any(|prefix| name.as_encoded_bytes().starts_with(prefix))
+            {
+                trial::clear(&entry.path())?;
+            }
+        }
+        Ok(())
     }
 
     pub fn work(&self) -> PathBuf {
@@ -65,8 +91,23 @@ impl Folder {
                     "{}: holds rows for another image `{}` (sha256 {}…, now {}…); {elsewhere}",
                     self.dir.display(),
                     image.name,
-                    &row.image_sha256[..12],
+                    row.image_sha256.get(..12).unwrap_or(&row.image_sha256),
                     &image.sha256[..12]
+                );
+            }
+            if ready.versions.contains_key(&row.method) {
+                let planned =
+                    ready
+                        .steps
+                        .contains(&(row.step, row.image.clone(), row.base.clone()));
+                ensure!(
+                    planned,
+                    "{}: holds {} of {} from `{}`, which scenario {} does not ask for now; {elsewhere}",
+                    self.dir.display(),
+                    row.step.word(),
+                    row.image,
+                    row.base,
+                    row.scenario
                 );
             }
             if let (true, Some(Ok(version))) = (row.verified(), ready.versions.get(&row.method)) {

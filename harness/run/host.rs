@@ -21,9 +21,7 @@ pub fn look() -> Host {
     Host {
         schema: SCHEMA,
         lab: env!("CARGO_PKG_VERSION").to_string(),
-        command: std::iter::once("delta-lab".to_string())
-            .chain(std::env::args().skip(1))
-            .collect(),
+        command: command(),
         started: jiff::Timestamp::now()
             .strftime("%Y-%m-%dT%H:%M:%SZ")
             .to_string(),
@@ -37,6 +35,16 @@ pub fn look() -> Host {
         methods: BTreeMap::new(),
         skipped: BTreeMap::new(),
     }
+}
+
+/// The command line this program was started with, whichever way its file was named.
+pub fn command() -> Vec<String> {
+    let words = std::env::args_os()
+        .skip(1)
+        .map(|word| word.to_string_lossy().into_owned());
+    std::iter::once("delta-lab".to_string())
+        .chain(words)
+        .collect()
 }
 
 /// The machine's name, made fit for a folder's name.

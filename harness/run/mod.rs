@@ -1,6 +1,6 @@
 //! A run: scenarios become rows in a results folder. Started again after any end, it goes on where it stopped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use crate::image::Image;
 use crate::method::Contender;
 use crate::plan::{Planned, Trial, plan};
-use crate::record::{Check, Fact, Key, Row, SCHEMA};
+use crate::record::{Check, Fact, Key, Row, SCHEMA, Step};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 use folder::Folder;
@@ -109,7 +109,7 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
                 (tell.borrow_mut())(News::Row(row));
             },
         )
-        .map_err(|error| on_full_disk(error, &folder.dir))?;
+        .map_err(|error| on_full_disk(error, &setting.folder, &folder.dir))?;
     }
     trial::clear(&folder.work())?;
     let count = |wanted: fn(&Check) -> bool| checks.iter().filter(|check| wanted(check)).count();
@@ -121,14 +121,16 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
     })
 }
 
-/// Says what to do when it is a full disk that ended the run.
-fn on_full_disk(error: anyhow::Error, dir: &Path) -> anyhow::Error {
+/// Says what to do when it is a full disk that ended the run, and gives back the room that the trial took: what it
+/// had published is published again when the run goes on.
+fn on_full_disk(error: anyhow::Error, trial: &Path, dir: &Path) -> anyhow::Error {
     let full = |cause: &(dyn std::error::Error + 'static)| {
         cause
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
     };
     if error.chain().any(full) {
+        trial::clear(trial).ok();
         return error.context(format!(
             "the disk of {} is full; the rows so far are kept: make room and run the same command again",
             dir.display()
@@ -145,6 +147,8 @@ struct Ready<'a> {
     contenders: &'a [Contender],
     /// By method name: its version here, or why it can't run here.
     versions: BTreeMap<String, std::result::Result<String, String>>,
+    /// Step, image and bases of all that is planned, whichever the method and the sample.
+    steps: BTreeSet<(Step, String, String)>,
 }
 
 fn prepare<'a>(
@@ -162,7 +166,12 @@ fn prepare<'a>(
             contender.version().map_err(|why| format!("{why:#}")),
         );
     }
+    let planned = plan(scenario).into_iter().flat_map(|trial| trial.steps);
+    let steps = planned
+        .map(|planned| (planned.step, planned.key.image, planned.key.base))
+        .collect();
     Ok(Ready {
+        steps,
         scenario,
         images,
         facts,

@@ -1,9 +1,10 @@
 //! One step: its process between two readings of the meters, and its output verified.
 
-use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+use std::{fs, io};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, ensure};
 
 use super::trial::{Setting, clear};
 use crate::clock::{self, Account, Work};
@@ -32,13 +33,23 @@ impl Setting<'_> {
         bases: &[Image],
         store: &Store,
     ) -> Result<Outcome<Figures>> {
-        let before = store.holdings()?;
+        let inputs = || {
+            bases
+                .iter()
+                .chain([image])
+                .map(seen)
+                .collect::<Result<Vec<_>>>()
+        };
+        let (untouched, before) = (inputs()?, store.holdings()?);
         let call = Call::Publish {
             image: image.clone(),
             bases: bases.to_vec(),
             store: store.path().to_path_buf(),
         };
-        let account = match self.process(&call)? {
+        let scratch = self.scratch("server-")?;
+        let ended = self.process(&call, scratch.path())?;
+        self.refuse_touched(&untouched, inputs())?;
+        let account = match ended {
             Ok(account) => account,
             Err(why) => return Ok(Err(why)),
         };
@@ -62,17 +73,20 @@ impl Setting<'_> {
         bases: &[Image],
         store: &Store,
     ) -> Result<Outcome<Figures>> {
-        let before: Vec<_> = bases.iter().map(seen).collect::<Result<_>>()?;
+        let inputs = || bases.iter().map(seen).collect::<Result<Vec<_>>>();
+        let untouched = inputs()?;
         let wire = Wire::open(store)?;
-        let out = self.scratch().join("out");
+        let scratch = self.scratch("client-")?;
+        let out = scratch.path().join("out");
         let call = Call::Update {
             name: image.name.clone(),
             bases: bases.to_vec(),
             url: wire.url().0,
             out: out.clone(),
         };
-        let ended = self.process(&call)?;
+        let ended = self.process(&call, scratch.path())?;
         let traffic = wire.close()?;
+        self.refuse_touched(&untouched, inputs())?;
         let account = match ended {
             Ok(account) => account,
             Err(why) => return Ok(Err(why)),
@@ -83,26 +97,46 @@ impl Setting<'_> {
                 traffic.note
             )));
         }
-        for (base, before) in bases.iter().zip(before) {
-            if seen(base)? != before {
-                bail!(
-                    "{} changed its base {}: remove that file, it is not the image any more",
-                    self.contender.name(),
-                    base.path.display()
-                );
-            }
+        if let Err(why) = verify(image, &out) {
+            return Ok(Err(why));
         }
-        Ok(verify(image, &out)?.map(|()| Figures {
+        // Nothing asked, and yet an image that no base is: it came by another road than the wire.
+        let held = image.bytes == 0 || bases.iter().any(|base| base.sha256 == image.sha256);
+        if traffic.requests == 0 && !held {
+            return Ok(Err(
+                "asked the wire for nothing, so what it left came from elsewhere".to_string(),
+            ));
+        }
+        Ok(Ok(Figures {
             account,
             traffic: Some(traffic),
             ..Figures::default()
         }))
     }
 
+    /// A method that writes to what it was given to read has destroyed an image; no later step would mean anything.
+    fn refuse_touched(&self, before: &[Seen], after: Result<Vec<Seen>>) -> Result<()> {
+        let touched = || {
+            format!(
+                "{} changed an image it was given to read: make that image again",
+                self.contender.name()
+            )
+        };
+        let after = after.with_context(touched)?;
+        match before
+            .iter()
+            .zip(&after)
+            .find(|(before, after)| before != after)
+        {
+            Some(((path, ..), _)) => {
+                Err(anyhow!("{} is not as it was", path.display())).with_context(touched)
+            }
+            None => Ok(()),
+        }
+    }
+
     /// Runs the call's commands in fresh folders; a failure is in words.
-    fn process(&self, call: &Call) -> Result<Outcome<Account>> {
-        let scratch = self.scratch();
-        clear(&scratch)?;
+    fn process(&self, call: &Call, scratch: &Path) -> Result<Outcome<Account>> {
         let (tmp, home) = (scratch.join("tmp"), scratch.join("home"));
         for folder in [&tmp, &home] {
             fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
@@ -119,6 +153,15 @@ impl Setting<'_> {
                 ("HOME".to_string(), text(&home)),
                 ("XDG_CACHE_HOME".to_string(), text(&home.join(".cache"))),
                 ("XDG_CONFIG_HOME".to_string(), text(&home.join(".config"))),
+                (
+                    "XDG_DATA_HOME".to_string(),
+                    text(&home.join(".local/share")),
+                ),
+                (
+                    "XDG_STATE_HOME".to_string(),
+                    text(&home.join(".local/state")),
+                ),
+                ("XDG_RUNTIME_DIR".to_string(), text(&home)),
                 ("TMPDIR".to_string(), text(&tmp)),
                 ("LC_ALL".to_string(), "C.UTF-8".to_string()),
                 // A proxy between client and store would take the bytes off the wire.
@@ -128,59 +171,112 @@ impl Setting<'_> {
             log: scratch.join("log"),
             limits: self.limits,
             guard: Some(self.guard.clone()),
+            lab: std::process::id(),
         };
         let ran = clock::run(&work)?;
-        Ok(match work.failure(&ran.end) {
-            Some(why) => Err(why),
-            None => Ok(ran.account),
-        })
+        let Some(why) = work.failure(&ran.end) else {
+            return Ok(Ok(ran.account));
+        };
+        self.refuse_full_disk()?;
+        Ok(Err(why))
     }
 
-    fn scratch(&self) -> PathBuf {
-        self.folder.join("step")
+    /// A fresh folder of its own for a step, beside the trials and not within one: no path leads from it to a store
+    /// without a name that the step was not told.
+    fn scratch(&self, prefix: &str) -> Result<Scratch> {
+        let work = self
+            .folder
+            .parent()
+            .context("a trial's folder stands in the work folder")?;
+        Scratch::new(work, prefix)
+    }
+
+    /// A step that fails on a full disk says nothing about the method, and so would all that follow.
+    fn refuse_full_disk(&self) -> Result<()> {
+        let Ok(disk) = nix::sys::statvfs::statvfs(&self.folder) else {
+            return Ok(());
+        };
+        let free = disk.blocks_available() * disk.fragment_size();
+        ensure!(
+            free >= FULL_DISK_BYTES,
+            io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("{free} bytes are left at {}", self.folder.display())
+            )
+        );
+        Ok(())
+    }
+}
+
+/// Less than this left, and a failed step is the disk's fault: a tool that fails on a full disk leaves less than one
+/// of its buffers.
+const FULL_DISK_BYTES: u64 = 1 << 20;
+
+/// A step's folder, gone with all in it when the step is over.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(within: &Path, prefix: &str) -> Result<Scratch> {
+        fs::create_dir_all(within).with_context(|| format!("make {}", within.display()))?;
+        let folder = tempfile::Builder::new()
+            .prefix(prefix)
+            .tempdir_in(within)
+            .with_context(|| format!("make a folder in {}", within.display()))?;
+        Ok(Scratch(folder.keep()))
+    }
+
+    fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What can't be removed now is removed with the work folder, where a failure is told.
+        clear(&self.0).ok();
     }
 }
 
 /// Whether the file at `out` is the image; a reason in words if not.
-fn verify(image: &Image, out: &Path) -> Result<Outcome<()>> {
+fn verify(image: &Image, out: &Path) -> Outcome<()> {
     match fs::symlink_metadata(out) {
-        Err(_) => {
-            return Ok(Err(
-                "ended well but left no file at the output path".to_string()
-            ));
-        }
+        Err(_) => return Err("ended well but left no file at the output path".to_string()),
         Ok(about) if !about.is_file() => {
-            return Ok(Err(
-                "left something at the output path that is not a file".to_string()
-            ));
+            return Err("left something at the output path that is not a file".to_string());
         }
         Ok(_) => {}
     }
-    let (bytes, sha256) = hash_file(out)?;
-    Ok(if sha256 == image.sha256 {
-        Ok(())
-    } else {
-        Err(format!(
-            "wrong output: {bytes} bytes with sha256 {}…, the image has {} with {}…",
-            &sha256[..12],
-            image.bytes,
-            &image.sha256[..12]
-        ))
-    })
+    let (bytes, sha256) =
+        hash_file(out).map_err(|why| format!("its output can't be read: {why:#}"))?;
+    if sha256 == image.sha256 {
+        return Ok(());
+    }
+    Err(format!(
+        "wrong output: {bytes} bytes with sha256 {}…, the image has {} with {}…",
+        &sha256[..12],
+        image.bytes,
+        &image.sha256[..12]
+    ))
 }
 
-/// Enough of a file's state to see that it was touched.
-fn seen(base: &Image) -> Result<(u64, std::time::SystemTime)> {
-    let about = fs::metadata(&base.path)
-        .with_context(|| format!("look at the base {}", base.path.display()))?;
+/// An image's file, its length in bytes, and when it was written: enough to see that it was touched.
+type Seen = (PathBuf, u64, SystemTime);
+
+fn seen(image: &Image) -> Result<Seen> {
+    let path = &image.path;
+    let about = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
     ensure!(
-        about.len() == base.bytes,
-        "the base {} is {} bytes long, it was {}",
-        base.path.display(),
+        about.len() == image.bytes,
+        "{} is {} bytes long, it was {}",
+        path.display(),
         about.len(),
-        base.bytes
+        image.bytes
     );
-    Ok((about.len(), about.modified().context("a file has a time")?))
+    Ok((
+        path.clone(),
+        about.len(),
+        about.modified().context("a file has a time")?,
+    ))
 }
 
 /// One CSV for one update: what crossed the wire, object by object.

@@ -11,6 +11,8 @@ use super::EXACT;
 pub struct Comparison {
     /// Steps whose every exact figure is as it was, or that have a figure in neither run.
     pub same: usize,
+    /// Steps with a figure in both runs that could be compared.
+    pub compared: usize,
     pub different: Vec<Difference>,
     /// Steps with a figure in the baseline only, and what the run says instead.
     pub missing: Vec<(Key, String)>,
@@ -21,9 +23,10 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Whether a gate lets the run pass: nothing that was measured before is different or gone.
+    /// Whether a gate lets the run pass: something was compared, and nothing that was measured before is different
+    /// or gone.
     pub fn passes(&self) -> bool {
-        self.different.is_empty() && self.missing.is_empty()
+        self.compared > 0 && self.different.is_empty() && self.missing.is_empty()
     }
 }
 
@@ -74,6 +77,7 @@ fn compare_step(key: &Key, before: &Row, after: Option<&Row>, comparison: &mut C
         comparison.incomparable.push((key.clone(), reason));
         return;
     }
+    comparison.compared += 1;
     let different: Vec<Difference> = EXACT
         .iter()
         .map(|(column, figure)| Difference {

@@ -21,6 +21,7 @@ fn work(dir: &Path, commands: &[&[&str]]) -> Work {
             memory_bytes: 4 << 30,
         },
         guard: None,
+        lab: std::process::id(),
     }
 }
 

@@ -190,3 +190,105 @@ fn what_fails_can_be_tried_again_and_nothing_else_is() {
     };
     assert_eq!(raw(&again), raw(&failed));
 }
+
+#[test]
+fn an_image_that_did_not_come_over_the_wire_gets_no_number() {
+    let bench = Bench::new();
+    bench.pair("cheat", &["cheat"]);
+    let path = bench.path("scenarios/new.bin");
+    let old = bench.path("scenarios/old.bin");
+    let words = format!(
+        "test {{name}} = new && cp {} {{out}} || cp {} {{out}}",
+        path.display(),
+        old.display()
+    );
+    declare(&bench, "cheat", &format!("[\"sh\", \"-c\", \"{words}\"]"));
+    bench.expect(&["run", "cheat", "--into", "results/r"], 1);
+    let rows = bench.rows("results/r");
+    assert!(
+        row(&rows, "cheat")
+            .error
+            .contains("asked the wire for nothing"),
+        "{}",
+        row(&rows, "cheat").error
+    );
+    assert!(!rows.iter().any(Row::verified));
+}
+
+#[test]
+fn a_method_that_changes_what_it_was_given_ends_the_run() {
+    let bench = Bench::new();
+    bench.pair("spoiler", &["spoiler"]);
+    let text = "about = \"a test\"\nversion = [\"cp\", \"--version\"]\n[publish]\nrun = [[\"truncate\", \"-s\", \"10\", \"{image}\"]]\n[update]\nrun = [[\"true\"]]\n";
+    bench.write("scenarios/methods/spoiler.toml", text);
+    let err = bench.expect(&["run", "spoiler", "--into", "results/r"], 2);
+    assert!(
+        err.contains("spoiler changed an image it was given to read") && err.contains("old.bin"),
+        "{err}"
+    );
+    assert!(bench.rows("results/r").is_empty());
+}
+
+#[test]
+fn a_client_starts_without_a_memory() {
+    let bench = Bench::new();
+    bench.pair("memory", &["memo"]);
+    let words = "env | grep -E '^(HOME|TMPDIR|XDG_)' | cut -d= -f2 | while read d; do test -z \\\"$(ls -A $d 2>/dev/null | grep -v -x -e tmp -e home -e log)\\\" || exit 7; mkdir -p $d; touch $d/memo; done; exit 3";
+    declare(&bench, "memo", &format!("[\"sh\", \"-c\", \"{words}\"]"));
+    bench.write("xdg/memo", "");
+    for _ in 0..2 {
+        let output = bench
+            .command(&["run", "memory", "--into", "results/r", "--retry"])
+            .env("XDG_DATA_HOME", bench.path("xdg"))
+            .output()
+            .unwrap();
+        assert_eq!(output.status.code(), Some(1));
+    }
+    let rows = bench.rows("results/r");
+    assert!(
+        rows.iter().all(|row| !row.error.contains("exited with 7")),
+        "{:?}",
+        rows[0].error
+    );
+}
+
+#[test]
+fn a_method_named_twice_runs_once() {
+    let bench = Bench::new();
+    bench.pair("twice", &["raw"]);
+    bench.expect(
+        &[
+            "run",
+            "twice",
+            "--into",
+            "results/r",
+            "--method",
+            "raw,gzip/6,raw",
+        ],
+        0,
+    );
+    assert_eq!(bench.rows("results/r").len(), 8);
+}
+
+#[test]
+fn a_version_command_that_fails_is_a_missing_tool() {
+    let bench = Bench::new();
+    bench.pair("module", &["module"]);
+    let file = |more: &str| {
+        let text = format!(
+            "about = \"a test\"\ninstall = {{ pip = [\"a-module\"] }}\nversion = [\"sh\", \"-c\", \"echo no such module; exit 4\"]\n{more}[publish]\nrun = [[\"true\"]]\n[update]\nrun = [[\"true\"]]\n"
+        );
+        bench.write("scenarios/methods/module.toml", text);
+    };
+    file("");
+    bench.expect(&["run", "module", "--into", "results/r"], 0);
+    let rows = bench.rows("results/r");
+    assert!(
+        rows.iter()
+            .all(|row| row.check == Check::Skipped && row.error.contains("pip install a-module")),
+        "{}",
+        rows[0].error
+    );
+    file("version-exit = 4\n");
+    bench.expect(&["run", "module", "--into", "results/s"], 1);
+}

@@ -23,6 +23,9 @@ struct File {
     #[serde(default)]
     install: Install,
     version: Vec<String>,
+    /// Exit code of the version command: some tools have no flag for it, and fail after printing their usage.
+    #[serde(default)]
+    version_exit: i32,
     /// Parameter name to its values: a list (labels made from the values) or a table of label to value.
     #[serde(default)]
     params: BTreeMap<String, Values>,
@@ -78,6 +81,21 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
             path.display()
         );
     }
+    for (param, values) in &file.params {
+        let labels = values.labels();
+        ensure!(
+            !labels.is_empty(),
+            "{}: params: {param} has no value",
+            path.display()
+        );
+        for label in labels {
+            ensure!(
+                words::is_name(&label),
+                "{}: params: {param}: `{label}` is no name for a variant",
+                path.display()
+            );
+        }
+    }
     let reader = Reader {
         path,
         text: &text,
@@ -111,6 +129,7 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
             about: file.about.clone(),
             install: file.install.clone(),
             version: file.version.clone(),
+            version_exit: file.version_exit,
             publish: fill(&publish, Verb::Publish)?,
             publish_from_base: fill(
                 publish_from_base.as_deref().unwrap_or_default(),
@@ -207,6 +226,15 @@ fn combinations(params: &BTreeMap<String, Values>) -> Vec<(Vec<String>, Chosen)>
             .collect();
     }
     all
+}
+
+impl Values {
+    fn labels(&self) -> Vec<String> {
+        match self {
+            Values::List(list) => list.iter().map(|value| label(value)).collect(),
+            Values::Labelled(table) => table.keys().cloned().collect(),
+        }
+    }
 }
 
 impl Value {

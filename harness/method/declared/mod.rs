@@ -26,6 +26,7 @@ pub struct Declared {
     pub about: String,
     install: Install,
     version: Vec<String>,
+    version_exit: i32,
     publish: Commands,
     publish_from_base: Commands,
     update: Commands,
@@ -68,6 +69,7 @@ impl Declared {
                 memory_bytes: 1 << 30,
             },
             guard: None,
+            lab: std::process::id(),
         };
         let ran = clock::run(&work)?;
         let printed = fs::read_to_string(&work.log).unwrap_or_default();
@@ -76,9 +78,12 @@ impl Declared {
             .map(str::trim)
             .find(|line| !line.is_empty())
             .unwrap_or_default();
-        // Some tools have no flag for it and fail after printing their usage, whose first line says the version.
-        let printed_well = matches!(ran.end, End::Well | End::Exit { .. }) && !first.is_empty();
-        if !printed_well {
+        let ended_so = match ran.end {
+            End::Well => self.version_exit == 0,
+            End::Exit { code, .. } => self.version_exit == code,
+            _ => false,
+        };
+        if !ended_so || first.is_empty() {
             let why = work
                 .failure(&ran.end)
                 .unwrap_or_else(|| "it printed nothing".to_string());
