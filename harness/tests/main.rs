@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod bytes;
 mod clock;
 mod docs;
 mod map;

@@ -371,7 +371,12 @@ fn an_unreadable_cache_is_refused() {
     fs::set_permissions(bench.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(dir.join("images"), fs::Permissions::from_mode(0o700)).unwrap();
     let program = bench.dir.path().join("program");
-    fs::copy(env::current_exe().unwrap(), &program).unwrap();
+    // By another process: a test that forks while this one holds the copy open for writing would keep it from being run.
+    let copied = Command::new("cp")
+        .arg(env::current_exe().unwrap())
+        .arg(&program)
+        .status();
+    assert!(copied.unwrap().success());
     let found = Command::new("setpriv").arg("--version").output();
     if found.is_err() {
         return println!("skipped: no setpriv here to become another user");
