@@ -8,8 +8,6 @@ use anyhow::Result;
 use crate::record::Results;
 use crate::{report, stats};
 
-/// Bytes, requests and files repeat exactly, so any difference is one; time never does, so it is not looked at. Rows
-/// made by another version of a method, or of another image, are listed as incomparable.
 #[derive(clap::Args)]
 pub struct Args {
     /// rows.csv or results folder to compare with, such as results/baseline

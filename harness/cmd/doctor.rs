@@ -11,7 +11,6 @@ use crate::run::host;
 use crate::source::cache::Cache;
 use crate::source::docker::Engine;
 
-/// Nothing is installed or changed. `make tools` installs what Debian has.
 #[derive(clap::Args)]
 pub struct Args {}
 

@@ -9,7 +9,6 @@ use crate::method::Contender;
 use crate::plan::plan;
 use crate::scenario::Scenario;
 
-/// Without a SCENARIO, every one in scenarios/.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]

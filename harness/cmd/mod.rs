@@ -49,16 +49,42 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// What can run here, in which version, and how to get the rest
+    ///
+    /// Nothing is installed or changed. `make tools` installs what Debian has.
     Doctor(doctor::Args),
     /// The plan of a scenario: images, methods, steps; nothing is run
+    ///
+    /// Without a SCENARIO, every one in scenarios/.
     List(list::Args),
     /// Make and keep the images of a scenario, nothing more
+    ///
+    /// Images are kept in the user's cache folder, or in DELTA_LAB_CACHE; each is made once, hashed, and verified
+    /// whenever it is used.
     Save(save::Args),
     /// Run scenarios: every step a process, every byte over the wire, every output verified
+    ///
+    /// Every step is a process of its own, every byte a client pulls crosses one counted wire, and what a client rebuilt
+    /// is compared with the image before there is a number. Rows are on disk one by one: after a crash or a kill,
+    /// the same command goes on where it stopped.
+    #[command(after_help = "\
+Examples:
+  delta-lab run quickstart --report
+  delta-lab run mine.toml --into results/mine --samples 5
+  delta-lab run rebuild -m raw -m layers -m casync/64k --time-limit 600")]
     Run(run::Args),
     /// Draw every view of a results folder: report.md, and charts as SVG and PNG
+    ///
+    /// Reads the rows and nothing else; no tool is run.
     Report(report::Args),
     /// Compare the bytes of a run with a baseline, exactly
+    ///
+    /// Bytes, requests and files repeat exactly, so any difference is one; time never does, so it is not looked at. Rows
+    /// made by another version of a method, or of another image, are listed as incomparable.
+    #[command(after_help = "\
+Example, a gate for CI:
+  delta-lab run smoke --into target/smoke && delta-lab diff results/baseline target/smoke
+
+Exit codes: 0 every step that could be compared has the same bytes; 1 not so, or nothing could be compared.")]
     Diff(diff::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),

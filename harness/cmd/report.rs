@@ -9,7 +9,6 @@ use anyhow::{Context, Result, ensure};
 use crate::record::Results;
 use crate::report;
 
-/// Reads the rows and nothing else; no tool is run.
 #[derive(clap::Args)]
 pub struct Args {
     /// Results folder [default: the newest in results/]

@@ -12,9 +12,6 @@ use crate::record::Results;
 use crate::run::{self, Order, host};
 use crate::source::cache::Cache;
 
-/// Every step is a process of its own, every byte a client pulls crosses one counted wire, and what a client rebuilt
-/// is compared with the image before there is a number. Rows are on disk one by one: after a crash or a kill,
-/// the same command goes on where it stopped.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -10,8 +10,6 @@ use super::selection::Selection;
 use crate::run::save_images;
 use crate::source::cache::Cache;
 
-/// Images are kept in the user's cache folder, or in DELTA_LAB_CACHE; each is made once, hashed, and verified
-/// whenever it is used.
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]

@@ -90,7 +90,7 @@ fn a_chunked_method_does_not_hold_the_image() {
     let images = [("old", "old.bin"), ("new", "new.bin")];
     bench.write(
         "scenarios/large.toml",
-        scenario(&["fastcdc/64k", "layers"], &images),
+        scenario(&["fastcdc/64k", "raw"], &images),
     );
     bench.expect(&["run", "large", "--into", "results/r"], 0);
     for row in bench.rows("results/r").iter().filter(|row| row.verified()) {
