@@ -63,6 +63,7 @@ impl Setting<'_> {
         store: &Store,
     ) -> Result<Outcome<Figures>> {
         let before: Vec<_> = bases.iter().map(seen).collect::<Result<_>>()?;
+        let published = store.holdings()?;
         let wire = Wire::open(store)?;
         let out = self.scratch().join("out");
         let call = Call::Update {
@@ -77,6 +78,9 @@ impl Setting<'_> {
             Ok(account) => account,
             Err(why) => return Ok(Err(why)),
         };
+        if store.holdings()? != published {
+            return Ok(Err("changed the store during an update".to_string()));
+        }
         if !traffic.note.is_empty() {
             return Ok(Err(format!(
                 "the wire can't vouch for its figures: {}",

@@ -2,6 +2,7 @@
 
 mod bad_input;
 mod bench;
+mod check_method;
 mod clock;
 mod docs;
 mod map;
