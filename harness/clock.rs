@@ -21,11 +21,24 @@ pub struct Limits {
     pub memory_bytes: u64,
 }
 
+/// A program and its arguments; there is no shell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    pub argv: Vec<String>,
+    /// File that takes standard output, made new, for programs that print their result; the log takes it if not.
+    pub stdout: Option<PathBuf>,
+}
+
+impl From<Vec<String>> for CommandLine {
+    fn from(argv: Vec<String>) -> CommandLine {
+        CommandLine { argv, stdout: None }
+    }
+}
+
 /// The commands of one step, run one after the other; the first that fails ends it.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Work {
-    /// Each a program and its arguments; there is no shell.
-    pub commands: Vec<Vec<String>>,
+    pub commands: Vec<CommandLine>,
     /// Working folder.
     pub dir: PathBuf,
     /// Environment variables set on top of the lab's own.

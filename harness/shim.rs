@@ -22,7 +22,7 @@ use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getppid};
 use procfs::process::Process;
 
-use crate::clock::{Account, End, Ran, Work};
+use crate::clock::{Account, CommandLine, End, Ran, Work};
 
 /// First argument of the program when it is to be a shim.
 pub const WORD: &str = "__shim";
@@ -113,19 +113,25 @@ fn run(work: &Work, lab: Pid) -> Result<Ran> {
     })
 }
 
-fn run_one(command: &[String], work: &Work, log: &File) -> End {
-    let program = command.first().cloned().unwrap_or_default();
+fn run_one(command: &CommandLine, work: &Work, log: &File) -> End {
+    let program = command.argv.first().cloned().unwrap_or_default();
     let not_started = |why: String| End::NotStarted {
         program: program.clone(),
         why,
     };
     let output = || log.try_clone().map(Stdio::from);
-    let (stdout, stderr) = match (output(), output()) {
+    let stdout = match &command.stdout {
+        Some(path) => File::create(work.dir.join(path))
+            .map(Stdio::from)
+            .map_err(|error| io::Error::other(format!("create {}: {error}", path.display()))),
+        None => output(),
+    };
+    let (stdout, stderr) = match (stdout, output()) {
         (Ok(stdout), Ok(stderr)) => (stdout, stderr),
         (Err(error), _) | (_, Err(error)) => return not_started(error.to_string()),
     };
     let child = Command::new(&program)
-        .args(command.get(1..).unwrap_or_default())
+        .args(command.argv.get(1..).unwrap_or_default())
         .current_dir(&work.dir)
         .envs(work.env.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null())

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod check_method;
 mod completions;
 mod diff;
 mod doctor;
@@ -17,7 +18,7 @@ mod selection;
 
 /// Bad input, or the lab's own trouble. A step that failed, or a difference that was found, is 1; all well is 0.
 pub const TROUBLE: u8 = 2;
-/// A step failed, or a difference was found.
+/// A step failed, a difference was found, or a claim does not hold.
 pub const FAILED: u8 = 1;
 
 /// Ships container images (or any big archive) to machines that hold an older one, by every method worth
@@ -34,7 +35,8 @@ Start here:
   delta-lab report              table and charts of the newest results
 
 Exit codes: 0 all well (methods whose tool is missing are skipped by name);
-            1 a step failed or was refused its number, or `diff` found a difference;
+            1 a step failed or was refused its number, `diff` found a difference, or
+              `check-method` a claim that does not hold;
             2 bad input or usage, or the lab itself could not go on.
 
 A SCENARIO is a file in scenarios/ named without its ending; any path to a .toml works too.
@@ -86,6 +88,8 @@ Example, a gate for CI:
 
 Exit codes: 0 every step that could be compared has the same bytes; 1 not so, or nothing could be compared.")]
     Diff(diff::Args),
+    /// Put the contract of a declared method to the proof, claim by claim
+    CheckMethod(check_method::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),
 }
@@ -95,7 +99,10 @@ pub fn main() -> ExitCode {
     let cli = Cli::parse();
     // `delta-lab list | head` ends quietly. Not so where clients may break off: there a broken pipe is an error like
     // any other, and must not end the lab.
-    if !matches!(cli.command, Command::Run(_) | Command::Save(_)) {
+    if !matches!(
+        cli.command,
+        Command::Run(_) | Command::Save(_) | Command::CheckMethod(_)
+    ) {
         sigpipe::reset();
     }
     match dispatch(cli.command) {
@@ -115,6 +122,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::CheckMethod(args) => check_method::run(&args),
         Command::Completions(args) => completions::run::<Cli>(&args),
     }
 }

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
+use crate::clock::CommandLine;
 use crate::image::Image;
 use crate::store::Store;
 use crate::wire::WireUrl;
@@ -98,7 +99,7 @@ impl Contender {
     }
 
     /// The command lines that do the step, each to be run as a process. `tmp` is the step's scratch folder.
-    pub fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<Vec<String>>> {
+    pub fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<CommandLine>> {
         match self {
             Contender::Declared(declared) => declared.commands(call, tmp),
             Contender::Builtin { name, .. } => {
@@ -107,12 +108,13 @@ impl Contender {
                     .to_str()
                     .with_context(|| format!("{}: the path is not UTF-8", lab.display()))?;
                 let call = serde_json::to_string(call).context("write the step's order")?;
-                Ok(vec![vec![
+                let argv = vec![
                     lab.to_string(),
                     STEP_WORD.to_string(),
                     name.to_string(),
                     call,
-                ]])
+                ];
+                Ok(vec![argv.into()])
             }
         }
     }

@@ -171,6 +171,11 @@ impl Template {
         Ok(vec![Template(pieces)])
     }
 
+    /// Whether it is `{each-base:…}`, which may stand for any number of words.
+    pub fn is_each_base(&self) -> bool {
+        matches!(self.0.as_slice(), [Piece::EachBase(_)])
+    }
+
     /// The word itself when it has no placeholder.
     pub fn plain(&self) -> Option<String> {
         match self.0.as_slice() {

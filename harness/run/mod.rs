@@ -14,6 +14,7 @@ use crate::source::cache::Cache;
 use folder::Folder;
 use trial::Setting;
 
+pub mod contract;
 mod folder;
 pub mod host;
 mod ledger;

@@ -75,6 +75,7 @@ impl Setting<'_> {
     ) -> Result<Outcome<Figures>> {
         let inputs = || bases.iter().map(seen).collect::<Result<Vec<_>>>();
         let untouched = inputs()?;
+        let published = store.holdings()?;
         let wire = Wire::open(store)?;
         let scratch = self.scratch("client-")?;
         let out = scratch.path().join("out");
@@ -91,6 +92,9 @@ impl Setting<'_> {
             Ok(account) => account,
             Err(why) => return Ok(Err(why)),
         };
+        if store.holdings()? != published {
+            return Ok(Err("changed the store during an update".to_string()));
+        }
         if !traffic.note.is_empty() {
             return Ok(Err(format!(
                 "the wire can't vouch for its figures: {}",

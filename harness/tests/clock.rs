@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use delta_lab::clock::{End, Limits, Ran, Work, run_under};
+use delta_lab::clock::{CommandLine, End, Limits, Ran, Work, run_under};
 
 use crate::bench::{LAB, noise};
 
@@ -11,7 +11,7 @@ fn work(dir: &Path, commands: &[&[&str]]) -> Work {
     Work {
         commands: commands
             .iter()
-            .map(|argv| argv.iter().map(ToString::to_string).collect())
+            .map(|argv| CommandLine::from(argv.iter().map(ToString::to_string).collect::<Vec<_>>()))
             .collect(),
         dir: dir.to_path_buf(),
         env: Vec::new(),
@@ -154,6 +154,36 @@ fn the_first_command_that_fails_ends_the_step() {
         }
     );
     assert!(dir.path().join("one").exists() && !dir.path().join("three").exists());
+}
+
+#[test]
+fn what_a_command_prints_can_go_to_a_file_and_its_complaints_go_to_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut step = work(
+        dir.path(),
+        &[&["sh", "-c", "echo result; echo oops >&2; exit 4"]],
+    );
+    // A relative path lies in the working folder; what was in the file is gone.
+    std::fs::write(
+        dir.path().join("printed"),
+        "something longer than the result",
+    )
+    .unwrap();
+    step.commands[0].stdout = Some("printed".into());
+    assert_eq!(
+        step.failure(&ran(&step).end).unwrap(),
+        "sh exited with 4: oops"
+    );
+    assert_eq!(
+        std::fs::read_to_string(dir.path().join("printed")).unwrap(),
+        "result\n"
+    );
+    step.commands[0].stdout = Some("no/such/folder".into());
+    let why = step.failure(&ran(&step).end).unwrap();
+    assert!(
+        why.contains("could not be started: create no/such/folder"),
+        "{why}"
+    );
 }
 
 /// Living processes whose command line holds `mark`.

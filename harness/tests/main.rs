@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod bytes;
+mod check_method;
 mod clock;
 mod docs;
 mod map;

@@ -1,14 +1,17 @@
 //! The file of a declared method: its format, checked whole when it is read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result, ensure};
-use serde::Deserialize;
+use anyhow::{Context, Result, bail, ensure};
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use super::{Commands, Declared, Install};
+use super::{Command, Commands, Declared, Install};
 use crate::image::sha256_hex;
 use crate::method::template::{Template, Verb};
 use crate::words;
@@ -38,7 +41,51 @@ struct File {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Verbs {
-    run: Vec<Vec<Spanned<String>>>,
+    run: Vec<Line>,
+}
+
+/// A command as it is written: a list of words, or a table with the list and a file for its standard output.
+struct Line {
+    words: Vec<Spanned<String>>,
+    stdout: Option<Spanned<String>>,
+}
+
+/// By hand and not `untagged`, which would lose the places of the words.
+impl<'de> Deserialize<'de> for Line {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Line, D::Error> {
+        #[derive(Deserialize)]
+        #[serde(deny_unknown_fields)]
+        struct Redirected {
+            run: Vec<Spanned<String>>,
+            stdout: Spanned<String>,
+        }
+        struct Either;
+        impl<'de> Visitor<'de> for Either {
+            type Value = Line;
+
+            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
+                f.write_str("a list of words, or { run = [\u{2026}], stdout = \"a file\" }")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Line, A::Error> {
+                let words = Vec::deserialize(SeqAccessDeserializer::new(list))?;
+                Ok(Line {
+                    words,
+                    stdout: None,
+                })
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Line, A::Error> {
+                let Redirected { run, stdout } =
+                    Redirected::deserialize(MapAccessDeserializer::new(table))?;
+                Ok(Line {
+                    words: run,
+                    stdout: Some(stdout),
+                })
+            }
+        }
+        from.deserialize_any(Either)
+    }
 }
 
 #[derive(Clone, Deserialize)]
@@ -116,7 +163,7 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
 
     let mut methods = Vec::new();
     for (labels, values) in combinations(&file.params) {
-        let fill = |commands: &[Vec<Template>], verb: Verb| {
+        let fill = |commands: &[Command], verb: Verb| {
             fill_all(commands, &values, verb)
                 .with_context(|| format!("{}: params {}", path.display(), labels.join("-")))
         };
@@ -174,15 +221,22 @@ impl Reader<'_> {
             "{}: [{table}]: run is empty",
             self.path.display()
         );
-        let command = |argv: &Vec<Spanned<String>>| {
+        let command = |line: &Line| {
             ensure!(
-                !argv.is_empty(),
+                !line.words.is_empty(),
                 "{}: [{table}]: a command has no program",
                 self.path.display()
             );
-            argv.iter()
-                .map(|word| self.template(word, table, verb))
-                .collect::<Result<Vec<_>>>()
+            let argv = line.words.iter();
+            let stdout = line.stdout.as_ref();
+            Ok(Command {
+                argv: argv
+                    .map(|word| self.template(word, table, verb))
+                    .collect::<Result<_>>()?,
+                stdout: stdout
+                    .map(|word| self.template(word, table, verb))
+                    .transpose()?,
+            })
         };
         verbs.run.iter().map(command).collect()
     }
@@ -264,17 +318,31 @@ fn label(value: &str) -> String {
     }
 }
 
-fn fill_all(commands: &[Vec<Template>], values: &Chosen, verb: Verb) -> Result<Commands> {
-    commands
-        .iter()
-        .map(|argv| {
-            let words = argv
-                .iter()
-                .map(|template| template.choose(values, verb))
-                .collect::<Result<Vec<_>>>()?;
-            Ok(words.into_iter().flatten().collect())
+fn fill_all(commands: &[Command], values: &Chosen, verb: Verb) -> Result<Commands> {
+    let fill = |command: &Command| {
+        let words = command
+            .argv
+            .iter()
+            .map(|template| template.choose(values, verb))
+            .collect::<Result<Vec<_>>>()?;
+        let stdout = match &command.stdout {
+            Some(template) => Some(one_file(template.choose(values, verb)?)?),
+            None => None,
+        };
+        Ok(Command {
+            argv: words.concat(),
+            stdout,
         })
-        .collect()
+    };
+    commands.iter().map(fill).collect()
+}
+
+/// The one template that names the file for a command's output.
+fn one_file(mut words: Vec<Template>) -> Result<Template> {
+    match (words.pop(), words.is_empty()) {
+        (Some(word), true) if !word.is_each_base() => Ok(word),
+        _ => bail!("stdout names one file, never several or none"),
+    }
 }
 
 /// The files of declared methods in `folder`, in order; none when there is no such folder.

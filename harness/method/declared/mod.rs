@@ -1,7 +1,8 @@
 //! Declared methods: tools driven by argv templates from a TOML file. No shell, no compiler, no cheating.
 
+use std::fmt;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -9,14 +10,32 @@ use serde::Deserialize;
 
 use super::Call;
 use super::template::{Part, Template};
-use crate::clock::{self, End, Limits, Work};
+use crate::clock::{self, CommandLine, End, Limits, Work};
 
 mod file;
 
 pub use file::{files, read};
 
-/// The commands of one verb, each a program and its arguments.
-type Commands = Vec<Vec<Template>>;
+/// The commands of one verb.
+type Commands = Vec<Command>;
+
+/// A program and its arguments, and the file that takes its standard output if one is named.
+#[derive(Clone)]
+struct Command {
+    argv: Vec<Template>,
+    stdout: Option<Template>,
+}
+
+/// A command without a file for its output is shown as its bare list: the digest of the flags is made from this, and
+/// stays what it was before there were such files.
+impl fmt::Debug for Command {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        match &self.stdout {
+            None => self.argv.fmt(f),
+            Some(stdout) => (&self.argv, stdout).fmt(f),
+        }
+    }
+}
 
 /// One method declared in a file, one variant of its parameters chosen.
 #[derive(Clone, Debug)]
@@ -59,7 +78,7 @@ impl Declared {
         }
         let scratch = tempfile::tempdir().context("make a scratch folder")?;
         let work = Work {
-            commands: vec![self.version.clone()],
+            commands: vec![self.version.clone().into()],
             dir: scratch.path().to_path_buf(),
             env: Vec::new(),
             log: scratch.path().join("version"),
@@ -102,7 +121,7 @@ impl Declared {
             .chain(&self.update)
             .chain(from_base);
         let mut programs: Vec<String> = vec![self.version[0].clone()];
-        programs.extend(commands.filter_map(|argv| argv.first()?.plain()));
+        programs.extend(commands.filter_map(|command| command.argv.first()?.plain()));
         programs.sort();
         programs.dedup();
         programs
@@ -136,7 +155,7 @@ impl Declared {
     }
 
     /// The command lines of a step. `tmp` is the step's own scratch folder.
-    pub fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<Vec<String>>> {
+    pub fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<CommandLine>> {
         let tmp = text(tmp)?;
         match call {
             Call::Publish {
@@ -184,17 +203,23 @@ impl Declared {
     }
 }
 
-fn expand(commands: &[Vec<Template>], part: &Part) -> Result<Vec<Vec<String>>> {
-    commands
-        .iter()
-        .map(|argv| {
-            let words = argv
-                .iter()
-                .map(|template| template.expand(part))
-                .collect::<Result<Vec<_>>>()?;
-            Ok(words.into_iter().flatten().collect())
+fn expand(commands: &[Command], part: &Part) -> Result<Vec<CommandLine>> {
+    let expand = |command: &Command| {
+        let words = command
+            .argv
+            .iter()
+            .map(|template| template.expand(part))
+            .collect::<Result<Vec<_>>>()?;
+        let stdout = match &command.stdout {
+            Some(template) => Some(PathBuf::from(template.expand(part)?.concat())),
+            None => None,
+        };
+        Ok(CommandLine {
+            argv: words.concat(),
+            stdout,
         })
-        .collect()
+    };
+    commands.iter().map(expand).collect()
 }
 
 fn text(path: &Path) -> Result<&str> {

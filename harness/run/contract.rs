@@ -1,0 +1,230 @@
+//! The contract of a declared method, claim by claim, each put to the proof by a small run.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use super::{News, Order, run};
+use crate::clock::Limits;
+use crate::image::{hash_file, sha256_hex};
+use crate::method::{Contender, declared};
+use crate::record::{Row, Step};
+use crate::scenario::{ImageSpec, Scenario};
+use crate::source::Source;
+use crate::source::cache::Cache;
+
+/// One promise of a method, and whether it was kept.
+pub struct Claim {
+    /// `casync/64k`; of all variants together when empty.
+    pub method: String,
+    pub claim: String,
+    /// What was seen, or why it is not so.
+    pub kept: std::result::Result<String, String>,
+}
+
+/// A pair of images that has broken methods before.
+struct Pair {
+    /// Name of the scenario.
+    name: &'static str,
+    /// What the new one is, seen from the old one.
+    about: &'static str,
+    old: fn() -> Vec<u8>,
+    new: fn() -> Vec<u8>,
+}
+
+const PAIRS: &[Pair] = &[
+    Pair {
+        name: "changed",
+        about: "a changed image",
+        old: || text(1, 300_000),
+        // 5,000 bytes put in: all that follows lies elsewhere.
+        new: || {
+            [
+                text(1, 100_000),
+                text(2, 5_000),
+                text(1, 300_000)[100_000..].to_vec(),
+            ]
+            .concat()
+        },
+    },
+    Pair {
+        name: "emptied",
+        about: "an empty file",
+        old: || text(1, 300_000),
+        new: Vec::new,
+    },
+    Pair {
+        name: "filled",
+        about: "an image after an empty file",
+        old: Vec::new,
+        new: || text(1, 300_000),
+    },
+    Pair {
+        name: "unchanged",
+        about: "an unchanged image",
+        old: || text(1, 300_000),
+        new: || text(1, 300_000),
+    },
+    Pair {
+        name: "unrelated",
+        about: "an unrelated image",
+        old: || text(3, 300_000),
+        new: || text(1, 300_000),
+    },
+];
+
+/// A step on 300 kB takes seconds; one that takes a minute hangs.
+const LIMITS: Limits = Limits {
+    time: Duration::from_secs(60),
+    memory_bytes: 4 << 30,
+};
+
+/// Checks every variant that the file declares. `tell` hears of each claim when it is settled.
+///
+/// An error is a file that can't be read, or the lab's own trouble; a broken promise is a claim.
+pub fn check(file: &Path, tell: &mut dyn FnMut(&Claim)) -> Result<()> {
+    let variants = declared::read(file)?;
+    let place = tempfile::tempdir().context("make a scratch folder")?;
+    let cache = Cache::at(&place.path().join("cache"))?;
+    let images = place.path().join("images");
+    fs::create_dir(&images).with_context(|| format!("make {}", images.display()))?;
+    for variant in variants {
+        let method = variant.name.clone();
+        let mut claim = |claim: &str, kept| {
+            tell(&Claim {
+                method: method.clone(),
+                claim: claim.to_string(),
+                kept,
+            });
+        };
+        match variant.version() {
+            Ok(version) => claim("its programs are here", Ok(version)),
+            Err(why) => {
+                claim("its programs are here", Err(format!("{why:#}")));
+                continue;
+            }
+        }
+        for pair in PAIRS {
+            let scenario = pair.scenario(&images, &method)?;
+            let before = listing(&images)?;
+            let mut rows = Vec::new();
+            let order = Order {
+                scenarios: vec![(
+                    scenario,
+                    vec![Contender::Declared(Box::new(variant.clone()))],
+                )],
+                into: place.path().join("results").join(pair.name).join(&method),
+                retry: false,
+                objects: false,
+            };
+            run(&order, &cache, &mut |news| {
+                if let News::Row(row) = news {
+                    rows.push(row.clone());
+                }
+            })?;
+            for (base, from) in [("", "nothing"), ("old", "the one before")] {
+                claim(
+                    &format!("rebuilds {} from {from}", pair.about),
+                    rebuilt(&rows, base),
+                );
+            }
+            let words = format!("leaves nothing beside the images: {}", pair.about);
+            claim(&words, untouched(&before, &listing(&images)?));
+        }
+    }
+    Ok(())
+}
+
+impl Pair {
+    /// Writes the two images afresh, so that one method can't spoil them for the next.
+    fn scenario(&self, images: &Path, method: &str) -> Result<Scenario> {
+        let dir = images.join(self.name);
+        if dir.exists() {
+            fs::remove_dir_all(&dir).with_context(|| format!("remove {}", dir.display()))?;
+        }
+        fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
+        let image = |name: &str, bytes: Vec<u8>| -> Result<ImageSpec> {
+            let path = dir.join(name);
+            fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+            Ok(ImageSpec {
+                name: name.to_string(),
+                source: Source::File { path },
+            })
+        };
+        Ok(Scenario {
+            name: self.name.to_string(),
+            path: PathBuf::from(self.name),
+            about: self.about.to_string(),
+            methods: vec![method.to_string()],
+            samples: 1,
+            limits: LIMITS,
+            images: vec![image("old", (self.old)())?, image("new", (self.new)())?],
+        })
+    }
+}
+
+/// Whether the new image was rebuilt from this base; a publish that failed before it is the reason if there was one.
+fn rebuilt(rows: &[Row], base: &str) -> std::result::Result<String, String> {
+    if let Some(publish) = rows
+        .iter()
+        .find(|row| row.step == Step::Publish && !row.verified())
+    {
+        return Err(format!("publish of {}: {}", publish.image, publish.error));
+    }
+    match rows
+        .iter()
+        .find(|row| row.step == Step::Update && row.base == base)
+    {
+        Some(row) if row.verified() => Ok(format!(
+            "{} bytes fetched of {}",
+            row.payload_bytes.unwrap_or_default(),
+            row.image_bytes
+        )),
+        Some(row) => Err(row.error.clone()),
+        None => Err("the update was not run".to_string()),
+    }
+}
+
+/// Every file below a folder with the hash of what it holds; empty for what is not a file.
+fn listing(folder: &Path) -> Result<BTreeMap<PathBuf, String>> {
+    let mut found = BTreeMap::new();
+    for entry in walkdir::WalkDir::new(folder) {
+        let entry = entry.with_context(|| format!("look through {}", folder.display()))?;
+        let hash = if entry.file_type().is_file() {
+            hash_file(entry.path())?.1
+        } else {
+            String::new()
+        };
+        let path = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        found.insert(path.to_path_buf(), hash);
+    }
+    Ok(found)
+}
+
+fn untouched(
+    before: &BTreeMap<PathBuf, String>,
+    after: &BTreeMap<PathBuf, String>,
+) -> std::result::Result<String, String> {
+    let changed = before
+        .keys()
+        .chain(after.keys())
+        .find(|path| before.get(*path) != after.get(*path));
+    match changed {
+        None => Ok("nothing".to_string()),
+        Some(path) if !before.contains_key(path) => Err(format!("left {}", path.display())),
+        Some(path) if !after.contains_key(path) => Err(format!("removed {}", path.display())),
+        Some(path) => Err(format!("changed {}", path.display())),
+    }
+}
+
+/// Hex digits from a seed: no two stretches alike, and half of it compresses away.
+fn text(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut text: Vec<u8> = (0..=bytes / 64)
+        .flat_map(|block| sha256_hex(format!("{seed} {block}").as_bytes()).into_bytes())
+        .collect();
+    text.truncate(bytes);
+    text
+}
