@@ -55,7 +55,7 @@ fn what_a_method_breaks_is_named() {
         (
             "grabber",
             "",
-            r#", ["sh", "-c", "touch ../../*/store/mine"]"#,
+            r#", ["sh", "-c", "for d in ../../*/store; do touch $d/mine; done"]"#,
             "from the one before: publish of old: published, but a client with nothing can't rebuild it: changed the store",
         ),
         (
