@@ -151,6 +151,7 @@ mod tests {
             comparison,
             Comparison {
                 same: all,
+                compared: all,
                 ..Comparison::default()
             }
         );
@@ -245,9 +246,22 @@ mod tests {
         for words in ["failed: out of luck", "skipped: not built in", "no row"] {
             assert!(said.contains(&words), "{said:?}");
         }
-        // The other way around they are new figures, and no harm.
+        // The other way around they are new figures: no harm, but nothing that a gate could vouch for.
         let comparison = compare(&new.rows, &baseline.rows);
-        assert!(comparison.passes());
+        assert!(comparison.different.is_empty() && comparison.missing.is_empty());
         assert_eq!(comparison.new.len(), baseline.rows.len());
+        assert!(!comparison.passes());
+    }
+
+    #[test]
+    fn a_gate_that_could_compare_nothing_does_not_pass() {
+        let baseline = rows();
+        let mut new = baseline.clone();
+        for row in &mut new {
+            row.version = "1.2.4".into();
+        }
+        let comparison = compare(&baseline, &new);
+        assert_eq!(comparison.incomparable.len(), baseline.len());
+        assert!(!comparison.passes());
     }
 }
