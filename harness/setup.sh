@@ -28,7 +28,7 @@ tools   zstd                    zstd                    full compression and --p
 tools   casync                  casync                  content-defined chunks over http, seeds
 tools   xdelta3                 xdelta3                 VCDIFF patches
 tools   bsdiff                  bsdiff                  patches for executables
-tools   bzip2                   bzip2                   full updates beside bsdiff's patches, packed as those are
+tools   bzip2                   bzip2                   packs full updates as bsdiff packs its patches
 tools   rdiff                   rdiff                   the rsync algorithm as files
 tools   zsync                   zsync                   rsync turned around: the client asks for ranges
 tools   zchunk                  zck                     a compressed format that is fetched chunk by chunk
