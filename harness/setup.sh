@@ -161,6 +161,18 @@ build() {
 
 tools() { provide tools; }
 
+# A daemon that was killed leaves its pid file, and the next one will not start while any process has that number.
+forget() { # FILE PROGRAM
+  local pid
+  [ -s "$1" ] || return 0
+  pid=$(as_root cat "$1")
+  if [ "$(cat "/proc/$pid/comm" 2>/dev/null)" = "$2" ] && ! grep -q '^State:[[:space:]]*Z' "/proc/$pid/status"; then
+    return 0
+  fi
+  say "removing $1: $2 is not running as $pid"
+  as_root rm -f "$1"
+}
+
 # Starts the daemon the way this machine starts daemons. The log is only ours when there is no systemd.
 start_daemon() { # LOG
   if [ -d /run/systemd/system ]; then
@@ -169,6 +181,8 @@ start_daemon() { # LOG
     return
   fi
   say "no docker daemon answers and there is no systemd: starting dockerd, its log is $1"
+  forget /var/run/docker.pid dockerd
+  forget /var/run/docker/containerd/containerd.pid containerd
   # shellcheck disable=SC2016  # the words are the inner shell's
   as_root env PATH="$PATH:/usr/sbin:/sbin" bash -c '
     setsid nohup dockerd >"$1" 2>&1 </dev/null &
