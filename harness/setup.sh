@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
 # Setup: what a Debian machine needs, installed when it is missing and left alone when it is there.
 #
-#   harness/setup.sh [build] [tools] [docker]
+#   harness/setup.sh [build] [tools] [docker] [peers]
 #
 #   build    what a build cannot do without: a C compiler and make. Rust is looked at, never installed
-#   tools    the field's own tools, each an optional runner in the race
+#   tools    the field's own tools, each an optional runner in the race; from Debian, crates.io and PyPI
 #   docker   an engine that answers, and mmdebstrap to make base images without a registry
+#   peers    real servers that tests hold the lab's wire against: sshd, a registry. Installed, never started
 #
 # TOOLS=skip installs and starts nothing: it prints what is missing and goes on. So does a machine without apt, and a
 # user who is not root and has no sudo without a password. Only a missing build need is a failure then.
@@ -15,8 +16,9 @@ set -eu
 
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 
-# One line a need: the word it belongs to, its Debian package, the command or file that proves it is here, and why.
-# The proof is not the package: a newer tool from elsewhere is as good.
+# One line a need: the word it belongs to, its package, what proves that it is here, and why.
+# The package is Debian's, or `cargo:` or `pip:` and a name. The proof is a command, a file, or `python3:` and a module;
+# it is not the package, since a newer tool from elsewhere is as good.
 needs='
 build   gcc                     gcc                     compiles the C parts of zstd, zlib and xdelta3
 build   libc6-dev               /usr/include/stdlib.h   the headers those parts include
@@ -36,10 +38,15 @@ tools   rsync                   rsync                   the one everybody compar
 tools   borgbackup              borg                    chunked and deduplicated backups
 tools   ostree                  ostree                  trees of files, and deltas between them
 tools   skopeo                  skopeo                  copies images without an engine
+tools   cargo:bita              bita                    a compressed archive cloned chunk by chunk from seeds
+tools   pip:hdiffpatch          python3:hdiffpatch      patches by HDiffPatch, as a Python package
 docker  docker.io               dockerd                 builds and saves the images
 docker  mmdebstrap              mmdebstrap              makes the root filesystem the images stand on
 docker  debian-archive-keyring  /usr/share/keyrings/debian-archive-keyring.gpg  the keys mmdebstrap checks Debian with
 docker  uidmap                  newuidmap               lets mmdebstrap run without being root
+peers   openssh-server          sshd                    the real ssh that the counting one is held against
+peers   openssh-client          ssh                     its client
+peers   docker-registry         docker-registry         the real registry that layers are held against
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }
@@ -51,6 +58,8 @@ fail() {
 is_here() { # PROOF
   case $1 in
     /*) [ -e "$1" ] ;;
+    # Steps run with an empty home, so a module in this user's own is not here.
+    python3:*) env HOME=/nonexistent PYTHONNOUSERSITE=1 python3 -c "import ${1#*:}" 2>/dev/null ;;
     # Debian keeps dockerd in /usr/sbin, which an ordinary user's PATH leaves out.
     *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
   esac
@@ -96,37 +105,85 @@ available() { # PACKAGE...
   done
 }
 
-# Says what apt said only when it failed: the list of what is installed was printed before.
-apt_install() { # PACKAGE...
-  local found said
-  as_root apt-get -qq update || say 'apt-get update failed: trying with the lists there are'
-  mapfile -t found < <(available "$@")
-  [ "${#found[@]}" -gt 0 ] || return 0
-  said=$(as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
-    install --yes --no-install-recommends "${found[@]}" </dev/null 2>&1) && return
+# Each package manager says what it said only when it failed: the list of what is installed was printed before.
+quietly() { # COMMAND...
+  local said
+  said=$("$@" </dev/null 2>&1) && return
   tail -n 30 <<<"$said" >&2
   return 1
 }
 
+apt_install() { # PACKAGE...
+  local found
+  as_root apt-get -qq update || say 'apt-get update failed: trying with the lists there are'
+  mapfile -t found < <(available "$@")
+  [ "${#found[@]}" -gt 0 ] || return 0
+  quietly as_root env DEBIAN_FRONTEND=noninteractive apt-get -qq -o DPkg::Lock::Timeout=300 -o Dpkg::Use-Pty=0 \
+    install --yes --no-install-recommends "${found[@]}"
+}
+
+# Installs without starting the services that come with a package: a test starts its own, on loopback.
+# As Debian's policy-rc.d wants it: 101 is "action forbidden by policy".
+apt_install_unstarted() { # PACKAGE...
+  local policy=/usr/sbin/policy-rc.d status=0
+  if [ -e "$policy" ]; then
+    apt_install "$@"
+    return
+  fi
+  as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$1" && chmod 755 "$1"' policy "$policy"
+  apt_install "$@" || status=1
+  as_root rm -f "$policy"
+  return "$status"
+}
+
+# Into the same folder as Debian's own local programs, so that every user's PATH has it. Built in our target folder:
+# what the lab's own build compiled already is not compiled again.
+cargo_install() { # CRATE...
+  check_rust
+  CARGO_TARGET_DIR=$here/../target/tools quietly cargo install --locked --root "$here/../target/tools" \
+    --no-default-features --features zstd-compression "$@" || return 1
+  quietly as_root install -m 755 "$here/../target/tools/bin/"* /usr/local/bin/
+}
+
+# For all users: steps run with an empty home. Debian 12 asks for the flag, which older pips don't know.
+pip_install() { # PACKAGE...
+  python3 -m pip --version >/dev/null 2>&1 || apt_install python3-pip || return 1
+  quietly as_root env PIP_BREAK_SYSTEM_PACKAGES=1 PIP_ROOT_USER_ACTION=ignore \
+    "$(command -v python3)" -m pip install --quiet "$@"
+}
+
 # Brings a word's packages; whatever is still missing then is told, and for the caller to judge.
-provide() { # WORD
-  local word=$1 lacks packages no
+provide() { # WORD [APT FUNCTION]
+  local word=$1 apt=${2-apt_install} lacks packages no debian cargo pip
   lacks=$(missing "$word")
   if [ -z "$lacks" ]; then
     say "$word: everything is here"
     return 0
   fi
   mapfile -t packages < <(cut -d' ' -f1 <<<"$lacks")
+  mapfile -t debian < <(printf '%s\n' "${packages[@]}" | grep -v : || true)
+  mapfile -t cargo < <(printf '%s\n' "${packages[@]}" | sed -n 's/^cargo://p')
+  mapfile -t pip < <(printf '%s\n' "${packages[@]}" | sed -n 's/^pip://p')
   no=$(hindrance)
   if [ -n "$no" ]; then
     say "$word: missing, and left so ($no):"
     list "$lacks"
-    say "to install: apt-get install --no-install-recommends ${packages[*]}"
+    [ "${#debian[@]}" -eq 0 ] || say "to install: apt-get install --no-install-recommends ${debian[*]}"
+    [ "${#cargo[@]}" -eq 0 ] || say "to install: cargo install --locked ${cargo[*]}"
+    [ "${#pip[@]}" -eq 0 ] || say "to install: pip install ${pip[*]}"
     return 0
   fi
-  say "$word: installing with apt-get (TOOLS=skip to leave the system alone):"
+  say "$word: installing (TOOLS=skip to leave the system alone):"
   list "$lacks"
-  apt_install "${packages[@]}" || say 'apt-get failed, see above'
+  if [ "${#debian[@]}" -gt 0 ]; then
+    "$apt" "${debian[@]}" || say 'apt-get failed, see above'
+  fi
+  if [ "${#cargo[@]}" -gt 0 ]; then
+    cargo_install "${cargo[@]}" || say 'cargo install failed, see above'
+  fi
+  if [ "${#pip[@]}" -gt 0 ]; then
+    pip_install "${pip[@]}" || say 'pip install failed, see above'
+  fi
   lacks=$(missing "$word")
   [ -z "$lacks" ] || { say "$word: still missing:" && list "$lacks"; }
 }
@@ -160,6 +217,8 @@ build() {
 }
 
 tools() { provide tools; }
+
+peers() { provide peers apt_install_unstarted; }
 
 # A daemon that was killed leaves its pid file, and the next one will not start while any process has that number.
 forget() { # FILE PROGRAM
@@ -222,9 +281,9 @@ main() {
   [ $# -gt 0 ] || set -- build tools
   for word; do
     case $word in
-      build | tools | docker) ;;
+      build | tools | docker | peers) ;;
       *)
-        say "error: no such word: $word (there are: build, tools, docker)"
+        say "error: no such word: $word (there are: build, tools, docker, peers)"
         exit 2
         ;;
     esac
@@ -234,6 +293,7 @@ main() {
       build) build ;;
       tools) tools ;;
       docker) docker_engine ;;
+      peers) peers ;;
     esac
   done
 }

@@ -6,6 +6,7 @@ mod bytes;
 mod check_method;
 mod clock;
 mod docs;
+mod doctor;
 mod map;
 mod resume;
 mod wrong_answers;

@@ -69,8 +69,21 @@ struct Install {
 }
 
 impl Declared {
-    /// First line the version command prints, with the digest of the flags; fails when a program is missing.
+    /// Version of the tool with the digest of the flags; fails when a program is missing.
     pub fn version(&self) -> Result<String> {
+        Ok(format!("{}; flags {}", self.tool_version()?, self.flags))
+    }
+
+    /// The tool by name: the program asked for its version, or the method's own name where that is an interpreter.
+    pub fn tool(&self) -> &str {
+        match self.version[0].as_str() {
+            "python3" => self.name.split('/').next().unwrap_or(&self.name),
+            program => program,
+        }
+    }
+
+    /// First line the version command prints, up to its number; fails when a program of the method is missing.
+    pub fn tool_version(&self) -> Result<String> {
         for program in self.programs() {
             if which::which(&program).is_err() {
                 bail!("{program} is not installed{}", self.how_to_install());
@@ -108,7 +121,7 @@ impl Declared {
                 .unwrap_or_else(|| "it printed nothing".to_string());
             bail!("{}: {why}{}", self.version.join(" "), self.how_to_install());
         }
-        Ok(format!("{}; flags {}", up_to_its_number(first), self.flags))
+        Ok(up_to_its_number(first).to_string())
     }
 
     /// Every program the method starts, once each.
