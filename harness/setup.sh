@@ -130,6 +130,7 @@ apt_install_unstarted() { # PACKAGE...
     apt_install "$@"
     return
   fi
+  # shellcheck disable=SC2016  # the words are the inner shell's
   as_root sh -c 'printf "#!/bin/sh\nexit 101\n" >"$1" && chmod 755 "$1"' policy "$policy"
   apt_install "$@" || status=1
   as_root rm -f "$policy"
