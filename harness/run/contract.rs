@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rand_chacha::ChaCha8Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::{News, Order, run};
 use crate::clock::Limits;
@@ -76,16 +78,44 @@ const PAIRS: &[Pair] = &[
     },
 ];
 
+/// What begins the old image ends the new one: a tool that holds less of the base than all of it, such as xdelta3 with
+/// its default window of 64 MiB, sends again what moved.
+const FAR: Pair = Pair {
+    name: "far",
+    about: "an image whose beginning moved to its end",
+    old: || [noise(1, MOVED_BYTES), passed()].concat(),
+    new: || [passed(), noise(1, MOVED_BYTES)].concat(),
+};
+
+const MOVED_BYTES: usize = 8 << 20;
+
+/// What it moved over: more than the 64 MiB that xdelta3, or zstd without `--long`, looks back. The same MiB again and
+/// again, so that a full update of it costs a tool little.
+fn passed() -> Vec<u8> {
+    noise(2, 1 << 20).repeat(72)
+}
+
+/// Most bytes for a method that finds what moved; the moved bytes do not compress. An index of the whole, and the
+/// largest chunks at the seams, stay below this.
+const FOUND_BYTES: u64 = MOVED_BYTES as u64 / 2;
+
 /// A step on 300 kB takes seconds; one that takes a minute hangs.
 const LIMITS: Limits = Limits {
     time: Duration::from_secs(60),
     memory_bytes: 4 << 30,
 };
 
-/// Checks every variant that the file declares. `tell` hears of each claim when it is settled.
+/// bsdiff takes minutes for the far pair.
+const FAR_LIMITS: Limits = Limits {
+    time: Duration::from_secs(900),
+    ..LIMITS
+};
+
+/// Checks every variant that the file declares, with `far` on a pair of 80 MiB too. `tell` hears of each claim when it
+/// is settled.
 ///
 /// An error is a file that can't be read, or the lab's own trouble; a broken promise is a claim.
-pub fn check(file: &Path, tell: &mut dyn FnMut(&Claim)) -> Result<()> {
+pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim)) -> Result<()> {
     let variants = declared::read(file)?;
     let place = tempfile::tempdir().context("make a scratch folder")?;
     let cache = Cache::at(&place.path().join("cache"))?;
@@ -107,7 +137,7 @@ pub fn check(file: &Path, tell: &mut dyn FnMut(&Claim)) -> Result<()> {
                 continue;
             }
         }
-        for pair in PAIRS {
+        for pair in PAIRS.iter().chain(far.then_some(&FAR)) {
             let scenario = pair.scenario(&images, &method)?;
             let before = listing(&images)?;
             let mut rows = Vec::new();
@@ -130,6 +160,9 @@ pub fn check(file: &Path, tell: &mut dyn FnMut(&Claim)) -> Result<()> {
                     &format!("rebuilds {} from {from}", pair.about),
                     rebuilt(&rows, base),
                 );
+            }
+            if pair.name == FAR.name && variant.uses_bases() {
+                claim("finds what moved 72 MiB away", found(&rows));
             }
             let words = format!("leaves nothing beside the images: {}", pair.about);
             claim(&words, untouched(&before, &listing(&images)?));
@@ -160,7 +193,11 @@ impl Pair {
             about: self.about.to_string(),
             methods: vec![method.to_string()],
             samples: 1,
-            limits: LIMITS,
+            limits: if self.name == FAR.name {
+                FAR_LIMITS
+            } else {
+                LIMITS
+            },
             images: vec![image("old", (self.old)())?, image("new", (self.new)())?],
         })
     }
@@ -185,6 +222,20 @@ fn rebuilt(rows: &[Row], base: &str) -> std::result::Result<String, String> {
         )),
         Some(row) => Err(row.error.clone()),
         None => Err("the update was not run".to_string()),
+    }
+}
+
+/// Whether the update from the old image moved little.
+fn found(rows: &[Row]) -> std::result::Result<String, String> {
+    let update = rows
+        .iter()
+        .find(|row| row.step == Step::Update && row.base == "old");
+    match update.and_then(|row| row.payload_bytes) {
+        None => Err("the update has no figure".to_string()),
+        Some(bytes) if bytes <= FOUND_BYTES => Ok(format!("{bytes} bytes fetched")),
+        Some(bytes) => Err(format!(
+            "{bytes} bytes fetched, at most {FOUND_BYTES} would do: does the tool look at the whole base (-B, --long, a window)?"
+        )),
     }
 }
 
@@ -218,6 +269,13 @@ fn untouched(
         Some(path) if !after.contains_key(path) => Err(format!("removed {}", path.display())),
         Some(path) => Err(format!("changed {}", path.display())),
     }
+}
+
+/// Bytes from a seed that do not compress.
+fn noise(seed: u64, bytes: usize) -> Vec<u8> {
+    let mut noise = vec![0; bytes];
+    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut noise);
+    noise
 }
 
 /// Hex digits from a seed: no two stretches alike, and half of it compresses away.

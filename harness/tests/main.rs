@@ -9,4 +9,5 @@ mod docs;
 mod doctor;
 mod map;
 mod resume;
+mod traps;
 mod wrong_answers;

@@ -124,6 +124,11 @@ impl Declared {
         Ok(up_to_its_number(first).to_string())
     }
 
+    /// Whether a base changes anything for its clients.
+    pub fn uses_bases(&self) -> bool {
+        self.update_from_base.is_some()
+    }
+
     /// Every program the method starts, once each.
     pub fn programs(&self) -> Vec<String> {
         let from_base = self.update_from_base.iter().flatten();
