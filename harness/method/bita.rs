@@ -239,3 +239,20 @@ impl ArchiveReader for Remote {
         Box::pin(stream::iter(fetched))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn chunks_side_by_side_are_one_run() {
+        let chunks = [(100, 10), (110, 5), (115, 1), (117, 3), (200, 4), (204, 4)];
+        let chunks = chunks.map(|(offset, size)| ChunkOffset { offset, size });
+        let runs: Vec<(u64, u64, usize)> = runs(&chunks)
+            .iter()
+            .map(|run| (run.first, run.bytes, run.chunks.len()))
+            .collect();
+        assert_eq!(runs, [(100, 16, 3), (117, 3, 1), (200, 8, 2)]);
+        assert!(super::runs(&[]).is_empty());
+    }
+}

@@ -18,8 +18,12 @@ use super::patched::Codec;
 use super::version::FAST_RSYNC;
 use super::whole::Form;
 
-/// Length of a block of the base.
-const BLOCK_BYTES: u32 = 2048;
+/// Length of a block of the base. rsync and librsync take the square root of the file's length, which balances the signature
+/// that crosses the wire against the delta; here no signature crosses, and smaller blocks find more. Between two Debian releases, and
+/// a web host and its security updates, deltas in MB at zstd -3, with the seconds to make them:
+/// 11,376 B (a root): 34.7 (4 s), 24.0 (4 s); 2048: 32.1 (4 s), 18.3 (4 s); 512: 30.0 (7 s), 16.0 (5 s);
+/// 128: 28.6 (13 s), 14.8 (13 s).
+const BLOCK_BYTES: u32 = 512;
 
 /// Bytes of MD4 by which a block is known: all of them. The signature is never sent, so there is nothing to save.
 const MD4_BYTES: u32 = 16;
@@ -27,7 +31,8 @@ const MD4_BYTES: u32 = 16;
 /// Blocks are counted in 32 bits.
 const BASE_LIMIT_BYTES: u64 = BLOCK_BYTES as u64 * u32::MAX as u64;
 
-/// How a delta is packed.
+/// How a delta is packed. At level 3 the two above are 30.0 and 16.0 MB in a second, at 19 they are 24.8 and 12.6 MB in one
+/// minute and half a minute: a delta is made once, as the other patches here are.
 const PACKED: Form = Form::ZstdLong { level: 19 };
 
 /// librsync's deltas by the fast_rsync library.
