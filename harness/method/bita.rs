@@ -243,6 +243,36 @@ impl ArchiveReader for Remote {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::wire::Wire;
+
+    #[test]
+    fn an_archive_of_right_chunks_that_names_another_whole_is_damaged() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(&dir.path().join("store")).unwrap();
+        let mut archive = Vec::new();
+        let making = runtime().unwrap().block_on(create_archive(
+            &b"what is published"[..],
+            &mut archive,
+            &options().unwrap(),
+        ));
+        let mut index = making.unwrap().header;
+        let index_bytes = bitar::header::build(&index, None).unwrap().len();
+        index.source_checksum[0] ^= 1;
+        let mut lying = bitar::header::build(&index, None).unwrap();
+        lying.extend(&archive[index_bytes..]);
+        for (archive, fine) in [(archive, true), (lying, false)] {
+            std::fs::write(store.object("v1.cba"), archive).unwrap();
+            let out = dir.path().join(format!("out-{fine}"));
+            let wire = Wire::open(&store).unwrap();
+            let updated = Bita.update("v1", &[], &wire.url(), &out);
+            wire.close().unwrap();
+            let said = updated.map_err(|error| format!("{error:#}"));
+            match said {
+                Ok(()) => assert!(fine),
+                Err(said) => assert!(!fine && said.contains("the whole is not"), "{said}"),
+            }
+        }
+    }
 
     #[test]
     fn chunks_side_by_side_are_one_run() {
