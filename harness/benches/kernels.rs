@@ -8,9 +8,11 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use delta_lab::image::sha256_hex;
+use delta_lab::method::bsdiff::Bsdiff;
 use delta_lab::method::chunked::CHUNK_LEVEL;
 use delta_lab::method::chunker::{Chunker, FastCdc, Fixed, KIB};
 use delta_lab::method::patched::Codec;
+use delta_lab::method::rsync::Rsync;
 use delta_lab::method::zstd_patch::ZstdPatch;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
@@ -80,18 +82,24 @@ fn patch(criterion: &mut Criterion) {
     let base = input();
     let mut image = base.clone();
     image.splice(1000..1000, *b"inserted");
-    let codec = ZstdPatch { level: 3 };
     let bytes = image.len() as u64;
     let mut group = criterion.benchmark_group("patch");
     group.throughput(Throughput::Bytes(bytes));
-    group.bench_function("zstd-patch/3 publish", |bencher| {
-        bencher.iter(|| codec.encode(&base, &mut &image[..], bytes));
-    });
-    let patch = codec.encode(&base, &mut &image[..], bytes);
-    let patch = patch.ok().flatten().unwrap_or_default();
-    group.bench_function("zstd-patch/3 update", |bencher| {
-        bencher.iter(|| codec.decode(&base, &patch, bytes));
-    });
+    let codecs: [(&str, Box<dyn Codec>); 3] = [
+        ("zstd-patch/3", Box::new(ZstdPatch { level: 3 })),
+        ("bsdiff", Box::new(Bsdiff)),
+        ("rsync", Box::new(Rsync)),
+    ];
+    for (name, codec) in codecs {
+        group.bench_function(format!("{name} publish"), |bencher| {
+            bencher.iter(|| codec.encode(&base, &mut &image[..], bytes));
+        });
+        let patch = codec.encode(&base, &mut &image[..], bytes);
+        let patch = patch.ok().flatten().unwrap_or_default();
+        group.bench_function(format!("{name} update"), |bencher| {
+            bencher.iter(|| codec.decode(&base, &patch, bytes));
+        });
+    }
     group.finish();
 }
 

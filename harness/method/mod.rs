@@ -11,6 +11,8 @@ use crate::store::Store;
 use crate::wire::WireUrl;
 use declared::Declared;
 
+pub mod bita;
+pub mod bsdiff;
 pub mod builtin;
 pub mod chunked;
 pub mod chunker;
@@ -19,6 +21,7 @@ mod index;
 pub mod layers;
 mod object;
 pub mod patched;
+pub mod rsync;
 mod spans;
 mod template;
 #[cfg(test)]

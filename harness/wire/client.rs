@@ -50,13 +50,19 @@ impl Client {
         read_all(self.get(object)?)
     }
 
-    /// `bytes` bytes of `object` from its byte `first` on; an error when it does not hold them all.
+    /// `bytes` bytes of `object` from its byte `first` on, in memory; an error when it does not hold them all.
     pub fn get_range(&self, object: &str, first: u64, bytes: u64) -> Result<Vec<u8>> {
         if bytes == 0 {
             return Ok(Vec::new());
         }
+        read_all(self.open_range(object, first, bytes)?)
+    }
+
+    /// The same as a stream; `bytes` is at least 1.
+    pub fn open_range(&self, object: &str, first: u64, bytes: u64) -> Result<Download> {
         let last = first
-            .checked_add(bytes - 1)
+            .checked_add(bytes)
+            .and_then(|end| end.checked_sub(1))
             .with_context(|| format!("{object}: {bytes} bytes from {first} on is no range"))?;
         let range = format!("bytes={first}-{last}");
         let response = self.ask(object, Some(&range))?;
@@ -66,11 +72,11 @@ impl Client {
             place.starts_with(&format!("bytes {first}-{last}/")),
             "get {object}: asked for {range}, got {place:?}"
         );
-        let slice = read_all(Download::of(response, object))?;
+        let slice = Download::of(response, object);
         ensure!(
-            slice.len() as u64 == bytes,
-            "get {object}: asked for {range}, got {} bytes",
-            slice.len()
+            slice.announced == Some(bytes),
+            "get {object}: asked for {range}, got {:?} bytes",
+            slice.announced
         );
         Ok(slice)
     }
