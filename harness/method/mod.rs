@@ -58,6 +58,8 @@ pub enum Call {
         name: String,
         bases: Vec<Image>,
         url: String,
+        /// A program that stands in for `ssh` on the wire, for tools that want one. Built-in methods don't.
+        ssh: PathBuf,
         out: PathBuf,
     },
 }
@@ -172,6 +174,7 @@ pub fn do_step(name: &str, call: &str) -> Result<()> {
             name,
             bases,
             url,
+            ssh: _,
             out,
         } => method.update(&name, &bases, &WireUrl(url), &out),
     }
