@@ -343,6 +343,20 @@ mod tests {
     }
 
     #[test]
+    fn only_an_update_may_go_over_ssh() {
+        let part = Part {
+            ssh: Some("/scratch/ssh"),
+            ..Part::default()
+        };
+        for verb in [Verb::Update, Verb::UpdateFromBase] {
+            assert_eq!(expand("'{ssh}'", verb, &part), ["'/scratch/ssh'"]);
+        }
+        for verb in [Verb::Publish, Verb::PublishFromBase] {
+            assert!(Template::parse("{ssh}", verb, &[]).is_err());
+        }
+    }
+
+    #[test]
     fn an_update_may_name_neither_the_store_nor_the_new_image() {
         for verb in [Verb::Update, Verb::UpdateFromBase] {
             for word in ["{store}", "x{image}", "{image-bytes}", "{out}{store}/y"] {

@@ -8,5 +8,7 @@ mod clock;
 mod docs;
 mod doctor;
 mod map;
+mod real_ssh;
 mod resume;
+mod ssh;
 mod wrong_answers;

@@ -96,7 +96,7 @@ async fn converse(
         } => ended.ok(),
         () = gone(&mut asked) => None,
     };
-    // Before the client hears of the end: when it is done, nothing of its command is left.
+    // Before the client hears of the end: when it is done, nothing of its command runs.
     drop(remote);
     meter.ran(&name, ended.map(|end| u16::from(end.code())));
     if let Some(end) = ended {

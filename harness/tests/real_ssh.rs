@@ -1,0 +1,278 @@
+//! The stand-in's bytes are those of a real ssh, within its framing.
+//!
+//! The same pull twice: over the stand-in, and with OpenSSH's `ssh` to an `sshd` on loopback that runs nothing but what
+//! it is told to in the store's folder. Between those two stands a relay that counts. Real ssh adds a handshake, which is
+//! measured with a command that moves nothing, and a frame around each message, whose numbers ssh's own log gives.
+
+use std::fs;
+use std::io::{Read, Write};
+use std::net::{Shutdown, TcpListener};
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread::{self, JoinHandle};
+
+use delta_lab::wire::Traffic;
+
+use crate::bench::{has, text};
+use crate::ssh::{
+    Site, copied, publish_chunks, pull_with_casync, pull_with_rsync, release_site, releases,
+};
+
+/// The cipher that OpenSSH prefers, named so that the sums below hold: a packet is its length (4 bytes), then the
+/// length of its padding (1), the message and the padding, and a tag (16). The padding has at least 4 bytes, and makes
+/// what stands between length and tag a multiple of 8 (RFC 4253, section 6; OpenSSH's PROTOCOL.chacha20poly1305).
+const CIPHER: &str = "chacha20-poly1305@openssh.com";
+
+/// Bytes of a packet around its message and padding.
+const PACKET: u64 = 4 + 1 + 16;
+/// A message of data: its type (1), its channel (4) and the length of the data (4); RFC 4254, section 5.2.
+const DATA: u64 = 1 + 4 + 4;
+const LEAST_PADDING: u64 = 4;
+/// Seven more bytes may be needed for the next multiple of 8.
+const MOST_PADDING: u64 = LEAST_PADDING + 7;
+
+/// The largest of the messages that may come in one run and not in the other, whichever end is first to end a stream:
+/// `eow@openssh.com` (1 + 4 + 4 + 15 + 1), the end of a stream (1 + 4), a larger window (1 + 4 + 4).
+const OTHER: u64 = PACKET + 25 + MOST_PADDING;
+
+/// What ssh sent and received, as its log at the third level tells: how many messages of data, and of any other kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Messages {
+    data: u64,
+    other: u64,
+}
+
+/// What crossed the relay in one direction.
+#[derive(Debug)]
+struct Direction {
+    bytes: u64,
+    messages: Messages,
+}
+
+/// Keys, settings and a client program for one sshd.
+struct Real {
+    site: Site,
+    sshd: PathBuf,
+    dir: PathBuf,
+}
+
+impl Real {
+    /// Nothing, said plainly, where sshd can't run.
+    fn new(site: Site) -> Option<Real> {
+        let sshd = PathBuf::from("/usr/sbin/sshd");
+        if !has("ssh") || !has("ssh-keygen") {
+            return None;
+        }
+        if !sshd.exists() {
+            eprintln!("skipped: sshd is not installed");
+            return None;
+        }
+        // A folder of the system's that an sshd of root's wants to find; the service would have made it.
+        if output("id", &["-u"]) == "0" && fs::create_dir_all("/run/sshd").is_err() {
+            eprintln!("skipped: sshd wants /run/sshd, and it can't be made");
+            return None;
+        }
+        let dir = site.dir.path().join("sshd");
+        fs::create_dir(&dir).unwrap();
+        let real = Real { site, sshd, dir };
+        for key in ["host_key", "user_key"] {
+            let file = real.path(key);
+            output(
+                "ssh-keygen",
+                &["-q", "-t", "ed25519", "-N", "", "-f", &file],
+            );
+        }
+        fs::copy(real.dir.join("user_key.pub"), real.dir.join("may_enter")).unwrap();
+        // ForceCommand: the store is the working folder, as it is for the stand-in, and the line is the client's.
+        let config = format!(
+            "HostKey {}\nAuthorizedKeysFile {}\nForceCommand cd {} && exec /bin/sh -c \"$SSH_ORIGINAL_COMMAND\"\n\
+             Ciphers {CIPHER}\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nPermitRootLogin yes\n\
+             PermitUserRC no\nPrintMotd no\nPrintLastLog no\nPidFile none\n",
+            real.path("host_key"),
+            real.path("may_enter"),
+            real.site.store.path().display(),
+        );
+        fs::write(real.dir.join("config"), config).unwrap();
+        Some(real)
+    }
+
+    fn path(&self, file: &str) -> String {
+        self.dir.join(file).to_str().unwrap().to_string()
+    }
+
+    /// Runs a client of ssh through the relay: what crossed up and down. `client` is given the program to use for ssh.
+    fn crossed(&self, name: &str, client: impl FnOnce(&Path) -> bool) -> (Direction, Direction) {
+        let relay = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = relay.local_addr().unwrap().port();
+        let (log, written) = (self.dir.join(format!("{name}.log")), self.dir.join("fresh"));
+        let script = format!(
+            "#!/bin/sh\nexec ssh -F none -vvv -E '{}' -p {port} -l '{}' -i '{}' -o HostName=127.0.0.1 -o Ciphers={CIPHER} \
+             -o Compression=no -o BatchMode=yes -o IdentitiesOnly=yes -o IdentityAgent=none -o UpdateHostKeys=no \
+             -o StrictHostKeyChecking=no -o UserKnownHostsFile=/dev/null -o GlobalKnownHostsFile=/dev/null \"$@\"\n",
+            log.display(),
+            output("id", &["-un"]),
+            self.path("user_key"),
+        );
+        fs::write(&written, script).unwrap();
+        fs::set_permissions(&written, fs::Permissions::from_mode(0o755)).unwrap();
+        let program = self.dir.join(name);
+        copied(&written, &program);
+        let counting = self.relay_one(relay, name);
+        let went_well = client(&program);
+        let said = fs::read_to_string(&log).unwrap_or_default();
+        let server = fs::read_to_string(self.dir.join(format!("{name}.sshd"))).unwrap_or_default();
+        assert!(went_well, "{name}: {server}\n{said}");
+        let (up, down) = counting.join().unwrap();
+        let direction = |bytes, way: &str| Direction {
+            bytes,
+            messages: messages(&said, way),
+        };
+        (direction(up, "send"), direction(down, "receive"))
+    }
+
+    /// Accepts one connection and gives it to an sshd of its own, counting both ways.
+    fn relay_one(&self, relay: TcpListener, name: &str) -> JoinHandle<(u64, u64)> {
+        let log = fs::File::create(self.dir.join(format!("{name}.sshd"))).unwrap();
+        let (sshd, config) = (self.sshd.clone(), self.path("config"));
+        thread::spawn(move || {
+            let (client, _) = relay.accept().unwrap();
+            let (ours, theirs) = UnixStream::pair().unwrap();
+            let end = || Stdio::from(OwnedFd::from(theirs.try_clone().unwrap()));
+            // -i: it serves the one connection it is given, and listens nowhere.
+            let mut server: Child = Command::new(sshd)
+                .args(["-i", "-e", "-f", &config])
+                .stdin(end())
+                .stdout(end())
+                .stderr(log)
+                .spawn()
+                .unwrap();
+            drop(theirs);
+            let (client_end, our_end) = (client.try_clone().unwrap(), ours.try_clone().unwrap());
+            let up = thread::spawn(move || {
+                let bytes = pumped(client_end, &our_end);
+                our_end.shutdown(Shutdown::Write).ok();
+                bytes
+            });
+            let down = pumped(ours, &client);
+            client.shutdown(Shutdown::Both).ok();
+            let up = up.join().unwrap();
+            server.wait().unwrap();
+            (up, down)
+        })
+    }
+}
+
+/// Carries bytes until either end is gone, and counts them.
+fn pumped(mut from: impl Read, mut to: impl Write) -> u64 {
+    let mut piece = vec![0; 64 << 10];
+    let mut bytes = 0;
+    while let Ok(read @ 1..) = from.read(&mut piece) {
+        if to.write_all(&piece[..read]).is_err() {
+            break;
+        }
+        bytes += read as u64;
+    }
+    bytes
+}
+
+/// Runs a program that must succeed; what it printed.
+fn output(program: &str, args: &[&str]) -> String {
+    let ran = Command::new(program).args(args).output().unwrap();
+    assert!(ran.status.success(), "{program}: {}", text(&ran.stderr));
+    text(&ran.stdout).trim().to_string()
+}
+
+/// Counts the messages of one way in ssh's log; 94 is SSH_MSG_CHANNEL_DATA (RFC 4254, section 9).
+fn messages(log: &str, way: &str) -> Messages {
+    let heading = format!("{way} packet: type ");
+    let types = log
+        .lines()
+        .filter_map(|line| line.split_once(&heading))
+        .map(|(_, number)| number.trim());
+    let (mut data, mut other) = (0, 0);
+    for number in types {
+        if number == "94" {
+            data += 1;
+        } else {
+            other += 1;
+        }
+    }
+    Messages { data, other }
+}
+
+/// Real ssh's bytes are the handshake's, ours, and the frames'; `spare` is what the command itself may differ by.
+fn within_framing(what: &str, real: &Direction, handshake: &Direction, ours: u64, spare: u64) {
+    let added = real.bytes - handshake.bytes;
+    let Messages { data, other } = real.messages;
+    let others = other.abs_diff(handshake.messages.other);
+    eprintln!(
+        "{what}: {ours} bytes here, {} over ssh: {} of handshake and {} in {data} frames",
+        real.bytes,
+        handshake.bytes,
+        added.saturating_sub(ours),
+    );
+    assert!(data > 0 && handshake.messages.data == 0, "{real:?}");
+    let least = ours + data * (PACKET + DATA + LEAST_PADDING);
+    let most = ours + data * (PACKET + DATA + MOST_PADDING);
+    let slack = others * OTHER + spare;
+    assert!(
+        (least.saturating_sub(slack)..=most + slack).contains(&added),
+        "{what}: {added} bytes beyond the handshake, expected {least} to {most}, give or take {slack}"
+    );
+}
+
+type Pull = fn(&Site, &Path, &str) -> std::process::ExitStatus;
+
+#[test]
+fn real_ssh_moves_the_same_bytes_within_its_framing() {
+    let tools: [(&str, Pull, u64); 2] = [
+        ("rsync", pull_with_rsync, 0),
+        // casync packs as many chunks into a request as it knows of by then; each request has 24 bytes beside its
+        // chunks, and the new release is cut into fewer than 200.
+        ("casync", pull_with_casync, 200 * 24),
+    ];
+    for (tool, pull, requests) in tools {
+        if !has(tool) {
+            continue;
+        }
+        let site = release_site();
+        if tool == "casync" {
+            publish_chunks(&site);
+        }
+        let Some(real) = Real::new(site) else {
+            return;
+        };
+        let (wire, program) = real.site.open();
+        assert!(pull(&real.site, &program, "here").success());
+        let traffic: Traffic = wire.close().unwrap();
+        assert_eq!(traffic.note, "");
+
+        let (up, down) = real.crossed("nothing", |ssh| {
+            let mut nothing = Command::new(ssh);
+            nothing.args(["host", "true"]).stdin(Stdio::null());
+            nothing.status().unwrap().success()
+        });
+        let (real_up, real_down) =
+            real.crossed("pull", |ssh| pull(&real.site, ssh, "there").success());
+        let there = fs::read(real.site.client().join("there")).unwrap();
+        assert!(there == releases().1);
+
+        assert!(real_down.bytes >= traffic.payload_bytes && real_up.bytes >= traffic.upload_bytes);
+        let down_words = format!("{tool} down");
+        within_framing(&down_words, &real_down, &down, traffic.payload_bytes, 0);
+        // The command line goes up, and is longer than `true`: our header has it, with eight bytes of our own around
+        // it. Padding may round it up by seven.
+        let line = traffic.header_bytes - 8 - "true".len() as u64;
+        let up_words = format!("{tool} up");
+        within_framing(
+            &up_words,
+            &real_up,
+            &up,
+            traffic.upload_bytes + line,
+            7 + requests,
+        );
+    }
+}
