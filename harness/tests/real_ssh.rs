@@ -2,7 +2,7 @@
 //!
 //! The same pull twice: over the stand-in, and with OpenSSH's `ssh` to an `sshd` on loopback that runs nothing but what
 //! it is told to in the store's folder. Between those two stands a relay that counts. Real ssh adds a handshake, which is
-//! measured with a command that moves nothing, and a frame around each message, whose numbers ssh's own log gives.
+//! measured with a command that moves nothing, and a frame around each message, which it can tell apart.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -21,35 +21,33 @@ use crate::ssh::{
     Site, copied, publish_chunks, pull_with_casync, pull_with_rsync, release_site, releases,
 };
 
-/// The cipher that OpenSSH prefers, named so that the sums below hold: a packet is its length (4 bytes), then the
-/// length of its padding (1), the message and the padding, and a tag (16). The padding has at least 4 bytes, and makes
-/// what stands between length and tag a multiple of 8 (RFC 4253, section 6; OpenSSH's PROTOCOL.chacha20poly1305).
-const CIPHER: &str = "chacha20-poly1305@openssh.com";
+/// A cipher that leaves the length of each packet readable, so that the relay can tell packets apart. A packet is its
+/// length (4 bytes), then the length of its padding (1), the message and the padding, and a tag (16). The padding has at
+/// least 4 bytes, and makes what stands between length and tag a multiple of 16 (RFC 4253, section 6; RFC 5647).
+const CIPHER: &str = "aes128-gcm@openssh.com";
 
+const TAG: usize = 16;
 /// Bytes of a packet around its message and padding.
 const PACKET: u64 = 4 + 1 + 16;
-/// A message of data: its type (1), its channel (4) and the length of the data (4); RFC 4254, section 5.2.
+/// A message of data: its type (1), its channel (4) and the length of the data (4); RFC 4254, section 5.2. One that
+/// makes the window larger is of the same length, and has no data.
 const DATA: u64 = 1 + 4 + 4;
 const LEAST_PADDING: u64 = 4;
-/// Seven more bytes may be needed for the next multiple of 8.
-const MOST_PADDING: u64 = LEAST_PADDING + 7;
+/// Fifteen more bytes may be needed for the next multiple of 16.
+const MOST_PADDING: u64 = LEAST_PADDING + 15;
 
 /// The largest of the messages that may come in one run and not in the other, whichever end is first to end a stream:
-/// `eow@openssh.com` (1 + 4 + 4 + 15 + 1), the end of a stream (1 + 4), a larger window (1 + 4 + 4).
+/// `eow@openssh.com` (1 + 4 + 4 + 15 + 1), the end of a stream (1 + 4).
 const OTHER: u64 = PACKET + 25 + MOST_PADDING;
-
-/// What ssh sent and received, as its log at the third level tells: how many messages of data, and of any other kind.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Messages {
-    data: u64,
-    other: u64,
-}
 
 /// What crossed the relay in one direction.
 #[derive(Debug)]
 struct Direction {
     bytes: u64,
-    messages: Messages,
+    /// Encrypted packets.
+    packets: u64,
+    /// Those that are neither data nor a larger window: ssh's log at its third level names each of them.
+    other: u64,
 }
 
 /// Keys, settings and a client program for one sshd.
@@ -126,15 +124,16 @@ impl Real {
         let server = fs::read_to_string(self.dir.join(format!("{name}.sshd"))).unwrap_or_default();
         assert!(went_well, "{name}: {server}\n{said}");
         let (up, down) = counting.join().unwrap();
-        let direction = |bytes, way: &str| Direction {
-            bytes,
-            messages: messages(&said, way),
+        let direction = |crossed: Vec<u8>, way: &str| Direction {
+            bytes: crossed.len() as u64,
+            packets: encrypted_packets(&crossed),
+            other: said.matches(&format!("{way} packet: type ")).count() as u64 - PLAIN_PACKETS,
         };
         (direction(up, "send"), direction(down, "receive"))
     }
 
-    /// Accepts one connection and gives it to an sshd of its own, counting both ways.
-    fn relay_one(&self, relay: TcpListener, name: &str) -> JoinHandle<(u64, u64)> {
+    /// Accepts one connection and gives it to an sshd of its own, keeping what crosses both ways.
+    fn relay_one(&self, relay: TcpListener, name: &str) -> JoinHandle<(Vec<u8>, Vec<u8>)> {
         let log = fs::File::create(self.dir.join(format!("{name}.sshd"))).unwrap();
         let (sshd, config) = (self.sshd.clone(), self.path("config"));
         thread::spawn(move || {
@@ -165,18 +164,42 @@ impl Real {
     }
 }
 
-/// Carries bytes until either end is gone, and counts them.
-fn pumped(mut from: impl Read, mut to: impl Write) -> u64 {
+/// Carries bytes until either end is gone, and keeps a copy.
+fn pumped(mut from: impl Read, mut to: impl Write) -> Vec<u8> {
     let mut piece = vec![0; 64 << 10];
-    let mut bytes = 0;
+    let mut kept = Vec::new();
     while let Ok(read @ 1..) = from.read(&mut piece) {
+        kept.extend_from_slice(&piece[..read]);
         if to.write_all(&piece[..read]).is_err() {
             break;
         }
-        bytes += read as u64;
     }
-    bytes
+    kept
 }
+
+/// Counts the packets after the one that says that what follows is encrypted (SSH_MSG_NEWKEYS, 21).
+fn encrypted_packets(mut crossed: &[u8]) -> u64 {
+    // The version, a line of text; RFC 4253, section 4.2.
+    let version = crossed.iter().position(|&byte| byte == b'\n').unwrap();
+    crossed = &crossed[version + 1..];
+    let (mut encrypted, mut packets, mut plain) = (false, 0, 0);
+    while !crossed.is_empty() {
+        let length = u32::from_be_bytes(crossed[..4].try_into().unwrap()) as usize;
+        if encrypted {
+            packets += 1;
+            crossed = &crossed[4 + length + TAG..];
+        } else {
+            plain += 1;
+            encrypted = crossed[5] == 21;
+            crossed = &crossed[4 + length..];
+        }
+    }
+    assert_eq!(plain, PLAIN_PACKETS);
+    packets
+}
+
+/// What is offered (20), the client's or the server's half of the key (30, 31), and 21.
+const PLAIN_PACKETS: u64 = 3;
 
 /// Runs a program that must succeed; what it printed.
 fn output(program: &str, args: &[&str]) -> String {
@@ -185,36 +208,20 @@ fn output(program: &str, args: &[&str]) -> String {
     text(&ran.stdout).trim().to_string()
 }
 
-/// Counts the messages of one way in ssh's log; 94 is SSH_MSG_CHANNEL_DATA (RFC 4254, section 9).
-fn messages(log: &str, way: &str) -> Messages {
-    let heading = format!("{way} packet: type ");
-    let types = log
-        .lines()
-        .filter_map(|line| line.split_once(&heading))
-        .map(|(_, number)| number.trim());
-    let (mut data, mut other) = (0, 0);
-    for number in types {
-        if number == "94" {
-            data += 1;
-        } else {
-            other += 1;
-        }
-    }
-    Messages { data, other }
-}
-
-/// Real ssh's bytes are the handshake's, ours, and the frames'; `spare` is what the command itself may differ by.
+/// Real ssh's bytes are the handshake's, ours, and those around each message; `spare` is what the command itself may
+/// differ by.
 fn within_framing(what: &str, real: &Direction, handshake: &Direction, ours: u64, spare: u64) {
     let added = real.bytes - handshake.bytes;
-    let Messages { data, other } = real.messages;
-    let others = other.abs_diff(handshake.messages.other);
+    // The server makes the window larger once in the handshake's command, too.
+    let unnamed = |direction: &Direction| direction.packets - direction.other;
+    let data = unnamed(real) - unnamed(handshake);
+    let others = real.other.abs_diff(handshake.other);
     eprintln!(
-        "{what}: {ours} bytes here, {} over ssh: {} of handshake and {} in {data} frames",
+        "{what}: {ours} bytes here, {} over ssh: {} of handshake and {} around {data} messages",
         real.bytes,
         handshake.bytes,
         added.saturating_sub(ours),
     );
-    assert!(data > 0 && handshake.messages.data == 0, "{real:?}");
     let least = ours + data * (PACKET + DATA + LEAST_PADDING);
     let most = ours + data * (PACKET + DATA + MOST_PADDING);
     let slack = others * OTHER + spare;
@@ -263,16 +270,16 @@ fn real_ssh_moves_the_same_bytes_within_its_framing() {
         assert!(real_down.bytes >= traffic.payload_bytes && real_up.bytes >= traffic.upload_bytes);
         let down_words = format!("{tool} down");
         within_framing(&down_words, &real_down, &down, traffic.payload_bytes, 0);
-        // The command line goes up, and is longer than `true`: our header has it, with eight bytes of our own around
-        // it. Padding may round it up by seven.
-        let line = traffic.header_bytes - 8 - "true".len() as u64;
+        // The command line goes up, and is longer than `true`: our header has it, with ten bytes of our own around
+        // it. Padding may round it up by fifteen.
+        let line = traffic.header_bytes - 10 - "true".len() as u64;
         let up_words = format!("{tool} up");
         within_framing(
             &up_words,
             &real_up,
             &up,
             traffic.upload_bytes + line,
-            7 + requests,
+            15 + requests,
         );
     }
 }

@@ -74,10 +74,10 @@ fn fed(mut child: Child, input: Vec<u8>) -> Output {
     output
 }
 
-/// Header bytes of a command: its line with the length before it, the port of its stream, what it wrote to standard
-/// error, and its end.
+/// Header bytes of a command: its line with the length before it, two ports, what it wrote to standard error, and its
+/// end.
 fn header(line: &str, errors: usize) -> u64 {
-    (4 + line.len() + 2 + errors + 2) as u64
+    (4 + line.len() + 4 + errors + 2) as u64
 }
 
 fn figures(traffic: &Traffic) -> (u64, u64, u64, u64) {

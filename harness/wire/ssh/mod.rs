@@ -1,12 +1,12 @@
 //! The wire's road for programs that want ssh: a stand-in for the `ssh` program, and the lab's side of it.
 //!
 //! No login, no encryption, no network but loopback. What ssh carries in the channel of a command is carried as it is,
-//! on two connections, so that nothing needs framing and every byte of ours repeats from run to run:
+//! on three connections, so that nothing needs framing and every byte of ours repeats from run to run:
 //!
 //! - *control*: the stand-in sends the length of the command line (four bytes, highest first) and the line. The lab
-//!   answers with a port (two bytes), then with what the command writes to its standard error, and last with two
-//!   bytes that say how it ended.
-//! - *stream*, to that port: the command's standard input up, its standard output down, each ended by its half.
+//!   answers with two ports (two bytes each), and when the command has ended with two bytes that say how.
+//! - *stream*, to the first port: the command's standard input up, its standard output down, each ended by its half.
+//! - *errors*, to the second: its standard error down.
 //!
 //! The stand-in keeps its half of the control connection open as long as it lives: that is how the lab sees it go.
 

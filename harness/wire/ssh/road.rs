@@ -9,7 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream};
@@ -55,7 +55,7 @@ async fn converse(
     running: &mpsc::WeakSender<Infallible>,
 ) -> io::Result<()> {
     let meter = &site.meter;
-    // The two connections of a command stand for the one that ssh would make.
+    // The three connections of a command stand for the one that ssh would make.
     meter.connected();
     control.set_nodelay(true)?;
     let (mut asked, mut answers) = control.into_split();
@@ -67,7 +67,7 @@ async fn converse(
         return Ok(());
     };
     let name = label(&line.to_string_lossy());
-    let Some(stream) = open_stream(&mut asked, &mut answers, meter).await? else {
+    let Some((stream, errors_down)) = open_streams(&mut asked, &mut answers, meter).await? else {
         meter.ran(&name, None);
         return Ok(());
     };
@@ -89,8 +89,8 @@ async fn converse(
     let ended = tokio::select! {
         ended = async {
             tokio::try_join!(
-                give_output(output, to_client, meter, &name),
-                relay(errors, &mut answers, |bytes| meter.sent_framing(bytes)),
+                give(output, to_client, |bytes| meter.sent_payload(&name, bytes)),
+                give(errors, errors_down, |bytes| meter.sent_framing(bytes)),
             )?;
             remote.ended().await
         } => ended.ok(),
@@ -129,20 +129,25 @@ async fn command_line(asked: &mut OwnedReadHalf, meter: &Meter) -> io::Result<Op
     Ok(Some(OsString::from_vec(line)))
 }
 
-/// Offers a port for the command's input and output; nothing when the client goes away instead of using it.
-async fn open_stream(
+/// Offers a port for the command's input and output and one for its errors; nothing when the client goes away instead
+/// of using them. A port each, so that neither can be taken for the other.
+async fn open_streams(
     asked: &mut OwnedReadHalf,
     answers: &mut OwnedWriteHalf,
     meter: &Meter,
-) -> io::Result<Option<TcpStream>> {
-    let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let port = listener.local_addr()?.port().to_be_bytes();
-    send(&port, answers, &|bytes| meter.sent_framing(bytes)).await?;
+) -> io::Result<Option<(TcpStream, TcpStream)>> {
+    let stream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let errors = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    for listener in [&stream, &errors] {
+        let port = listener.local_addr()?.port().to_be_bytes();
+        send(&port, answers, &|bytes| meter.sent_framing(bytes)).await?;
+    }
     tokio::select! {
-        accepted = listener.accept() => {
-            let (stream, _) = accepted?;
+        accepted = async { tokio::try_join!(stream.accept(), errors.accept()) } => {
+            let ((stream, _), (errors, _)) = accepted?;
             stream.set_nodelay(true)?;
-            Ok(Some(stream))
+            errors.set_nodelay(true)?;
+            Ok(Some((stream, errors)))
         }
         () = gone(asked) => Ok(None),
     }
@@ -174,15 +179,20 @@ fn count_upload(meter: &Meter, bytes: usize) {
     meter.uploaded(bytes as u64);
 }
 
-/// Carries the command's output to the client, and its end.
-async fn give_output(
-    from: pipe::Receiver,
-    mut to: OwnedWriteHalf,
-    meter: &Meter,
-    name: &str,
+/// Carries what the command writes to the client, and its end.
+async fn give(
+    mut from: pipe::Receiver,
+    mut to: impl AsyncWrite + Unpin,
+    count: impl Fn(u64),
 ) -> io::Result<()> {
-    relay(from, &mut to, |bytes| meter.sent_payload(name, bytes)).await?;
-    to.shutdown().await
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let bytes = from.read(&mut piece).await?;
+        if bytes == 0 {
+            return to.shutdown().await;
+        }
+        send(&piece[..bytes], &mut to, &count).await?;
+    }
 }
 
 async fn tell_end(end: End, answers: &mut OwnedWriteHalf, meter: &Meter) -> io::Result<()> {
@@ -192,21 +202,6 @@ async fn tell_end(end: End, answers: &mut OwnedWriteHalf, meter: &Meter) -> io::
 
 /// What a pipe holds on Linux.
 const PIECE_BYTES: usize = 64 << 10;
-
-async fn relay(
-    mut from: impl AsyncRead + Unpin,
-    to: &mut (impl AsyncWrite + Unpin),
-    count: impl Fn(u64),
-) -> io::Result<()> {
-    let mut piece = vec![0; PIECE_BYTES];
-    loop {
-        let bytes = from.read(&mut piece).await?;
-        if bytes == 0 {
-            return Ok(());
-        }
-        send(&piece[..bytes], to, &count).await?;
-    }
-}
 
 /// Counts where the kernel takes it, so that a client that breaks off is charged for what left.
 async fn send(

@@ -56,19 +56,39 @@ fn run(words: &[OsString]) -> Result<End> {
     control
         .write_all(&[&length, line].concat())
         .context("ask the lab for the command")?;
+    let stream = connect(SocketAddr::new(address.ip(), port(&mut control)?))?;
+    let errors = connect(SocketAddr::new(address.ip(), port(&mut control)?))?;
+    let up = stream.try_clone().context("share the connection")?;
+    // Not waited for: it may be reading what nobody will ever write.
+    thread::spawn(move || give_input(up, asked.no_input));
+    let output = own(io::stdout()).context("find standard output")?;
+    let down = thread::spawn(move || {
+        take(stream, output)?;
+        // Whoever waits for the end of the output must see it, though the command may run on.
+        nix::unistd::close(io::stdout().as_raw_fd()).ok();
+        io::Result::Ok(())
+    });
+    let own_errors = own(io::stderr()).context("find standard error")?;
+    let errors = thread::spawn(move || take(errors, own_errors));
+    let mut end = [0; 2];
+    let end = control.read_exact(&mut end).map(|()| End::from_bytes(end));
+    for (stream, what) in [(down, "output"), (errors, "errors")] {
+        let taken = stream.join();
+        taken
+            .map_err(|_| anyhow!("the thread that takes the {what} panicked"))?
+            .with_context(|| format!("read the command's {what}"))?;
+    }
+    end.ok()
+        .flatten()
+        .context("the lab hung up before the command had ended")
+}
+
+fn port(control: &mut TcpStream) -> Result<u16> {
     let mut port = [0; 2];
     control
         .read_exact(&mut port)
         .context("read the lab's answer")?;
-    let stream = connect(SocketAddr::new(address.ip(), u16::from_be_bytes(port)))?;
-    let up = stream.try_clone().context("share the connection")?;
-    // Not waited for: it may be reading what nobody will ever write.
-    thread::spawn(move || give_input(up, asked.no_input));
-    let down = thread::spawn(move || take_output(stream));
-    let end = take_errors(control)?;
-    down.join()
-        .map_err(|_| anyhow!("the thread that takes the output panicked"))??;
-    Ok(end)
+    Ok(u16::from_be_bytes(port))
 }
 
 fn connect(address: SocketAddr) -> Result<TcpStream> {
@@ -94,49 +114,19 @@ fn give_input(mut up: TcpStream, none: bool) {
     up.shutdown(Shutdown::Write).ok();
 }
 
-fn take_output(mut stream: TcpStream) -> Result<()> {
-    let mut output = own(io::stdout()).context("find standard output")?;
+/// Relays what comes to one of our streams.
+fn take(mut from: TcpStream, mut to: File) -> io::Result<()> {
     let mut piece = vec![0; PIECE_BYTES];
     loop {
-        let bytes = stream
-            .read(&mut piece)
-            .context("read the command's output")?;
+        let bytes = from.read(&mut piece)?;
         if bytes == 0 {
-            break;
+            return Ok(());
         }
-        if write_patiently(&mut output, &piece[..bytes]).is_err() {
+        if write_patiently(&mut to, &piece[..bytes]).is_err() {
             // Nobody reads it any more. The lab sees this process end, and ends the command.
             std::process::exit(i32::from(TROUBLE));
         }
     }
-    // Whoever waits for the end of the output must see it, though the command may run on.
-    drop(output);
-    nix::unistd::close(io::stdout().as_raw_fd()).ok();
-    Ok(())
-}
-
-/// Relays standard error and gives how the command ended: the last two bytes, which are not known as the last until
-/// the connection ends.
-fn take_errors(mut control: TcpStream) -> Result<End> {
-    let mut errors = own(io::stderr()).context("find standard error")?;
-    let mut piece = vec![0; PIECE_BYTES];
-    let mut held = Vec::new();
-    loop {
-        let bytes = control
-            .read(&mut piece)
-            .context("read the command's errors")?;
-        if bytes == 0 {
-            break;
-        }
-        held.extend_from_slice(&piece[..bytes]);
-        let sure = held.len().saturating_sub(2);
-        // A program that does not read its command's errors still wants its output.
-        write_patiently(&mut errors, &held[..sure]).ok();
-        held.drain(..sure);
-    }
-    let last = <[u8; 2]>::try_from(held).ok();
-    last.and_then(End::from_bytes)
-        .context("the lab hung up before the command had ended")
 }
 
 const PIECE_BYTES: usize = 64 << 10;

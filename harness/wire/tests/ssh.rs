@@ -1,12 +1,13 @@
-//! Claims about the ssh road seen from raw sockets: every byte of both is counted, and who misbehaves harms nobody.
+//! Claims about the ssh road seen from raw sockets: every byte is counted, and who misbehaves harms nobody.
 
 use super::*;
 use std::net::{Ipv4Addr, Shutdown};
 
-/// One command asked for by hand: its control connection and its stream, every byte counted.
+/// One command asked for by hand, every byte of its three connections counted.
 struct Call {
     control: TcpStream,
     stream: TcpStream,
+    errors: TcpStream,
     crossed: u64,
 }
 
@@ -22,14 +23,18 @@ impl Call {
         let length = (line.len() as u32).to_be_bytes();
         control.write_all(&length).unwrap();
         control.write_all(line.as_bytes()).unwrap();
-        let mut port = [0; 2];
-        control.read_exact(&mut port).unwrap();
-        let port = u16::from_be_bytes(port);
-        let stream = patient(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap());
+        let mut open = || {
+            let mut port = [0; 2];
+            control.read_exact(&mut port).unwrap();
+            let port = u16::from_be_bytes(port);
+            patient(TcpStream::connect((Ipv4Addr::LOCALHOST, port)).unwrap())
+        };
+        let (stream, errors) = (open(), open());
         Call {
             control,
             stream,
-            crossed: 4 + line.len() as u64 + 2,
+            errors,
+            crossed: 4 + line.len() as u64 + 4,
         }
     }
 
@@ -38,26 +43,29 @@ impl Call {
         self.crossed += input.len() as u64;
     }
 
-    /// Ends the input; the output, and what stands on the control connection.
-    fn finish(mut self) -> (Vec<u8>, Vec<u8>, u64) {
+    /// Ends the input; the output, the errors, how it ended, and every byte that crossed.
+    fn finish(mut self) -> (Vec<u8>, Vec<u8>, Vec<u8>, u64) {
         self.stream.shutdown(Shutdown::Write).unwrap();
-        let (mut output, mut answers) = (Vec::new(), Vec::new());
-        self.stream.read_to_end(&mut output).unwrap();
-        self.control.read_to_end(&mut answers).unwrap();
-        let crossed = self.crossed + (output.len() + answers.len()) as u64;
-        (output, answers, crossed)
+        let [output, errors, end] =
+            [&mut self.stream, &mut self.errors, &mut self.control].map(|socket| {
+                let mut came = Vec::new();
+                socket.read_to_end(&mut came).unwrap();
+                came
+            });
+        let crossed = self.crossed + (output.len() + errors.len() + end.len()) as u64;
+        (output, errors, end, crossed)
     }
 }
 
 #[test]
-fn every_byte_of_both_connections_is_counted_once() {
+fn every_byte_of_all_three_connections_is_counted_once() {
     let site = Site::holding(&[("a", b"text")]);
     let wire = site.open();
     let mut call = Call::begin(&wire, "cat a -; echo no >&2; exit 3");
     call.send(&noise(1, 50_000));
-    let (output, answers, crossed) = call.finish();
+    let (output, errors, end, crossed) = call.finish();
     assert_eq!(output, [b"text", &noise(1, 50_000)[..]].concat());
-    assert_eq!(answers, b"no\n\0\x03");
+    assert_eq!((&errors[..], &end[..]), (&b"no\n"[..], &[0, 3][..]));
     let traffic = wire.close().unwrap();
     assert_eq!(all_bytes(&traffic), crossed);
     assert_eq!(traffic.payload_bytes, 50_004);
