@@ -4,6 +4,7 @@
 
 use std::process::ExitCode;
 
+use delta_lab::wire::ssh;
 use delta_lab::{cmd, method, shim};
 
 fn main() -> ExitCode {
@@ -13,6 +14,7 @@ fn main() -> ExitCode {
         .map(|word| word.to_string_lossy().into_owned());
     match words.next().as_deref() {
         Some(shim::WORD) => shim::main(),
+        Some(ssh::WORD) => ssh::main(std::env::args_os().skip(2)),
         Some(method::STEP_WORD) => {
             let (name, call) = (
                 words.next().unwrap_or_default(),

@@ -61,6 +61,8 @@ pub enum Call {
         name: String,
         bases: Vec<Image>,
         url: String,
+        /// A program that stands in for `ssh` on the wire, for tools that want one. Built-in methods don't.
+        ssh: PathBuf,
         out: PathBuf,
     },
 }
@@ -175,6 +177,7 @@ pub fn do_step(name: &str, call: &str) -> Result<()> {
             name,
             bases,
             url,
+            ssh: _,
             out,
         } => method.update(&name, &bases, &WireUrl(url), &out),
     }

@@ -43,6 +43,7 @@ const PLACEHOLDERS: &[(&str, &[Verb])] = &[
         ],
     ),
     ("url", &[Verb::Update, Verb::UpdateFromBase]),
+    ("ssh", &[Verb::Update, Verb::UpdateFromBase]),
     ("out", &[Verb::Update, Verb::UpdateFromBase]),
     ("base", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
     ("base-name", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
@@ -92,6 +93,8 @@ pub struct Part<'a> {
     pub image: Option<(&'a str, u64)>,
     pub store: Option<&'a str>,
     pub url: Option<&'a str>,
+    /// A program that stands in for `ssh`.
+    pub ssh: Option<&'a str>,
     pub out: Option<&'a str>,
     pub bases: &'a [Image],
     pub base: Option<&'a Image>,
@@ -215,6 +218,7 @@ impl Part<'_> {
             "image-bytes" => self.image.map(|(_, bytes)| bytes.to_string()),
             "store" => self.store.map(str::to_string),
             "url" => self.url.map(str::to_string),
+            "ssh" => self.ssh.map(str::to_string),
             "out" => self.out.map(str::to_string),
             "base" => Some(path_text(base()?)?.to_string()),
             "base-name" => Some(base()?.name.clone()),
@@ -336,6 +340,20 @@ mod tests {
         let several =
             BTreeMap::from([("window".to_string(), vec!["1".to_string(), "2".to_string()])]);
         assert!(joined.choose(&several, Verb::PublishFromBase).is_err());
+    }
+
+    #[test]
+    fn only_an_update_may_go_over_ssh() {
+        let part = Part {
+            ssh: Some("/scratch/ssh"),
+            ..Part::default()
+        };
+        for verb in [Verb::Update, Verb::UpdateFromBase] {
+            assert_eq!(expand("'{ssh}'", verb, &part), ["'/scratch/ssh'"]);
+        }
+        for verb in [Verb::Publish, Verb::PublishFromBase] {
+            assert!(Template::parse("{ssh}", verb, &[]).is_err());
+        }
     }
 
     #[test]

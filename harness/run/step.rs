@@ -78,11 +78,14 @@ impl Setting<'_> {
         let published = store.holdings()?;
         let wire = Wire::open(store)?;
         let scratch = self.scratch("client-")?;
-        let out = scratch.path().join("out");
+        let (out, ssh) = (scratch.path().join("out"), scratch.path().join("ssh"));
+        let lab = std::env::current_exe().context("find this program")?;
+        wire.write_ssh(&lab, &ssh)?;
         let call = Call::Update {
             name: image.name.clone(),
             bases: bases.to_vec(),
             url: wire.url().0,
+            ssh,
             out: out.clone(),
         };
         let ended = self.process(&call, scratch.path())?;

@@ -8,6 +8,8 @@ mod clock;
 mod docs;
 mod doctor;
 mod map;
+mod real_ssh;
 mod resume;
+mod ssh;
 mod traps;
 mod wrong_answers;

@@ -17,7 +17,7 @@ pub struct Traffic {
     /// Request bodies, in bytes, without their framing.
     pub upload_bytes: u64,
     pub requests: u64,
-    /// Requests answered with a 4xx or 5xx status.
+    /// Requests answered with a 4xx or 5xx status, and commands over ssh that exited with another code than 0.
     pub failed_requests: u64,
     pub connections: u64,
     /// One entry per object that was asked for, sorted by name. Requests and payload add up to the totals.
@@ -30,11 +30,11 @@ pub struct Traffic {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObjectTraffic {
     /// Name relative to the store, `/`-separated; for a request that was refused for its name, the path as it was
-    /// sent; empty for a request too malformed to name one.
+    /// sent; empty for a request too malformed to name one. For a command over ssh `ssh` and its first words.
     pub object: String,
     pub requests: u64,
     pub payload_bytes: u64,
-    /// How many requests were answered with each status.
+    /// How many requests were answered with each status; of commands over ssh, with each exit code.
     pub statuses: BTreeMap<u16, u64>,
 }
 
@@ -50,6 +50,7 @@ struct Tally {
     upload_bytes: u64,
     framing_bytes: u64,
     connections: u64,
+    failed_requests: u64,
     objects: BTreeMap<String, ObjectTraffic>,
     notes: Vec<String>,
 }
@@ -77,7 +78,18 @@ impl Meter {
 
     /// A request for `object` was answered with `status`.
     pub fn answered(&self, object: &str, status: u16) {
+        self.done(object, status, status >= 400);
+    }
+
+    /// A command over ssh ended with `code`; none when its client broke off, or it was no command. It is one request.
+    pub fn ran(&self, command: &str, code: Option<u16>) {
+        // What ssh exits with when it has no code to pass on.
+        self.done(command, code.unwrap_or(255), code != Some(0));
+    }
+
+    fn done(&self, object: &str, status: u16, failed: bool) {
         let mut tally = self.tally();
+        tally.failed_requests += u64::from(failed);
         let object = tally.object(object);
         object.requests += 1;
         *object.statuses.entry(status).or_default() += 1;
@@ -112,7 +124,6 @@ impl Meter {
     pub fn read(&self) -> Traffic {
         let tally = self.tally();
         let objects: Vec<ObjectTraffic> = tally.objects.values().cloned().collect();
-        let failed = |(status, count): (&u16, &u64)| if *status >= 400 { *count } else { 0 };
         Traffic {
             payload_bytes: objects.iter().map(|object| object.payload_bytes).sum(),
             // A body's bytes were received before they were known to be a body's, so this never goes below zero.
@@ -120,10 +131,7 @@ impl Meter {
                 + tally.received_bytes.saturating_sub(tally.upload_bytes),
             upload_bytes: tally.upload_bytes,
             requests: objects.iter().map(|object| object.requests).sum(),
-            failed_requests: objects
-                .iter()
-                .flat_map(|object| object.statuses.iter().map(failed))
-                .sum(),
+            failed_requests: tally.failed_requests,
             connections: tally.connections,
             objects,
             note: tally.notes.join("; "),

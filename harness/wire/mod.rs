@@ -1,7 +1,8 @@
 //! The wire: the only road from a store to a client, and the meter on it.
 //!
 //! One wire is opened for each step and closed after it, so a reading belongs to that step alone. The meter
-//! knows no HTTP: `socket` sorts a connection's bytes for it, `server` and what it calls answer requests.
+//! knows no HTTP: `socket` sorts a connection's bytes for it, `server` and what it calls answer requests. For programs
+//! that want ssh there is a second way in, `ssh`, on the same meter.
 
 mod answer;
 mod body;
@@ -12,9 +13,12 @@ mod object;
 mod range;
 mod server;
 mod socket;
+pub mod ssh;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
 
@@ -46,11 +50,13 @@ impl WireUrl {
     }
 }
 
-/// A store being served over HTTP/1.1 on loopback, read-only, every byte counted.
+/// A store being served on loopback, every byte counted: its files over HTTP/1.1, read-only, and commands run in its
+/// folder for stand-ins of ssh.
 ///
 /// Dropped without `close`, it stops all the same; its reading is lost.
 pub struct Wire {
     url: WireUrl,
+    ssh: SocketAddr,
     meter: Arc<Meter>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<()>>,
@@ -66,16 +72,23 @@ impl Wire {
             .path()
             .canonicalize()
             .with_context(|| format!("find the store {}", store.path().display()))?;
-        let (listener, address) = server::listen()?;
+        let (http, address) = server::listen()?;
+        let (ssh, ssh_address) = server::listen()?;
+        let doors = server::Doors { http, ssh };
+        let home = tempfile::Builder::new()
+            .prefix("delta-lab-server-")
+            .tempdir()
+            .context("make the server a home")?;
         let meter = Arc::new(Meter::default());
         let (stop, stopped) = oneshot::channel();
         let theirs = Arc::clone(&meter);
         let serving = thread::Builder::new()
             .name("wire".to_string())
-            .spawn(move || server::serve(listener, root, theirs, stopped))
+            .spawn(move || server::serve(doors, root, home.path(), theirs, stopped))
             .context("start the thread that serves the wire")?;
         Ok(Wire {
             url: WireUrl(format!("http://{address}")),
+            ssh: ssh_address,
             meter,
             stop,
             serving,
@@ -86,10 +99,16 @@ impl Wire {
         self.url.clone()
     }
 
+    /// Makes the file `at` a program that stands in for `ssh`: whatever host it is given, the command runs in the
+    /// store's folder and its streams cross this wire. `lab` is the delta-lab program.
+    pub fn write_ssh(&self, lab: &Path, at: &Path) -> Result<()> {
+        ssh::write_program(lab, self.ssh, at)
+    }
+
     /// Stops accepting, waits for the connections to end, and reads the meter.
     ///
-    /// Idle connections end at once, and those of a client that is gone at their next write. What is still
-    /// busy after `server::PATIENCE` is cut, and `Traffic::note` says so.
+    /// Idle connections end at once, those of a client that is gone at their next write, and its commands are killed.
+    /// What is still busy after `server::PATIENCE` is cut, and `Traffic::note` says so.
     pub fn close(self) -> Result<Traffic> {
         drop(self.stop);
         self.serving

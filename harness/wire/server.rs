@@ -1,4 +1,5 @@
-//! The counting HTTP server: listens on loopback, answers each connection, and ends in time.
+//! The counting server: listens on loopback, answers each connection over HTTP, runs each command over ssh, and ends
+//! in time.
 
 use std::convert::Infallible;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -15,13 +16,14 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
 use super::answer::answer;
 use super::body::Parts;
 use super::meter::Meter;
 use super::object;
 use super::socket::{Announced, Announcement, Metered};
+use super::ssh::road;
 
 /// How long connections may go on after the wire is closed. By then their client has ended.
 pub const PATIENCE: Duration = Duration::from_secs(2);
@@ -47,10 +49,18 @@ pub fn listen() -> Result<(TcpListener, SocketAddr)> {
     bail!("127.0.0.1 has no free port of five digits; see net.ipv4.ip_local_port_range")
 }
 
-/// Serves `root` (canonical) on `listener` until `stopped` is sent to or dropped; then waits for the connections.
+/// The two ways in.
+pub struct Doors {
+    pub http: TcpListener,
+    pub ssh: TcpListener,
+}
+
+/// Serves `root` (canonical) until `stopped` is sent to or dropped; then waits for the connections. `home` is the
+/// server's own, for the commands it runs.
 pub fn serve(
-    listener: TcpListener,
+    doors: Doors,
     root: PathBuf,
+    home: &Path,
     meter: Arc<Meter>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<()> {
@@ -59,24 +69,34 @@ pub fn serve(
         .build()
         .context("start the runtime of the wire")?;
     runtime.block_on(async {
-        listener
-            .set_nonblocking(true)
-            .context("prepare the socket of the wire")?;
-        let listener = tokio::net::TcpListener::from_std(listener)
-            .context("prepare the socket of the wire")?;
+        let (http, ssh) = (prepared(doors.http)?, prepared(doors.ssh)?);
+        let root: Arc<Path> = root.into();
         let connections = Arc::new(GracefulShutdown::new());
         let site = Site {
-            root: root.into(),
+            root: Arc::clone(&root),
             meter: Arc::clone(&meter),
         };
-        let accepting = tokio::spawn(accept(listener, site, Arc::clone(&connections)));
+        let accepting = tokio::spawn(accept(http, site, Arc::clone(&connections)));
+        let (running, mut commands) = mpsc::channel(1);
+        let site = road::Site {
+            root,
+            home: home.into(),
+            meter: Arc::clone(&meter),
+        };
+        let listening = tokio::spawn(road::accept(ssh, site, running));
         stopped.await.ok();
-        accepting.abort();
-        // Waited for, so that the socket is closed and no connection begins after this.
-        accepting.await.ok();
+        for accepting in [accepting, listening] {
+            accepting.abort();
+            // Waited for, so that the socket is closed and no connection begins after this.
+            accepting.await.ok();
+        }
         let connections = Arc::into_inner(connections).context("the wire still accepts")?;
-        let ended = tokio::time::timeout(PATIENCE, connections.shutdown()).await;
-        if ended.is_err() {
+        let ended = tokio::time::timeout(PATIENCE, async {
+            connections.shutdown().await;
+            // Nothing is ever sent: it ends when no command holds its other end any more.
+            commands.recv().await;
+        });
+        if ended.await.is_err() {
             meter.note(format!(
                 "connections were still busy {} s after the wire was closed, and were cut",
                 PATIENCE.as_secs()
@@ -84,6 +104,13 @@ pub fn serve(
         }
         Ok(())
     })
+}
+
+fn prepared(listener: TcpListener) -> Result<tokio::net::TcpListener> {
+    listener
+        .set_nonblocking(true)
+        .and_then(|()| tokio::net::TcpListener::from_std(listener))
+        .context("prepare the socket of the wire")
 }
 
 /// What every connection shares.

@@ -3,6 +3,7 @@
 mod hostile;
 mod http;
 mod pulling;
+mod ssh;
 mod tools;
 
 use std::collections::BTreeMap;

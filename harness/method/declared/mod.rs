@@ -200,12 +200,14 @@ impl Declared {
                 name,
                 bases,
                 url,
+                ssh,
                 out,
             } => {
                 let part = Part {
                     tmp,
                     name,
                     url: Some(url),
+                    ssh: Some(text(ssh)?),
                     out: Some(text(out)?),
                     bases,
                     base: bases.last(),

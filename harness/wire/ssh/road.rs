@@ -1,0 +1,255 @@
+//! The lab's side of the road: runs what a stand-in asks for, carries its streams, and counts them.
+
+use std::convert::Infallible;
+use std::ffi::OsString;
+use std::io;
+use std::net::Ipv4Addr;
+use std::os::unix::ffi::OsStringExt;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
+use tokio::net::unix::pipe;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::mpsc;
+
+use super::remote::{Pipes, Remote};
+use super::{End, LONGEST_LINE_BYTES};
+use crate::wire::meter::Meter;
+
+/// What every command shares.
+#[derive(Clone)]
+pub struct Site {
+    /// The store: working folder of every command, so that clients name what is in it and never learn where it is.
+    pub root: Arc<Path>,
+    /// The server's home, fresh for each wire.
+    pub home: Arc<Path>,
+    pub meter: Arc<Meter>,
+}
+
+/// Accepts commands for as long as it is polled. Each holds `running` until it has ended; one whose task is dropped is
+/// killed.
+pub async fn accept(listener: TcpListener, site: Site, running: mpsc::Sender<Infallible>) {
+    loop {
+        match listener.accept().await {
+            Ok((control, _)) => {
+                // Weak until a command is asked for: a connection that idles does not hold up the end.
+                let (site, running) = (site.clone(), running.downgrade());
+                tokio::spawn(async move {
+                    // It fails when the client breaks off; what crossed until then is counted.
+                    converse(control, &site, &running).await.ok();
+                });
+            }
+            // Out of file descriptors, or a client gone before it was greeted: others may still come.
+            Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
+        }
+    }
+}
+
+/// One command, from its line to the end of its client.
+async fn converse(
+    control: TcpStream,
+    site: &Site,
+    running: &mpsc::WeakSender<Infallible>,
+) -> io::Result<()> {
+    let meter = &site.meter;
+    // The three connections of a command stand for the one that ssh would make.
+    meter.connected();
+    control.set_nodelay(true)?;
+    let (mut asked, mut answers) = control.into_split();
+    let Some(line) = command_line(&mut asked, meter).await? else {
+        meter.ran("", None);
+        return Ok(());
+    };
+    let Some(_running) = running.upgrade() else {
+        return Ok(());
+    };
+    let name = label(&line.to_string_lossy());
+    let Some((stream, errors_down)) = open_streams(&mut asked, &mut answers, meter).await? else {
+        meter.ran(&name, None);
+        return Ok(());
+    };
+    let (from_client, to_client) = stream.into_split();
+    let (remote, pipes) = match Remote::start(&line, &site.root, &site.home) {
+        Ok(started) => started,
+        Err(error) => {
+            meter.ran(&name, None);
+            meter.note(format!("{name} could not be started: {error}"));
+            return Ok(());
+        }
+    };
+    let Pipes {
+        input,
+        output,
+        errors,
+    } = pipes;
+    let taking = tokio::spawn(take_input(from_client, input, Arc::clone(meter)));
+    let ended = tokio::select! {
+        ended = async {
+            tokio::try_join!(
+                give(output, to_client, |bytes| meter.sent_payload(&name, bytes)),
+                give(errors, errors_down, |bytes| meter.sent_framing(bytes)),
+            )?;
+            remote.ended().await
+        } => ended.ok(),
+        () = gone(&mut asked) => None,
+    };
+    // Before the client hears of the end: when it is done, nothing of its command runs.
+    drop(remote);
+    meter.ran(&name, ended.map(|end| u16::from(end.code())));
+    if let Some(end) = ended {
+        tell_end(end, &mut answers, meter).await?;
+        gone(&mut asked).await;
+    }
+    // Input that the command did not want has crossed all the same. Closing the connection on it would also reset
+    // it, and take output with it that is still on its way.
+    if let Ok(mut from_client) = taking.await {
+        let mut piece = [0; 4096];
+        while let Ok(bytes @ 1..) = from_client.read(&mut piece).await {
+            count_upload(meter, bytes);
+        }
+    }
+    Ok(())
+}
+
+/// The command line; nothing when what was sent is none. An error when nothing was sent.
+async fn command_line(asked: &mut OwnedReadHalf, meter: &Meter) -> io::Result<Option<OsString>> {
+    let mut length = [0; 4];
+    asked.read_exact(&mut length).await?;
+    meter.received(length.len() as u64);
+    let length = u32::from_be_bytes(length) as usize;
+    if length > LONGEST_LINE_BYTES {
+        return Ok(None);
+    }
+    let mut line = vec![0; length];
+    asked.read_exact(&mut line).await?;
+    meter.received(length as u64);
+    Ok(Some(OsString::from_vec(line)))
+}
+
+/// Offers a port for the command's input and output and one for its errors; nothing when the client goes away instead
+/// of using them. A port each, so that neither can be taken for the other.
+async fn open_streams(
+    asked: &mut OwnedReadHalf,
+    answers: &mut OwnedWriteHalf,
+    meter: &Meter,
+) -> io::Result<Option<(TcpStream, TcpStream)>> {
+    let stream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    let errors = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
+    for listener in [&stream, &errors] {
+        let port = listener.local_addr()?.port().to_be_bytes();
+        send(&port, answers, &|bytes| meter.sent_framing(bytes)).await?;
+    }
+    tokio::select! {
+        accepted = async { tokio::try_join!(stream.accept(), errors.accept()) } => {
+            let ((stream, _), (errors, _)) = accepted?;
+            stream.set_nodelay(true)?;
+            errors.set_nodelay(true)?;
+            Ok(Some((stream, errors)))
+        }
+        () = gone(asked) => Ok(None),
+    }
+}
+
+/// Ends when the client has: it sends nothing more on this connection, so whatever comes is the end.
+async fn gone(asked: &mut OwnedReadHalf) {
+    asked.read(&mut [0]).await.ok();
+}
+
+/// Carries the client's input to the command, until either has enough. Gives back the client's end.
+async fn take_input(
+    mut from: OwnedReadHalf,
+    mut to: pipe::Sender,
+    meter: Arc<Meter>,
+) -> OwnedReadHalf {
+    let mut piece = vec![0; PIECE_BYTES];
+    while let Ok(bytes @ 1..) = from.read(&mut piece).await {
+        count_upload(&meter, bytes);
+        if to.write_all(&piece[..bytes]).await.is_err() {
+            break;
+        }
+    }
+    from
+}
+
+fn count_upload(meter: &Meter, bytes: usize) {
+    meter.received(bytes as u64);
+    meter.uploaded(bytes as u64);
+}
+
+/// Carries what the command writes to the client, and its end.
+async fn give(
+    mut from: pipe::Receiver,
+    mut to: impl AsyncWrite + Unpin,
+    count: impl Fn(u64),
+) -> io::Result<()> {
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let bytes = from.read(&mut piece).await?;
+        if bytes == 0 {
+            return to.shutdown().await;
+        }
+        send(&piece[..bytes], &mut to, &count).await?;
+    }
+}
+
+async fn tell_end(end: End, answers: &mut OwnedWriteHalf, meter: &Meter) -> io::Result<()> {
+    send(&end.to_bytes(), answers, &|bytes| meter.sent_framing(bytes)).await?;
+    answers.shutdown().await
+}
+
+/// What a pipe holds on Linux.
+const PIECE_BYTES: usize = 64 << 10;
+
+/// Counts where the kernel takes it, so that a client that breaks off is charged for what left.
+async fn send(
+    mut bytes: &[u8],
+    to: &mut (impl AsyncWrite + Unpin),
+    count: &impl Fn(u64),
+) -> io::Result<()> {
+    while !bytes.is_empty() {
+        let sent = to.write(bytes).await?;
+        count(sent as u64);
+        bytes = &bytes[sent..];
+    }
+    Ok(())
+}
+
+/// What a command is listed as: `ssh casync pull`. The program and, where it has one, its verb; other words may be
+/// paths and numbers, which differ from run to run.
+fn label(line: &str) -> String {
+    let mut words = line.split_whitespace();
+    let program = words.next().unwrap_or_default();
+    let program = program.rsplit('/').next().unwrap_or_default();
+    let verb = words.next().filter(|word| {
+        word.starts_with(|letter: char| letter.is_ascii_lowercase())
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_lowercase() || byte == b'-')
+    });
+    match verb {
+        Some(verb) => format!("ssh {program} {verb}"),
+        None => format!("ssh {program}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_command_is_listed_by_its_program_and_verb() {
+        for (line, name) in [
+            ("casync pull - - v1.caibx default.castr", "ssh casync pull"),
+            ("/usr/bin/borg serve --info", "ssh borg serve"),
+            ("rsync --server --sender -e.Ls . v1", "ssh rsync"),
+            ("sh -c 'exit 3'", "ssh sh"),
+            ("cat /tmp/x8271/out", "ssh cat"),
+            ("", "ssh "),
+        ] {
+            assert_eq!(label(line), name);
+        }
+    }
+}
