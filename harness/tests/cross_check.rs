@@ -34,10 +34,10 @@ const TOOLS: [Tool; 4] = [
         from_base: "['casync', '--store={url}/default.castr', '{each-base:--seed=}', 'extract', '{url}/{name}.caibx', '{out}']",
         // casync only warns of a seed that is not there.
         in_vain: "['casync', '--store={url}/default.castr', '--seed={tmp}/no-such-file', 'extract', '{url}/{name}.caibx', '{out}']",
-        // The image's last chunk, by the name that casync gives it here: a chunk that the base has not.
+        // A chunk that the base has not, by the name that casync gives it here.
         twice: r#"['sh', '-c', '''casync --chunk-size=16384 --store=o.castr make o.caibx $1 && casync --chunk-size=16384 --store=b.castr make b.caibx $2 &&
-            for chunk in $(cd o.castr && find . -name "*.cacnk"); do
-                test -e b.castr/$chunk || { curl -fsS -o again $0/default.castr/${chunk#./}; exit; }
+            for chunk in $(cd o.castr && find * -name "*.cacnk"); do
+                if ! test -e b.castr/$chunk; then curl -fsS -o again $0/default.castr/$chunk; exit; fi
             done''', '{url}', '{out}', '{base}']"#,
         minds_padding: true,
     },
