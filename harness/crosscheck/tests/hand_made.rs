@@ -313,6 +313,43 @@ fn zchunk_and_bita_need_what_no_base_lists_in_as_few_stretches_as_can_be() {
     }
 }
 
+/// As seen on zchunk 1.2.3 with 254, 255, 256, 257 and 300 ranges, and on zsync 0.6.2.
+#[test]
+fn ranges_beyond_what_a_request_holds_are_another_request() {
+    for (ranges, requests) in [(254, 3), (255, 3), (256, 4), (510, 4), (511, 5)] {
+        let yard = Yard::new();
+        let (old, new) = (
+            yard.image("zchunk", "old", b""),
+            yard.image("zchunk", "new", b""),
+        );
+        // Each second chunk is the base's.
+        let chunks: Vec<(u8, u64)> = (0..ranges).flat_map(|_| [(1, 40), (2, 50)]).collect();
+        yard.put(&new.index, &zck(&chunks));
+        yard.put(&old.index, &zck(&[(1, 40)]));
+        let expected = yard.expect(&new, &[old]).unwrap();
+        assert_eq!(expected[0].requests, requests..=requests, "{ranges}");
+    }
+    for (ranges, requests) in [(19, 1), (20, 1), (21, 2), (40, 2), (41, 3)] {
+        let yard = Yard::new();
+        let image = Dice::seeded(3).noise(2 * 16 * ranges);
+        let mut base = image.clone();
+        for block in (0..ranges).map(|range| 2 * range) {
+            base[block * 16] ^= 1;
+        }
+        let (old, new) = (
+            yard.image("zsync", "old", &base),
+            yard.image("zsync", "new", &image),
+        );
+        yard.put("new", &image);
+        yard.put(&new.index, &zsync_of(&image, 1));
+        let expected = yard.expect(&new, &[old]).unwrap();
+        assert_eq!(
+            expected[1],
+            Expected::exactly("new", requests, 16 * ranges as u64)
+        );
+    }
+}
+
 #[test]
 fn zsync_finds_in_a_base_what_the_rules_find_and_no_more() {
     let mut dice = Dice::seeded(8);
