@@ -5,6 +5,7 @@
 pub mod archive;
 pub mod clock;
 pub mod cmd;
+pub mod crosscheck;
 pub mod image;
 pub mod method;
 pub mod plan;

@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use crate::clock::CommandLine;
+use crate::crosscheck::Published;
 use crate::image::Image;
 use crate::store::Store;
 use crate::wire::WireUrl;
@@ -40,6 +41,12 @@ pub trait Method {
     /// Whether the method can move this image at all; the error says what it lacks (`layers` needs layers).
     fn accepts(&self, _image: &Image) -> Result<()> {
         Ok(())
+    }
+
+    /// Where `image` lies in the store once it is published, for a method whose format the lab can read; its updates
+    /// are then held against what the format says.
+    fn cross_check(&self, _image: &Image) -> Option<Published> {
+        None
     }
 
     /// Server: add `image` to `store`; clients are expected to hold one of `bases`.
@@ -100,6 +107,14 @@ impl Contender {
         match self {
             Contender::Builtin { method, .. } => method.accepts(image),
             Contender::Declared(_) => Ok(()),
+        }
+    }
+
+    /// Where the method puts an image, if the lab can read its format.
+    pub fn cross_check(&self, image: &Image) -> Result<Option<Published>> {
+        match self {
+            Contender::Builtin { method, .. } => Ok(method.cross_check(image)),
+            Contender::Declared(declared) => declared.cross_check(image),
         }
     }
 

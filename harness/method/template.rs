@@ -17,6 +17,8 @@ pub enum Verb {
     PublishFromBase,
     Update,
     UpdateFromBase,
+    /// Not a verb but a table beside them: names of objects, by which the lab checks an update.
+    CrossCheck,
 }
 
 /// Placeholder, and the verbs that may hold it.
@@ -31,6 +33,7 @@ const PLACEHOLDERS: &[(&str, &[Verb])] = &[
             Verb::PublishFromBase,
             Verb::Update,
             Verb::UpdateFromBase,
+            Verb::CrossCheck,
         ],
     ),
     (
@@ -65,6 +68,7 @@ impl Verb {
             Verb::PublishFromBase => "[publish-from-base]",
             Verb::Update => "[update]",
             Verb::UpdateFromBase => "[update-from-base]",
+            Verb::CrossCheck => "[cross-check]",
         }
     }
 

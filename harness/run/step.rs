@@ -8,6 +8,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::trial::{Setting, clear};
 use crate::clock::{self, Account, Work};
+use crate::crosscheck;
 use crate::image::{Image, hash_file};
 use crate::method::Call;
 use crate::record::{Key, replace};
@@ -114,11 +115,32 @@ impl Setting<'_> {
                 "asked the wire for nothing, so what it left came from elsewhere".to_string(),
             ));
         }
+        if let Err(why) = self.cross_check(image, bases, store, &traffic) {
+            return Ok(Err(format!("cross-check: {why:#}")));
+        }
         Ok(Ok(Figures {
             account,
             traffic: Some(traffic),
             ..Figures::default()
         }))
+    }
+
+    /// For a method whose format the lab can read: whether what crossed is what a client with these bases had to pull.
+    fn cross_check(
+        &self,
+        image: &Image,
+        bases: &[Image],
+        store: &Store,
+        traffic: &Traffic,
+    ) -> Result<()> {
+        let Some(wanted) = self.contender.cross_check(image)? else {
+            return Ok(());
+        };
+        let mut held = Vec::new();
+        for base in bases {
+            held.extend(self.contender.cross_check(base)?);
+        }
+        crosscheck::check(store, &wanted, &held, traffic)
     }
 
     /// A method that writes to what it was given to read has destroyed an image; no later step would mean anything.

@@ -5,6 +5,7 @@ mod bench;
 mod bytes;
 mod check_method;
 mod clock;
+mod cross_check;
 mod docs;
 mod doctor;
 mod map;

@@ -11,13 +11,14 @@ use serde::de::{MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
+use super::cross_check::{CrossCheck, Objects};
 use super::{Command, Commands, Declared, Install};
 use crate::image::sha256_hex;
 use crate::method::template::{Template, Verb};
 use crate::words;
 
 /// Parameter name to the arguments its chosen value stands for.
-type Chosen = BTreeMap<String, Vec<String>>;
+pub(super) type Chosen = BTreeMap<String, Vec<String>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -36,6 +37,7 @@ struct File {
     publish_from_base: Option<Verbs>,
     update: Verbs,
     update_from_base: Option<Verbs>,
+    cross_check: Option<Objects>,
 }
 
 #[derive(Deserialize)]
@@ -160,6 +162,11 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
         "update-from-base",
         Verb::UpdateFromBase,
     )?;
+    let cross_check = file
+        .cross_check
+        .as_ref()
+        .map(|objects| CrossCheck::read(objects, &reader))
+        .transpose()?;
 
     let mut methods = Vec::new();
     for (labels, values) in combinations(&file.params) {
@@ -187,8 +194,14 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
                 .as_deref()
                 .map(|run| fill(run, Verb::UpdateFromBase))
                 .transpose()?,
+            cross_check: cross_check
+                .as_ref()
+                .map(|check| check.choose(&values))
+                .transpose()
+                .with_context(|| format!("{}: [cross-check]", path.display()))?,
             flags: String::new(),
         };
+        // Not the cross-check: it moves no byte, so rows with and without it can be compared.
         let all = (
             &method.publish,
             &method.publish_from_base,
@@ -202,7 +215,7 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
 }
 
 /// Names the place of what is wrong in a method's file.
-struct Reader<'a> {
+pub(super) struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
     params: Vec<String>,
@@ -241,15 +254,23 @@ impl Reader<'_> {
         verbs.run.iter().map(command).collect()
     }
 
-    fn template(&self, word: &Spanned<String>, table: &str, verb: Verb) -> Result<Template> {
-        Template::parse(word.get_ref(), verb, &self.params).with_context(|| {
-            let line = words::line(self.text, word.span().start);
-            format!(
-                "{}:{line}: [{table}]: {:?}",
-                self.path.display(),
-                word.get_ref()
-            )
-        })
+    pub(super) fn template(
+        &self,
+        word: &Spanned<String>,
+        table: &str,
+        verb: Verb,
+    ) -> Result<Template> {
+        Template::parse(word.get_ref(), verb, &self.params).with_context(|| self.place(word, table))
+    }
+
+    /// `casync.toml:12: [publish]: "the word"`.
+    pub(super) fn place(&self, word: &Spanned<String>, table: &str) -> String {
+        let line = words::line(self.text, word.span().start);
+        format!(
+            "{}:{line}: [{table}]: {:?}",
+            self.path.display(),
+            word.get_ref()
+        )
     }
 }
 
@@ -338,10 +359,10 @@ fn fill_all(commands: &[Command], values: &Chosen, verb: Verb) -> Result<Command
 }
 
 /// The one template that names the file for a command's output.
-fn one_file(mut words: Vec<Template>) -> Result<Template> {
+pub(super) fn one_file(mut words: Vec<Template>) -> Result<Template> {
     match (words.pop(), words.is_empty()) {
         (Some(word), true) if !word.is_each_base() => Ok(word),
-        _ => bail!("stdout names one file, never several or none"),
+        _ => bail!("it names one file, never several or none"),
     }
 }
 

@@ -11,7 +11,11 @@ use serde::Deserialize;
 use super::Call;
 use super::template::{Part, Template};
 use crate::clock::{self, CommandLine, End, Limits, Work};
+use crate::crosscheck::Published;
+use crate::image::Image;
+use cross_check::CrossCheck;
 
+mod cross_check;
 mod file;
 
 pub use file::{files, read};
@@ -50,6 +54,7 @@ pub struct Declared {
     publish_from_base: Commands,
     update: Commands,
     update_from_base: Option<Commands>,
+    cross_check: Option<CrossCheck>,
     /// Digest of the templates with the parameters put in: another command line is another version.
     flags: String,
 }
@@ -170,6 +175,14 @@ impl Declared {
         } else {
             format!(": {}", ways.join(" and "))
         }
+    }
+
+    /// Where this method puts an image, for methods whose format the lab can read.
+    pub fn cross_check(&self, image: &Image) -> Result<Option<Published>> {
+        self.cross_check
+            .as_ref()
+            .map(|check| check.published(image))
+            .transpose()
     }
 
     /// The command lines of a step. `tmp` is the step's own scratch folder.

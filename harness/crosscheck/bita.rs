@@ -1,0 +1,164 @@
+//! bita's archive (`.cba`): a dictionary of compressed chunks, and the chunks.
+//!
+//! Magic, the dictionary's length, the dictionary (a protocol buffer), where the chunks begin, a checksum of all that.
+//! Of the dictionary's fields a cross-check needs the descriptors of the chunks (7), and of each its digest (1),
+//! compressed length (3) and place behind the beginning (4). Seen on bitar 0.15.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::cursor::Cursor;
+use super::{Expected, Published, Pull, head_of, stretches};
+use crate::store::Store;
+
+const MAGIC: &[u8] = b"BITA1\0";
+/// Magic and the dictionary's length: what a client asks for first.
+const FIRST_BYTES: u64 = 6 + 8;
+/// Behind the dictionary: where the chunks begin, and the checksum (BLAKE2b-512).
+const REST_BYTES: u64 = 8 + 64;
+
+/// A header as it was read.
+#[derive(Debug)]
+struct Header {
+    bytes: u64,
+    /// Each chunk once, as the dictionary lists them.
+    chunks: Vec<Chunk>,
+}
+
+#[derive(Debug, Default)]
+struct Chunk {
+    digest: Vec<u8>,
+    first: u64,
+    bytes: u64,
+}
+
+/// The header in two requests, then the chunks that no base holds, one request for each stretch of adjacent ones. The
+/// client cuts its base by the archive's parameters, so it finds what the base's own archive lists.
+pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
+    let header = read(pull.store, pull.wanted)?;
+    let mut held = BTreeSet::new();
+    for base in pull.bases {
+        held.extend(
+            read(pull.store, base)?
+                .chunks
+                .into_iter()
+                .map(|chunk| chunk.digest),
+        );
+    }
+    let missing = || {
+        header
+            .chunks
+            .iter()
+            .filter(|chunk| !held.contains(&chunk.digest))
+    };
+    let chunk_bytes: u64 = missing().map(|chunk| chunk.bytes).sum();
+    let requests = stretches(missing().map(|chunk| (chunk.first, chunk.bytes)));
+    Ok(vec![Expected::exactly(
+        &pull.wanted.index,
+        2 + requests,
+        header.bytes + chunk_bytes,
+    )])
+}
+
+fn read(store: &Store, published: &Published) -> Result<Header> {
+    let object = &published.index;
+    let (first, length) = head_of(store, object, Some(FIRST_BYTES))?;
+    let header = header_bytes(&first).with_context(|| object.clone())?;
+    let (bytes, _) = head_of(store, object, Some(header))?;
+    parse(&bytes, length).with_context(|| object.clone())
+}
+
+fn header_bytes(first: &[u8]) -> Result<u64> {
+    let mut cursor = Cursor::new(first);
+    cursor.tag(MAGIC, "beginning of a bita archive")?;
+    cursor
+        .u64_le()?
+        .checked_add(FIRST_BYTES + REST_BYTES)
+        .context("its dictionary's length is over 64 bits")
+}
+
+/// Parses a header, of a file of that length.
+fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
+    let header = header_bytes(bytes)?;
+    ensure!(
+        header == bytes.len() as u64,
+        "cut short: a header of {header} bytes, {} are there",
+        bytes.len()
+    );
+    let mut cursor = Cursor::new(bytes);
+    cursor.take(FIRST_BYTES)?;
+    let dictionary = cursor.take(header - FIRST_BYTES - REST_BYTES)?;
+    let begin = cursor.u64_le()?;
+    let mut chunks = Vec::new();
+    let mut end = header;
+    for field in fields(dictionary)? {
+        let (7, Value::Bytes(descriptor)) = field else {
+            continue;
+        };
+        let mut chunk = chunk(descriptor).context("a chunk of its dictionary")?;
+        let (place, bytes) = (chunk.first, chunk.bytes);
+        let within = begin
+            .checked_add(place)
+            .and_then(|first| Some((first, first.checked_add(bytes)?)))
+            .filter(|(first, end)| *first >= header && *end <= file_bytes);
+        let (first, chunk_end) = within.with_context(|| {
+            format!(
+                "a chunk of {bytes} bytes, {place} after {begin}: the file ends at {file_bytes}"
+            )
+        })?;
+        chunk.first = first;
+        end = end.max(chunk_end);
+        chunks.push(chunk);
+    }
+    ensure!(
+        end == file_bytes,
+        "{} bytes stand after its end at {end}",
+        file_bytes - end
+    );
+    Ok(Header {
+        bytes: header,
+        chunks,
+    })
+}
+
+fn chunk(descriptor: &[u8]) -> Result<Chunk> {
+    let mut chunk = Chunk::default();
+    for field in fields(descriptor)? {
+        match field {
+            (1, Value::Bytes(digest)) => chunk.digest = digest.to_vec(),
+            (3, Value::Number(bytes)) => chunk.bytes = bytes,
+            (4, Value::Number(place)) => chunk.first = place,
+            _ => {}
+        }
+    }
+    ensure!(!chunk.digest.is_empty(), "it has no digest");
+    Ok(chunk)
+}
+
+/// A field's value, as far as its wire type tells.
+enum Value<'a> {
+    Number(u64),
+    Bytes(&'a [u8]),
+}
+
+/// The fields of a protocol buffer's message, in order: number and value.
+fn fields(message: &[u8]) -> Result<Vec<(u64, Value<'_>)>> {
+    let mut cursor = Cursor::new(message);
+    let mut fields = Vec::new();
+    while cursor.left() > 0 {
+        let key = cursor.sevens(false)?;
+        let value = match key & 7 {
+            0 => Value::Number(cursor.sevens(false)?),
+            1 => Value::Bytes(cursor.take(8)?),
+            2 => {
+                let bytes = cursor.sevens(false)?;
+                Value::Bytes(cursor.take(bytes)?)
+            }
+            5 => Value::Bytes(cursor.take(4)?),
+            kind => bail!("a field of type {kind} at byte {}", cursor.at()),
+        };
+        fields.push((key >> 3, value));
+    }
+    Ok(fields)
+}

@@ -1,0 +1,219 @@
+//! casync's index of a blob (`.caibx`) and its store of chunks (`.castr`), which desync shares.
+//!
+//! The index: a head (its size 48, its type, flags, least, average and most bytes of a chunk), a table of items (where a
+//! chunk ends in the blob, its digest), a tail (two zeros, 48, the table's size, a marker). All numbers are 64 bits,
+//! little-endian. A chunk is a file named by its digest, compressed. Seen on casync 2+20201210.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::{BufRead, BufReader, Read};
+
+use anyhow::{Context, Result, bail, ensure};
+use sha2::{Digest, Sha256, Sha512_256};
+
+use super::cursor::Cursor;
+use super::{Expected, Published, Pull, head_of};
+use crate::image::hex;
+use crate::store::Store;
+
+const HEAD_TYPE: u64 = 0x9682_4D9C_7B12_9FF9;
+const TABLE_TYPE: u64 = 0xE75B_9E11_2F17_417D;
+const TAIL_MARKER: u64 = 0x4B4F_050E_5549_ECD1;
+/// Among the flags: chunks are named by SHA-512/256 and not by SHA-256.
+const SHA512_256: u64 = 0x2000_0000_0000_0000;
+const HEAD_BYTES: u64 = 48;
+const TABLE_HEAD_BYTES: u64 = 16;
+const ITEM_BYTES: u64 = 40;
+const TAIL_BYTES: u64 = 40;
+/// casync refuses larger chunks.
+const CHUNK_LIMIT_BYTES: u64 = 128 << 20;
+
+/// An index as it was read.
+#[derive(Debug)]
+struct Index {
+    sha512_256: bool,
+    most_bytes: u64,
+    /// Each chunk once, in order of first use.
+    chunks: Vec<Chunk>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Chunk {
+    digest: [u8; 32],
+    bytes: u64,
+}
+
+/// One GET for the index, and one for each chunk that no base holds: whole files, no ranges. A chunk that comes several
+/// times in the image is kept by the client, and is asked for once.
+pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
+    expected(pull, false)
+}
+
+/// As `expect`, for a client that may make a chunk of the greatest length that is all zeros by itself, as desync says
+/// it does.
+pub fn expect_without_zeros(pull: &Pull) -> Result<Vec<Expected>> {
+    expected(pull, true)
+}
+
+fn expected(pull: &Pull, may_make_zeros: bool) -> Result<Vec<Expected>> {
+    let (index, index_bytes) = read(pull.store, pull.wanted)?;
+    let folder = pull.wanted.chunks.as_deref().unwrap_or_default();
+    // The same cutter over the same bytes: what a base's own index lists is what the client finds in the base.
+    let mut held = BTreeSet::new();
+    for base in pull.bases {
+        held.extend(read(pull.store, base)?.0.chunks);
+    }
+    let mut all = vec![Expected::exactly(&pull.wanted.index, 1, index_bytes)];
+    for chunk in index.chunks.iter().filter(|chunk| !held.contains(chunk)) {
+        let object = object(folder, &chunk.digest);
+        let found = verify(pull.store, &object, chunk, index.sha512_256)
+            .with_context(|| format!("{object}: a chunk of {}", pull.wanted.index))?;
+        let mut expected = Expected::exactly(object, 1, found.file_bytes);
+        if may_make_zeros && found.zeros && chunk.bytes == index.most_bytes {
+            expected.requests = 0..=1;
+            expected.payload_bytes = 0..=found.file_bytes;
+        }
+        all.push(expected);
+    }
+    Ok(all)
+}
+
+fn read(store: &Store, published: &Published) -> Result<(Index, u64)> {
+    let (bytes, length) = head_of(store, &published.index, None)?;
+    let index = parse(&bytes).with_context(|| published.index.clone())?;
+    Ok((index, length))
+}
+
+/// `default.castr/356b/356b5e….cacnk`: a folder for each four digits.
+fn object(folder: &str, digest: &[u8; 32]) -> String {
+    let name = hex(digest);
+    format!(
+        "{}/{}/{name}.cacnk",
+        folder.trim_end_matches('/'),
+        &name[..4]
+    )
+}
+
+fn parse(bytes: &[u8]) -> Result<Index> {
+    let mut cursor = Cursor::new(bytes);
+    let mut number = |what: &str| cursor.u64_le().with_context(|| what.to_string());
+    let head = (number("its head")?, number("its head")?);
+    ensure!(head == (HEAD_BYTES, HEAD_TYPE), "no index of a blob");
+    let flags = number("its flags")?;
+    let (_, _, most_bytes) = (
+        number("its sizes")?,
+        number("its sizes")?,
+        number("its sizes")?,
+    );
+    ensure!(
+        most_bytes <= CHUNK_LIMIT_BYTES,
+        "chunks of {most_bytes} bytes: casync has none over {CHUNK_LIMIT_BYTES}"
+    );
+    let table = (number("its table")?, number("its table")?);
+    ensure!(table == (u64::MAX, TABLE_TYPE), "no table of chunks");
+
+    let mut chunks = Vec::new();
+    let mut seen = BTreeSet::new();
+    let mut end = 0;
+    loop {
+        let next = cursor.u64_le().context("the table has no tail")?;
+        // An item ends behind the one before it, so a zero is the tail's.
+        if next == 0 {
+            break;
+        }
+        let digest = cursor.take(32).context("the table has no tail")?;
+        let bytes = next.checked_sub(end).unwrap_or_default();
+        ensure!(
+            (1..=most_bytes).contains(&bytes),
+            "a chunk from {end} to {next}: it has 1 to {most_bytes} bytes"
+        );
+        end = next;
+        let chunk = Chunk {
+            digest: digest.try_into().context("a digest has 32 bytes")?,
+            bytes,
+        };
+        if seen.insert(chunk.clone()) {
+            chunks.push(chunk);
+        }
+    }
+    let mut tail = || cursor.u64_le().context("its tail");
+    let tail = (tail()?, tail()?, tail()?, tail()?);
+    let table_bytes = cursor.at() - HEAD_BYTES;
+    ensure!(
+        tail == (0, HEAD_BYTES, table_bytes, TAIL_MARKER),
+        "its tail says the table has {} bytes, it has {table_bytes}",
+        tail.2
+    );
+    ensure!(
+        (table_bytes - TABLE_HEAD_BYTES - TAIL_BYTES).is_multiple_of(ITEM_BYTES),
+        "its table holds a part of an item"
+    );
+    ensure!(
+        cursor.left() == 0,
+        "{} bytes stand after its end at {}",
+        cursor.left(),
+        cursor.at()
+    );
+    Ok(Index {
+        sha512_256: flags & SHA512_256 != 0,
+        most_bytes,
+        chunks,
+    })
+}
+
+/// What a chunk's file is.
+struct Found {
+    file_bytes: u64,
+    zeros: bool,
+}
+
+/// Unpacks a chunk's file and holds it against its name and its length: one zstd frame and not a byte more.
+fn verify(store: &Store, object: &str, chunk: &Chunk, sha512_256: bool) -> Result<Found> {
+    let file = File::open(store.object(object)).context("open it in the store")?;
+    let file_bytes = file.metadata().context("look at it in the store")?.len();
+    let mut file = BufReader::new(file);
+    ensure!(
+        file.fill_buf().context("read it")?.starts_with(&ZSTD_MAGIC),
+        "not compressed with zstd: this check can't read it"
+    );
+    let mut unpacked = zstd::stream::read::Decoder::with_buffer(file)
+        .context("unpack it")?
+        .single_frame();
+    let (mut bytes, mut zeros) = (0, true);
+    let (mut sha512, mut sha256) = (Sha512_256::new(), Sha256::new());
+    let mut piece = vec![0; 64 << 10];
+    loop {
+        let read = match unpacked.read(&mut piece).context("unpack it")? {
+            0 => break,
+            read => &piece[..read],
+        };
+        bytes += read.len() as u64;
+        if bytes > chunk.bytes {
+            bail!("unpacks to over {} bytes, its index's figure", chunk.bytes);
+        }
+        zeros &= read.iter().all(|byte| *byte == 0);
+        if sha512_256 {
+            sha512.update(read);
+        } else {
+            sha256.update(read);
+        }
+    }
+    ensure!(
+        bytes == chunk.bytes,
+        "unpacks to {bytes} bytes, its index says {}",
+        chunk.bytes
+    );
+    let digest: [u8; 32] = if sha512_256 {
+        sha512.finalize().into()
+    } else {
+        sha256.finalize().into()
+    };
+    ensure!(digest == chunk.digest, "holds what its name doesn't say");
+    ensure!(
+        unpacked.finish().fill_buf().context("read it")?.is_empty(),
+        "bytes stand after its end"
+    );
+    Ok(Found { file_bytes, zeros })
+}
+
+const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];

@@ -1,0 +1,238 @@
+//! Cross-checks: what a client had to pull, computed without the tool from the store and the bases, held against what
+//! the wire metered.
+//!
+//! A tool's store is a file format, and a format says what a client with given bases lacks. Where the lab can read it,
+//! no method's figure rests on the meter alone: a difference is an error, and the step has no figure.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::Read;
+use std::ops::RangeInclusive;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use crate::image::Image;
+use crate::store::Store;
+use crate::wire::{ObjectTraffic, Traffic};
+use crate::words;
+
+mod bita;
+mod casync;
+mod cursor;
+#[cfg(test)]
+mod tests;
+mod zchunk;
+mod zsync;
+
+/// A format the lab can read: one line of `FORMATS`.
+pub struct Format {
+    pub name: &'static str,
+    /// Whether chunks lie beside the index, in a folder of their own.
+    pub has_chunks: bool,
+    expect: Expect,
+}
+
+/// What a client with these bases must pull, object by object. An error is a file that breaks its format.
+type Expect = fn(&Pull) -> Result<Vec<Expected>>;
+
+/// Every format. Adding one is a file and a line here.
+pub const FORMATS: &[Format] = &[
+    Format {
+        name: "bita",
+        has_chunks: false,
+        expect: bita::expect,
+    },
+    Format {
+        name: "casync",
+        has_chunks: true,
+        expect: casync::expect,
+    },
+    // casync's files, fetched by a client that makes a chunk of zeros by itself.
+    Format {
+        name: "desync",
+        has_chunks: true,
+        expect: casync::expect_without_zeros,
+    },
+    Format {
+        name: "zchunk",
+        has_chunks: false,
+        expect: zchunk::expect,
+    },
+    Format {
+        name: "zsync",
+        has_chunks: false,
+        expect: zsync::expect,
+    },
+];
+
+/// The format of that name; the error names the nearest.
+pub fn format(name: &str) -> Result<&'static Format> {
+    FORMATS
+        .iter()
+        .find(|format| format.name == name)
+        .with_context(|| {
+            let known = FORMATS.iter().map(|format| format.name);
+            format!("no format `{name}`{}", words::meant(name, known))
+        })
+}
+
+impl fmt::Debug for Format {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// One image as a method published it, in a format the lab can read.
+#[derive(Clone, Debug)]
+pub struct Published {
+    pub format: &'static Format,
+    pub image: Image,
+    /// Name of its index in the store.
+    pub index: String,
+    /// Folder of the chunks in the store, for a format that has one.
+    pub chunks: Option<String>,
+}
+
+/// One update as the formats see it: what was wanted, and what the client held.
+struct Pull<'a> {
+    store: &'a Store,
+    wanted: &'a Published,
+    bases: &'a [Published],
+}
+
+/// One object a client must ask for, and what must cross of it.
+///
+/// Ranges, because a tool may have a choice; nearly all of them hold one number.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Expected {
+    object: String,
+    requests: RangeInclusive<u64>,
+    payload_bytes: RangeInclusive<u64>,
+}
+
+impl Expected {
+    fn exactly(object: impl Into<String>, requests: u64, payload_bytes: u64) -> Expected {
+        Expected {
+            object: object.into(),
+            requests: requests..=requests,
+            payload_bytes: payload_bytes..=payload_bytes,
+        }
+    }
+}
+
+/// Whether what crossed is what a client with these bases had to pull; the error names the object and both figures.
+pub fn check(
+    store: &Store,
+    wanted: &Published,
+    bases: &[Published],
+    traffic: &Traffic,
+) -> Result<()> {
+    let pull = Pull {
+        store,
+        wanted,
+        bases,
+    };
+    compare(&(wanted.format.expect)(&pull)?, traffic)
+}
+
+fn compare(expected: &[Expected], traffic: &Traffic) -> Result<()> {
+    let mut missing: BTreeMap<&str, &Expected> = expected
+        .iter()
+        .map(|expected| (expected.object.as_str(), expected))
+        .collect();
+    let mut wrong = Vec::new();
+    for crossed in &traffic.objects {
+        match missing.remove(crossed.object.as_str()) {
+            None => wrong.push(format!(
+                "{}: asked for though no client with these bases needs it: {}, 0 expected",
+                crossed.object,
+                figures(crossed)
+            )),
+            Some(expected)
+                if !expected.requests.contains(&crossed.requests)
+                    || !expected.payload_bytes.contains(&crossed.payload_bytes) =>
+            {
+                wrong.push(format!(
+                    "{}: {}, {} expected",
+                    crossed.object,
+                    figures(crossed),
+                    wish(expected)
+                ));
+            }
+            Some(_) => {}
+        }
+    }
+    let optional = |expected: &Expected| expected.requests.contains(&0);
+    for expected in missing.values().filter(|expected| !optional(expected)) {
+        wrong.push(format!(
+            "{}: not asked for though no base holds it: 0 bytes crossed, {} expected",
+            expected.object,
+            wish(expected)
+        ));
+    }
+    if traffic.upload_bytes > 0 {
+        wrong.push(format!(
+            "{} bytes went up, 0 expected",
+            traffic.upload_bytes
+        ));
+    }
+    match wrong.len() {
+        0 => Ok(()),
+        1 => bail!("{}", wrong[0]),
+        more => bail!("{}; and {} more", wrong[0], more - 1),
+    }
+}
+
+fn figures(crossed: &ObjectTraffic) -> String {
+    format!(
+        "{} bytes crossed in {} requests",
+        crossed.payload_bytes, crossed.requests
+    )
+}
+
+fn wish(expected: &Expected) -> String {
+    let span = |range: &RangeInclusive<u64>| match (range.start(), range.end()) {
+        (least, most) if least == most => least.to_string(),
+        (least, most) => format!("{least} to {most}"),
+    };
+    format!(
+        "{} in {}",
+        span(&expected.payload_bytes),
+        span(&expected.requests)
+    )
+}
+
+/// No index of an image is longer; a longer file is no index, and is not read into memory.
+const INDEX_LIMIT_BYTES: u64 = 1 << 30;
+
+/// The first `bytes` of an object, or all of it, and its whole length.
+fn head_of(store: &Store, object: &str, bytes: Option<u64>) -> Result<(Vec<u8>, u64)> {
+    let path = store.object(object);
+    let whole = fs::metadata(&path)
+        .with_context(|| format!("{object}: look at it in the store"))?
+        .len();
+    let wanted = bytes.unwrap_or(whole).min(whole);
+    ensure!(
+        wanted <= INDEX_LIMIT_BYTES,
+        "{object}: {wanted} bytes are no index"
+    );
+    let mut head = Vec::new();
+    File::open(&path)
+        .and_then(|file| file.take(wanted).read_to_end(&mut head))
+        .with_context(|| format!("{object}: read it in the store"))?;
+    Ok((head, whole))
+}
+
+/// How many stretches without a gap some spans make, each given as its first byte and its length, in order.
+fn stretches(spans: impl IntoIterator<Item = (u64, u64)>) -> u64 {
+    let mut count = 0;
+    let mut end = None;
+    for (first, bytes) in spans {
+        if end != Some(first) {
+            count += 1;
+        }
+        end = Some(first + bytes);
+    }
+    count
+}
