@@ -1,6 +1,6 @@
 //! The field's traps: each has misled people who measured by hand; here the lab catches it, or it can't be stepped into.
 //!
-//! A seed that does not exist and a chunk that crossed twice are in crosscheck.rs, several ranges in one request in
+//! A seed that does not exist and a chunk that crossed twice are in cross_check.rs, several ranges in one request in
 //! wire/tests/tools.rs, archives with compressed layers in source/inspect.rs.
 
 use std::fs;
@@ -186,27 +186,28 @@ fn no_step_finds_an_output_of_another_and_a_tool_that_trips_over_its_own_is_a_fa
     }
     let bench = Bench::new();
     bench.pair("fresh", &["fresh", "tripped"]);
-    let shipped = fs::read_to_string(checkout().join("scenarios/methods/casync.toml")).unwrap();
-    let without_crosscheck = shipped.split("[cross-check]").next().unwrap();
-    let before = |command: &str| {
-        let text = without_crosscheck.replace(
-            "params  = { chunk = [\"16384\", \"65536\", \"262144\"] }",
-            "params  = { chunk = \n[\"65536\"] }",
-        );
-        text.replace(
-            "run = [[\"casync\", \"--store={url}",
-            &format!("run = [{command}, [\"casync\", \"--store={{url}}"),
+    let casync = |before: &str| {
+        format!(
+            r#"
+about = "casync, after a command of the test's own"
+version = ["casync", "--version"]
+[publish]
+run = [["casync", "--store={{store}}/default.castr", "make", "{{store}}/{{name}}.caibx", "{{image}}"]]
+[update]
+run = [{before}, ["casync", "--store={{url}}/default.castr", "extract", "{{url}}/{{name}}.caibx", "{{out}}"]]
+"#
         )
-        .replace("params  = { chunk = \n[\"65536\"] }", "")
-        .replace("{chunk}", "65536")
     };
     bench.write(
         "scenarios/methods/fresh.toml",
-        before(r#"["test", "!", "-e", "{out}"]"#),
+        casync(r#"["test", "!", "-e", "{out}"]"#),
     );
     bench.write(
         "scenarios/methods/tripped.toml",
-        before(r#"["cp", "/proc/version", "{out}"]"#),
+        casync(&format!(
+            r#"["cp", "{}", "{{out}}"]"#,
+            bench.path("scenarios/old.bin").display()
+        )),
     );
     // Twice, and with repetitions: no output of a step is there when the next begins.
     bench.expect(
