@@ -541,7 +541,10 @@ fn rsync_moves_the_same_bytes_twice_but_for_how_it_frames_them() {
     assert_eq!(again.header_bytes, traffic.header_bytes);
     // rsync sends what it has when the other end is idle, four bytes before each piece.
     let differ = again.payload_bytes.abs_diff(traffic.payload_bytes);
-    assert!(differ % 4 == 0 && differ < 100, "{traffic:?}\n{again:?}");
+    assert!(
+        differ.is_multiple_of(4) && differ < 100,
+        "{traffic:?}\n{again:?}"
+    );
     // The new bytes and the blocks they lie in go down; a checksum for each block of the old release goes up.
     assert!(
         (9_000..40_000).contains(&traffic.payload_bytes),

@@ -155,7 +155,7 @@ async fn open_streams(
 
 /// Ends when the client has: it sends nothing more on this connection, so whatever comes is the end.
 async fn gone(asked: &mut OwnedReadHalf) {
-    asked.read(&mut [0]).await.ok();
+    asked.read_exact(&mut [0]).await.ok();
 }
 
 /// Carries the client's input to the command, until either has enough. Gives back the client's end.
