@@ -149,12 +149,13 @@ impl Folder {
                 .iter()
                 .any(|ready| ready.scenario.name == fact.scenario)
         };
-        let mut facts: Vec<Fact> = before
+        let (of_trees, before): (Vec<Fact>, Vec<Fact>) = before
             .facts
             .into_iter()
-            .filter(|fact| !ours(fact) || fact.fact.starts_with(trees::FACTS))
-            .collect();
+            .partition(|fact| ours(fact) && fact.fact.starts_with(trees::FACTS));
+        let mut facts: Vec<Fact> = before.into_iter().filter(|fact| !ours(fact)).collect();
         facts.extend(ready.iter().flat_map(|ready| ready.facts.clone()));
+        facts.extend(of_trees);
         record::write_facts(&self.dir, &facts)
     }
 

@@ -19,6 +19,7 @@ pub mod contract;
 mod folder;
 pub mod host;
 mod ledger;
+mod sample_trees;
 mod step;
 mod tree;
 mod trees;

@@ -1,6 +1,7 @@
 //! A tree of files, looked at in two ways: what is in it, to be compared, and whether anybody touched it since.
 
 use std::collections::BTreeMap;
+use std::ffi::OsStr;
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::ffi::OsStrExt;
@@ -244,28 +245,23 @@ fn walk(root: &Path, each: Each) -> Result<()> {
     Ok(())
 }
 
+/// Most bytes the kernel has for the names of a file's extended attributes, and for the value of one
+/// (linux/limits.h: XATTR_LIST_MAX, XATTR_SIZE_MAX).
+const XATTR_BYTES: usize = 64 << 10;
+
 /// The extended attributes of `keeps_xattr`, links not followed.
 fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut found = BTreeMap::new();
-    let mut none: [u8; 0] = [];
-    let length = match llistxattr(path, &mut none) {
+    let mut names = vec![0; XATTR_BYTES];
+    let length = match llistxattr(path, &mut names[..]) {
         // A file system without any.
         Err(rustix::io::Errno::OPNOTSUPP) => 0,
         other => other?,
     };
-    if length == 0 {
-        return Ok(found);
-    }
-    let mut names = vec![0; length];
-    let length = llistxattr(path, &mut names)?;
-    for name in names[..length]
-        .split(|&byte| byte == 0)
-        .filter(|name| keeps_xattr(name))
-    {
-        let named = std::ffi::OsStr::from_bytes(name);
-        let length = lgetxattr(path, named, &mut none)?;
-        let mut value = vec![0; length];
-        let length = lgetxattr(path, named, &mut value)?;
+    let names = names[..length].split(|&byte| byte == 0);
+    for name in names.filter(|name| keeps_xattr(name)) {
+        let mut value = vec![0; XATTR_BYTES];
+        let length = lgetxattr(path, OsStr::from_bytes(name), &mut value[..])?;
         value.truncate(length);
         found.insert(name.to_vec(), value);
     }

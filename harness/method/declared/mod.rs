@@ -92,7 +92,8 @@ impl Declared {
         }
     }
 
-    /// First line the version command prints, up to its number; fails when a program of the method is missing.
+    /// First line the version command prints (a heading such as `libostree:` does not count), up to its number; fails
+    /// when a program of the method is missing.
     pub fn tool_version(&self) -> Result<String> {
         for program in self.programs() {
             if which::which(&program).is_err() {
@@ -118,7 +119,7 @@ impl Declared {
         let first = printed
             .lines()
             .map(str::trim)
-            .find(|line| !line.is_empty())
+            .find(|line| !line.is_empty() && !line.ends_with(':'))
             .unwrap_or_default();
         let ended_so = match ran.end {
             End::Well => self.version_exit == 0,
