@@ -361,44 +361,80 @@ fn a_placeholder_of_the_other_kind_is_refused_with_what_to_write() {
     }
 }
 
-/// The shipped method on small trees: all of its claims, and one that is broken on purpose.
-#[test]
-fn ostree_keeps_every_claim_and_one_that_loses_owners_is_found() {
-    if !root() || !has("ostree") {
-        return;
-    }
-    let bench = Bench::new();
-    let shipped = checkout().join("scenarios/methods/ostree.toml");
-    let output = bench.run(&["check-method", shipped.to_str().unwrap()]);
-    let said = text(&output.stdout);
-    assert_eq!(
-        output.status.code(),
-        Some(0),
-        "{said}{}",
-        text(&output.stderr)
-    );
-    assert!(said.contains("16 claims hold, 0 do not"), "{said}");
+/// What `check-method` says of a file, and how many bytes of the changed tree it fetched, from nothing and from a base.
+fn check(bench: &Bench, file: &Path) -> (String, u64, u64) {
+    let output = bench.run(&["check-method", file.to_str().unwrap()]);
+    let said = text(&output.stdout) + &text(&output.stderr);
     let fetched = |from: &str| -> u64 {
-        let words = format!("ostree: rebuilds a changed tree from {from} (");
-        let rest = said.split(&words).nth(1).unwrap();
+        let words = format!("rebuilds a changed tree from {from} (");
+        let rest = said.split(&words).nth(1).unwrap_or("0 ");
         rest.split(' ').next().unwrap().parse().unwrap()
     };
-    assert!(fetched("the one before") < fetched("nothing") / 2, "{said}");
+    let (full, delta) = (fetched("nothing"), fetched("the one before"));
+    (said, full, delta)
+}
 
-    let file = std::fs::read_to_string(&shipped).unwrap();
-    assert!(file.contains("\"--require-hardlinks\""));
-    let file = file.replace(
-        "\"--require-hardlinks\"",
-        "\"--user-mode\", \"--force-copy\"",
-    );
-    bench.write("scenarios/methods/ostree-user.toml", file);
-    let said = text(
-        &bench
-            .run(&["check-method", "scenarios/methods/ostree-user.toml"])
-            .stdout,
-    );
-    let words = "not  ostree-user: rebuilds a changed tree from nothing: publish of old: published, but a client with nothing can't rebuild it: wrong tree: ";
-    assert!(said.contains(words), "{said}");
+#[test]
+fn the_shipped_methods_that_move_trees_keep_every_claim() {
+    for (method, tool, share) in [
+        ("ostree", "ostree", 2),
+        ("ostree-pull", "ostree", 1),
+        ("casync-tree", "casync", 1),
+    ] {
+        if !root() || !has(tool) {
+            continue;
+        }
+        let bench = Bench::new();
+        let file = checkout().join(format!("scenarios/methods/{method}.toml"));
+        let (said, full, delta) = check(&bench, &file);
+        assert!(said.contains("16 claims hold, 0 do not"), "{said}");
+        assert!(delta < full / share, "{method}: {delta} of {full}");
+    }
+}
+
+#[test]
+fn a_tool_told_to_lose_something_is_found_out() {
+    for (method, tool, flag, instead, lost) in [
+        // A checkout as a user: everything is root's who runs it.
+        (
+            "ostree",
+            "ostree",
+            r#""--require-hardlinks""#,
+            r#""--user-mode", "--force-copy""#,
+            "wrong tree: ",
+        ),
+        // casync's trap: --without=all takes away what --with names.
+        (
+            "casync-tree",
+            "casync",
+            r#""--with=symlinks""#,
+            r#""--with=symlinks", "--without=all""#,
+            "mode 0700, the image has 0755",
+        ),
+        (
+            "casync-tree",
+            "casync",
+            r#", "--with=fcaps""#,
+            "",
+            "usr/bin/ping: another security.capability",
+        ),
+    ] {
+        if !root() || !has(tool) {
+            continue;
+        }
+        let bench = Bench::new();
+        let file =
+            std::fs::read_to_string(checkout().join(format!("scenarios/methods/{method}.toml")));
+        let file = file.unwrap();
+        assert!(file.contains(flag), "{method} has no {flag}");
+        bench.write("scenarios/methods/loser.toml", file.replace(flag, instead));
+        let (said, ..) = check(&bench, &bench.path("scenarios/methods/loser.toml"));
+        let words = "not  loser: rebuilds a changed tree from nothing: publish of old: published, but a client with nothing can't rebuild it: wrong tree: ";
+        assert!(
+            said.contains(words) && said.contains(lost),
+            "`{lost}` is not in: {said}"
+        );
+    }
 }
 
 /// Docker's own archive of several layers and the tree that the engine exports from a container of it.
