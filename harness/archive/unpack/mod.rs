@@ -35,14 +35,14 @@ pub struct LeftOut {
 impl fmt::Display for LeftOut {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         let counts = [
-            (self.devices, "device nodes"),
-            (self.fifos, "fifos"),
-            (self.xattrs, "extended attributes"),
+            (self.devices, "device node"),
+            (self.fifos, "fifo"),
+            (self.xattrs, "extended attribute"),
         ];
         let words: Vec<String> = counts
             .iter()
             .filter(|(count, _)| *count > 0)
-            .map(|(count, what)| format!("{count} {what}"))
+            .map(|(count, what)| format!("{count} {what}{}", if *count == 1 { "" } else { "s" }))
             .collect();
         match words.as_slice() {
             [] => f.write_str("nothing"),

@@ -168,7 +168,7 @@ fn modes_owners_times_links_and_capabilities_are_the_archives() {
     let read = rustix::fs::lgetxattr(place.path("bin/ping"), "security.capability", &mut value);
     assert_eq!((read, value), (Ok(20), capability));
     let left_out = *place.unpacked.as_ref().unwrap();
-    assert_eq!(left_out.to_string(), "1 extended attributes");
+    assert_eq!(left_out.to_string(), "1 extended attribute");
 }
 
 #[test]
@@ -342,7 +342,7 @@ fn devices_and_fifos_are_left_out_and_counted() {
     let place = image(&[below.bytes(), above.bytes()]);
     assert_eq!(place.names(), [""; 0]);
     let left_out = place.unpacked.as_ref().unwrap();
-    assert_eq!(left_out.to_string(), "3 device nodes, 1 fifos");
+    assert_eq!(left_out.to_string(), "3 device nodes, 1 fifo");
     assert_eq!(LeftOut::default().to_string(), "nothing");
 }
 
