@@ -12,6 +12,7 @@ mod oci;
 mod outer;
 #[cfg(test)]
 mod tests;
+pub mod unpack;
 mod walk;
 mod wrap;
 
@@ -45,6 +46,8 @@ pub struct Archive {
     /// In the order they are applied; a layer used twice is here twice. With several images in one archive,
     /// the layers of each in turn.
     pub layers: Vec<Layer>,
+    /// How many images the layers are of.
+    pub images: usize,
 }
 
 impl Archive {
@@ -137,13 +140,15 @@ pub fn read(path: &Path) -> Result<Content> {
         Ok(())
     })?;
     let outer = Outer { whole, entries };
-    let Some((layout, named)) = outer.images()? else {
+    let Some((layout, images)) = outer.images()? else {
         return Ok(Content::Tar(outer.entries));
     };
-    let layers = outer.layers(named)?;
+    let count = images.len();
+    let layers = outer.layers(images.into_iter().flatten().collect())?;
     Ok(Content::Image(Archive {
         layout,
         entries: outer.entries,
         layers,
+        images: count,
     }))
 }

@@ -29,15 +29,20 @@ struct Platform {
     architecture: String,
 }
 
-/// The layers of every image in the layout.
-pub(super) fn layers(outer: &Outer) -> Result<Vec<Named>> {
+/// The layers of every image in the layout, image by image.
+pub(super) fn layers(outer: &Outer) -> Result<Vec<Vec<Named>>> {
     let mut named = Vec::new();
     let index = outer.named("the layout", "index", "index.json")?;
     gather(outer, outer.json(index)?, 0, &mut named)?;
     Ok(named)
 }
 
-fn gather(outer: &Outer, document: Document, depth: u32, named: &mut Vec<Named>) -> Result<()> {
+fn gather(
+    outer: &Outer,
+    document: Document,
+    depth: u32,
+    named: &mut Vec<Vec<Named>>,
+) -> Result<()> {
     // An index of indexes is allowed; real ones are two deep.
     if depth > 4 {
         bail!("{}: its indexes go in a circle", outer.whole.what);
@@ -46,7 +51,7 @@ fn gather(outer: &Outer, document: Document, depth: u32, named: &mut Vec<Named>)
         let config = outer.named("a manifest", "config", &blob(outer, config)?)?;
         let names = document.layers.iter().map(|layer| blob(outer, layer));
         let names = names.collect::<Result<Vec<String>>>()?;
-        named.extend(outer.with_diff_ids(names, config)?);
+        named.push(outer.with_diff_ids(names, config)?);
     }
     for manifest in &document.manifests {
         // Build records ("attestations") travel as images of an unknown platform; they are nobody's layers.

@@ -50,8 +50,8 @@ struct RootFs {
 }
 
 impl Outer<'_> {
-    /// The layers that the archive's manifests name, or nothing when it is a tar of another kind.
-    pub fn images(&self) -> Result<Option<(Layout, Vec<Named>)>> {
+    /// The layers that the archive's manifests name, image by image, or nothing when it is a tar of another kind.
+    pub fn images(&self) -> Result<Option<(Layout, Vec<Vec<Named>>)>> {
         let is_oci = self.find("oci-layout").is_some() && self.find("index.json").is_some();
         if let Some(manifest) = self.find("manifest.json") {
             let json: serde_json::Value = self.json(manifest)?;
@@ -64,7 +64,7 @@ impl Outer<'_> {
                     serde_json::from_value(json).with_context(|| self.at(manifest))?;
                 let mut named = Vec::new();
                 for image in images {
-                    named.extend(self.docker_layers(&image)?);
+                    named.push(self.docker_layers(&image)?);
                 }
                 let layout = if is_oci {
                     Layout::DockerOci
@@ -247,9 +247,15 @@ fn hash(part: &Part) -> Result<String> {
 }
 
 /// Reads a shared file from a place of its own.
-struct Pread<'a> {
+pub(super) struct Pread<'a> {
     file: &'a File,
     at: u64,
+}
+
+impl<'a> Pread<'a> {
+    pub fn of(file: &'a File, at: u64) -> Pread<'a> {
+        Pread { file, at }
+    }
 }
 
 impl Read for Pread<'_> {

@@ -227,7 +227,7 @@ fn check_sum(header: &Header) -> Result<()> {
 }
 
 /// Refuses names that lead out of the folder an unpacker works in.
-fn check_name(name: &[u8]) -> Result<()> {
+pub(super) fn check_name(name: &[u8]) -> Result<()> {
     ensure!(!name.starts_with(b"/"), "an absolute name");
     ensure!(
         !name.split(|&byte| byte == b'/').any(|part| part == b".."),

@@ -56,6 +56,17 @@ pub trait Method {
     fn update(&self, name: &str, bases: &[Image], wire: &WireUrl, out: &Path) -> Result<()>;
 }
 
+/// What a method moves, and so what it is given and has to rebuild.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Moves {
+    /// The archive, to the byte.
+    #[default]
+    Archive,
+    /// The tree of files that the archive unpacks to: the path of an image is then that of its tree.
+    Tree,
+}
+
 /// One step as a method is asked for it: all it is told, and so all it can use.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Call {
@@ -106,7 +117,14 @@ impl Contender {
     pub fn accepts(&self, image: &Image) -> Result<()> {
         match self {
             Contender::Builtin { method, .. } => method.accepts(image),
-            Contender::Declared(_) => Ok(()),
+            Contender::Declared(declared) => declared.accepts(image),
+        }
+    }
+
+    pub fn moves(&self) -> Moves {
+        match self {
+            Contender::Builtin { .. } => Moves::Archive,
+            Contender::Declared(declared) => declared.moves,
         }
     }
 

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use anyhow::{Context, Result, bail, ensure};
 
+use super::Moves;
 use crate::image::Image;
 use crate::words;
 
@@ -25,6 +26,7 @@ pub enum Verb {
 const PLACEHOLDERS: &[(&str, &[Verb])] = &[
     ("image", &[Verb::Publish, Verb::PublishFromBase]),
     ("image-bytes", &[Verb::Publish, Verb::PublishFromBase]),
+    ("tree", &[Verb::Publish, Verb::PublishFromBase]),
     ("store", &[Verb::Publish, Verb::PublishFromBase]),
     (
         "name",
@@ -49,12 +51,32 @@ const PLACEHOLDERS: &[(&str, &[Verb])] = &[
     ("ssh", &[Verb::Update, Verb::UpdateFromBase]),
     ("out", &[Verb::Update, Verb::UpdateFromBase]),
     ("base", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
+    ("base-tree", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
     ("base-name", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
     ("base-bytes", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
 ];
 
-/// `{each-base:PREFIX}` becomes one word for each base: PREFIX and the base's path.
+/// `{each-base:PREFIX}` becomes one word for each base: PREFIX and the base's path; the other one likewise, with the
+/// path of the base's tree.
 const EACH_BASE: &str = "each-base:";
+const EACH_BASE_TREE: &str = "each-base-tree:";
+
+/// What a method that moves archives may not name, and what it may instead.
+const OF_TREES: &[(&str, &str)] = &[
+    ("tree", "{image}"),
+    ("base-tree", "{base}"),
+    (EACH_BASE_TREE, "{each-base:\u{2026}}"),
+];
+
+/// What a method that moves trees may not name, and what it may instead. Lengths are the archive's, of which there is
+/// nothing in a tree.
+const OF_ARCHIVES: &[(&str, &str)] = &[
+    ("image", "{tree}"),
+    ("image-bytes", "{tree}, which has no length,"),
+    ("base", "{base-tree}"),
+    ("base-bytes", "{base-tree}, which has no length,"),
+    (EACH_BASE, "{each-base-tree:\u{2026}}"),
+];
 
 impl Verb {
     /// Every placeholder's name.
@@ -86,6 +108,7 @@ enum Piece {
     Plain(String),
     Placeholder(String),
     EachBase(String),
+    EachBaseTree(String),
 }
 
 /// What the placeholders stand for in one step.
@@ -140,8 +163,8 @@ impl Template {
             alone
                 || !pieces
                     .iter()
-                    .any(|piece| matches!(piece, Piece::EachBase(_))),
-            "{{each-base:…}} must be a word of its own"
+                    .any(|piece| matches!(piece, Piece::EachBase(_) | Piece::EachBaseTree(_))),
+            "{{each-base:…}} and {{each-base-tree:…}} must be words of their own"
         );
         Ok(Template(pieces))
     }
@@ -178,9 +201,38 @@ impl Template {
         Ok(vec![Template(pieces)])
     }
 
-    /// Whether it is `{each-base:…}`, which may stand for any number of words.
+    /// Refuses what is not given to a method that moves `moves`.
+    pub fn check_moves(&self, moves: Moves) -> Result<()> {
+        let (refused, what, mend) = match moves {
+            Moves::Archive => (
+                OF_TREES,
+                "archives",
+                "moves = \"tree\" at the top of the file",
+            ),
+            Moves::Tree => (OF_ARCHIVES, "trees", "no `moves` at the top of the file"),
+        };
+        for piece in &self.0 {
+            let (name, shown) = match piece {
+                Piece::Plain(_) => continue,
+                Piece::Placeholder(name) => (name.as_str(), name.clone()),
+                Piece::EachBase(_) => (EACH_BASE, format!("{EACH_BASE}\u{2026}")),
+                Piece::EachBaseTree(_) => (EACH_BASE_TREE, format!("{EACH_BASE_TREE}\u{2026}")),
+            };
+            if let Some((_, instead)) = refused.iter().find(|(word, _)| *word == name) {
+                bail!(
+                    "{{{shown}}} has no place in a method that moves {what}: write {instead} here, or {mend}"
+                );
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether it may stand for any number of words.
     pub fn is_each_base(&self) -> bool {
-        matches!(self.0.as_slice(), [Piece::EachBase(_)])
+        matches!(
+            self.0.as_slice(),
+            [Piece::EachBase(_) | Piece::EachBaseTree(_)]
+        )
     }
 
     /// The word itself when it has no placeholder.
@@ -193,7 +245,7 @@ impl Template {
 
     /// The words this one stands for in a step.
     pub fn expand(&self, part: &Part) -> Result<Vec<String>> {
-        if let [Piece::EachBase(prefix)] = self.0.as_slice() {
+        if let [Piece::EachBase(prefix) | Piece::EachBaseTree(prefix)] = self.0.as_slice() {
             let words = part
                 .bases
                 .iter()
@@ -205,7 +257,9 @@ impl Template {
             match piece {
                 Piece::Plain(plain) => word.push_str(plain),
                 Piece::Placeholder(name) => word.push_str(&part.value(name)?),
-                Piece::EachBase(_) => bail!("{{each-base:…}} must be a word of its own"),
+                Piece::EachBase(_) | Piece::EachBaseTree(_) => {
+                    bail!("{{each-base:…}} must be a word of its own")
+                }
             }
         }
         Ok(vec![word])
@@ -218,13 +272,13 @@ impl Part<'_> {
         let value = match name {
             "tmp" => Some(self.tmp.to_string()),
             "name" => Some(self.name.to_string()),
-            "image" => self.image.map(|(path, _)| path.to_string()),
+            "image" | "tree" => self.image.map(|(path, _)| path.to_string()),
             "image-bytes" => self.image.map(|(_, bytes)| bytes.to_string()),
             "store" => self.store.map(str::to_string),
             "url" => self.url.map(str::to_string),
             "ssh" => self.ssh.map(str::to_string),
             "out" => self.out.map(str::to_string),
-            "base" => Some(path_text(base()?)?.to_string()),
+            "base" | "base-tree" => Some(path_text(base()?)?.to_string()),
             "base-name" => Some(base()?.name.clone()),
             "base-bytes" => Some(base()?.bytes.to_string()),
             _ => None,
@@ -237,13 +291,21 @@ fn placeholder(name: &str, verb: Verb, params: &[String]) -> Result<Piece> {
     if params.iter().any(|param| param == name) {
         return Ok(Piece::Placeholder(name.to_string()));
     }
-    if let Some(prefix) = name.strip_prefix(EACH_BASE) {
+    type Make = fn(String) -> Piece;
+    let each: [(&str, Make); 2] = [
+        (EACH_BASE, Piece::EachBase),
+        (EACH_BASE_TREE, Piece::EachBaseTree),
+    ];
+    for (word, make) in each {
+        let Some(prefix) = name.strip_prefix(word) else {
+            continue;
+        };
         ensure!(
             verb.takes_each_base(),
-            "{{each-base:…}} has no place in {}: it belongs to [publish] and [update-from-base]",
+            "{{{word}…}} has no place in {}: it belongs to [publish] and [update-from-base]",
             verb.table()
         );
-        return Ok(Piece::EachBase(prefix.to_string()));
+        return Ok(make(prefix.to_string()));
     }
     let known = PLACEHOLDERS
         .iter()

@@ -5,7 +5,7 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::record::{Fact, Host, Results};
+use crate::record::{Check, Fact, Host, Results};
 use crate::stats::{MethodRows, ScenarioRows, Trouble, scenarios, step_words};
 
 use super::columns::{Cells, Column, byte_columns, filled, time_columns};
@@ -35,7 +35,7 @@ const MEASURED: &str = "
 ## How it was measured
 
 - A figure is given only for a step whose output was verified. `exact`: the rebuilt file has the image's sha256;
-  `tree`: its names, modes, owners, links and contents are the same.
+  `tree`: the rebuilt folder has the same names, modes, owners, links and contents as the image's tree.
 - Transfer is what crossed the wire as bodies, in both directions. Heads are counted apart (`header_bytes`).
 - Storage is what the store's folder grew by, all releases of a method in one store.
 - Every step is a process. Time is wall time; peak memory is that of the step's largest single process.
@@ -43,6 +43,11 @@ const MEASURED: &str = "
 
 Every sample is in [rows.csv](rows.csv); its columns, and what they do not say, in [the results' README](../README.md).
 ";
+
+/// What `tree` does not vouch for; results/README.md says the same.
+const LEFT_OUT: &str = "moves the unpacked tree and can't give back the archive, whose size is the image's. Not compared: \
+    mtimes, which names are hard links of one file, devices and fifos, extended attributes other than capabilities and \
+    `user.*`.";
 
 /// The images, and what is known of them.
 fn images(scenario: &ScenarioRows, facts: &[Fact]) -> Result<String> {
@@ -120,6 +125,7 @@ fn ranking(scenario: &ScenarioRows) -> Result<String> {
     let mut text = format!("\n### Ranked by {by}\n\n");
     text.push_str(&table(&ranked, &byte_columns(scenario))?);
     text.push('\n');
+    text.push_str(&trees(&ranked)?);
     text.push_str(&repetition(scenario, &ranked)?);
     text.push_str("\n### Time and memory, in the same order\n\n");
     text.push_str(&table(&ranked, &time_columns(scenario, true))?);
@@ -141,6 +147,24 @@ fn table(ranked: &[&MethodRows], columns: &[Column]) -> Result<String> {
             write!(text, " {} |", cells[at])?;
         }
         text.push('\n');
+    }
+    Ok(text)
+}
+
+/// Which methods moved trees, and what that leaves out.
+fn trees(ranked: &[&MethodRows]) -> Result<String> {
+    let moves_trees = |method: &&&MethodRows| {
+        let mut rows = method.steps().flat_map(|step| &step.rows);
+        rows.any(|row| row.check == Check::Tree)
+    };
+    let named: Vec<String> = ranked
+        .iter()
+        .filter(moves_trees)
+        .map(|method| plain(method.method))
+        .collect();
+    let mut text = String::new();
+    if !named.is_empty() {
+        writeln!(text, "- {}: {LEFT_OUT}\n", named.join(", "))?;
     }
     Ok(text)
 }

@@ -9,10 +9,10 @@ use anyhow::{Context, Result};
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::{News, Order, run};
+use super::{News, Order, run, sample_trees};
 use crate::clock::Limits;
 use crate::image::{hash_file, sha256_hex};
-use crate::method::{Contender, declared};
+use crate::method::{Contender, Moves, declared};
 use crate::record::{Row, Step};
 use crate::scenario::{ImageSpec, Scenario};
 use crate::source::Source;
@@ -33,48 +33,83 @@ struct Pair {
     name: &'static str,
     /// What the new one is, seen from the old one.
     about: &'static str,
-    old: fn() -> Vec<u8>,
-    new: fn() -> Vec<u8>,
+    old: fn() -> Result<Vec<u8>>,
+    new: fn() -> Result<Vec<u8>>,
 }
 
-const PAIRS: &[Pair] = &[
+/// For methods that move archives, which may be any file.
+const FILES: &[Pair] = &[
     Pair {
         name: "changed",
         about: "a changed image",
-        old: || text(1, 300_000),
+        old: || Ok(text(1, 300_000)),
         // 5,000 bytes put in: all that follows lies elsewhere.
         new: || {
-            [
+            Ok([
                 text(1, 100_000),
                 text(2, 5_000),
                 text(1, 300_000)[100_000..].to_vec(),
             ]
-            .concat()
+            .concat())
         },
     },
     Pair {
         name: "emptied",
         about: "an empty file",
-        old: || text(1, 300_000),
-        new: Vec::new,
+        old: || Ok(text(1, 300_000)),
+        new: || Ok(Vec::new()),
     },
     Pair {
         name: "filled",
         about: "an image after an empty file",
-        old: Vec::new,
-        new: || text(1, 300_000),
+        old: || Ok(Vec::new()),
+        new: || Ok(text(1, 300_000)),
     },
     Pair {
         name: "unchanged",
         about: "an unchanged image",
-        old: || text(1, 300_000),
-        new: || text(1, 300_000),
+        old: || Ok(text(1, 300_000)),
+        new: || Ok(text(1, 300_000)),
     },
     Pair {
         name: "unrelated",
         about: "an unrelated image",
-        old: || text(3, 300_000),
-        new: || text(1, 300_000),
+        old: || Ok(text(3, 300_000)),
+        new: || Ok(text(1, 300_000)),
+    },
+];
+
+/// For methods that move trees: the same, as small tars.
+const TREES: &[Pair] = &[
+    Pair {
+        name: "changed",
+        about: "a changed tree",
+        old: || sample_trees::earlier(&text(1, 300_000)),
+        new: || sample_trees::later(&text(1, 300_000), &text(2, 5_000)),
+    },
+    Pair {
+        name: "emptied",
+        about: "an empty tree",
+        old: || sample_trees::earlier(&text(1, 300_000)),
+        new: sample_trees::empty,
+    },
+    Pair {
+        name: "filled",
+        about: "a tree after an empty one",
+        old: sample_trees::empty,
+        new: || sample_trees::earlier(&text(1, 300_000)),
+    },
+    Pair {
+        name: "unchanged",
+        about: "an unchanged tree",
+        old: || sample_trees::earlier(&text(1, 300_000)),
+        new: || sample_trees::earlier(&text(1, 300_000)),
+    },
+    Pair {
+        name: "unrelated",
+        about: "an unrelated tree",
+        old: || sample_trees::earlier(&text(3, 300_000)),
+        new: || sample_trees::later(&text(1, 300_000), &text(2, 5_000)),
     },
 ];
 
@@ -83,8 +118,8 @@ const PAIRS: &[Pair] = &[
 const FAR: Pair = Pair {
     name: "far",
     about: "an image whose beginning moved to its end",
-    old: || [noise(1, MOVED_BYTES), passed()].concat(),
-    new: || [passed(), noise(1, MOVED_BYTES)].concat(),
+    old: || Ok([noise(1, MOVED_BYTES), passed()].concat()),
+    new: || Ok([passed(), noise(1, MOVED_BYTES)].concat()),
 };
 
 const MOVED_BYTES: usize = 8 << 20;
@@ -137,7 +172,13 @@ pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim)) -> Result<()>
                 continue;
             }
         }
-        for pair in PAIRS.iter().chain(far.then_some(&FAR)) {
+        let pairs = match variant.moves {
+            Moves::Archive => FILES,
+            Moves::Tree => TREES,
+        };
+        // What is far in a tree is no question of a window.
+        let far = far && variant.moves == Moves::Archive;
+        for pair in pairs.iter().chain(far.then_some(&FAR)) {
             let scenario = pair.scenario(&images, &method)?;
             let before = listing(&images)?;
             let mut rows = Vec::new();
@@ -198,7 +239,7 @@ impl Pair {
             } else {
                 LIMITS
             },
-            images: vec![image("old", (self.old)())?, image("new", (self.new)())?],
+            images: vec![image("old", (self.old)()?)?, image("new", (self.new)()?)?],
         })
     }
 }

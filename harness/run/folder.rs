@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Ready, host, trial};
+use super::{Ready, host, trees, trial};
 use crate::record::{self, Check, Fact, Host, Results, Row, RowFile};
 
 /// The results folder, held by this run alone.
@@ -46,13 +46,13 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Removes the folders of steps that a kill cut short.
+    /// Removes the folders of steps and of trees that a kill left.
     fn clear_scratch(&self) -> Result<()> {
         let work = self.work();
         for entry in fs::read_dir(&work).with_context(|| format!("list {}", work.display()))? {
             let entry = entry.with_context(|| format!("list {}", work.display()))?;
             let name = entry.file_name();
-            let scratch = ["client-", "server-"].map(str::as_bytes);
+            let scratch = ["client-", "server-", trees::PREFIX].map(str::as_bytes);
             if scratch
                 .iter()
                 .any(|prefix| name.as_encoded_bytes().starts_with(prefix))
@@ -149,13 +149,25 @@ impl Folder {
                 .iter()
                 .any(|ready| ready.scenario.name == fact.scenario)
         };
-        let mut facts: Vec<Fact> = before
+        let (of_trees, before): (Vec<Fact>, Vec<Fact>) = before
             .facts
             .into_iter()
-            .filter(|fact| !ours(fact))
-            .collect();
+            .partition(|fact| ours(fact) && fact.fact.starts_with(trees::FACTS));
+        let mut facts: Vec<Fact> = before.into_iter().filter(|fact| !ours(fact)).collect();
         facts.extend(ready.iter().flat_map(|ready| ready.facts.clone()));
+        facts.extend(of_trees);
         record::write_facts(&self.dir, &facts)
+    }
+
+    /// Adds to facts.csv, in place of what was there of the same images under the same names.
+    pub fn add_facts(&self, facts: &[Fact]) -> Result<()> {
+        let same = |one: &Fact, other: &Fact| {
+            (&one.scenario, &one.image, &one.fact) == (&other.scenario, &other.image, &other.fact)
+        };
+        let mut all = Results::load(&self.dir)?.facts;
+        all.retain(|old| !facts.iter().any(|new| same(old, new)));
+        all.extend_from_slice(facts);
+        record::write_facts(&self.dir, &all)
     }
 
     /// The rows that stand, and the file to add to. Rows of tools that have arrived since are dropped, and with

@@ -6,19 +6,23 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use crate::image::Image;
-use crate::method::Contender;
+use crate::method::{Contender, Moves};
 use crate::plan::{Planned, Trial, plan};
 use crate::record::{Check, Fact, Key, Row, SCHEMA, Step};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 use folder::Folder;
+use trees::Trees;
 use trial::Setting;
 
 pub mod contract;
 mod folder;
 pub mod host;
 mod ledger;
+mod sample_trees;
 mod step;
+mod tree;
+mod trees;
 mod trial;
 
 /// What is to be run, and where its rows go.
@@ -96,9 +100,10 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
         .iter()
         .filter_map(|planned| done.get(&planned.key).copied())
         .collect();
+    let trees = unpack_trees(&trials, &done, &folder, tell)?;
     let tell = std::cell::RefCell::new(tell);
     for (ready, trial) in &trials {
-        let setting = ready.setting(trial, &folder, order.objects)?;
+        let setting = ready.setting(trial, &folder, &trees, order.objects)?;
         trial::run(
             trial,
             &setting,
@@ -110,8 +115,9 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
                 (tell.borrow_mut())(News::Row(row));
             },
         )
-        .map_err(|error| on_full_disk(error, &setting.folder, &folder.dir))?;
+        .map_err(|error| on_full_disk(error, Some(&setting.folder), &folder.dir))?;
     }
+    drop(trees);
     trial::clear(&folder.work())?;
     let count = |wanted: fn(&Check) -> bool| checks.iter().filter(|check| wanted(check)).count();
     Ok(Summary {
@@ -122,22 +128,73 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
     })
 }
 
+/// Unpacks every image that a method which moves trees is yet to be given, and writes down what is known of each.
+fn unpack_trees(
+    trials: &[(&Ready, Trial)],
+    done: &BTreeMap<Key, Check>,
+    folder: &Folder,
+    tell: &mut dyn FnMut(News),
+) -> Result<Trees> {
+    let mut trees = Trees::within(&folder.work());
+    let mut facts = Vec::new();
+    let mut seen = BTreeSet::new();
+    for (ready, trial) in trials {
+        let contender = find(ready.contenders, &trial.method)?;
+        let waits = trial
+            .steps
+            .iter()
+            .any(|planned| !done.contains_key(&planned.key));
+        if contender.moves() != Moves::Tree
+            || !waits
+            || ready.versions[&trial.method].is_err()
+            || !seen.insert(&ready.scenario.name)
+            || !ready
+                .images
+                .iter()
+                .all(|image| contender.accepts(image).is_ok())
+        {
+            continue;
+        }
+        for image in &ready.images {
+            tell(News::Image {
+                scenario: &ready.scenario.name,
+                image: &image.name,
+                text: "unpacking it for the methods that move trees",
+            });
+            trees
+                .unpack(image)
+                .map_err(|error| on_full_disk(error, None, &folder.dir))?;
+            facts.extend(trees.facts(&ready.scenario.name, image));
+        }
+    }
+    if !facts.is_empty() {
+        folder.add_facts(&facts)?;
+    }
+    Ok(trees)
+}
+
 /// Says what to do when it is a full disk that ended the run, and gives back the room that the trial took: what it
 /// had published is published again when the run goes on.
-fn on_full_disk(error: anyhow::Error, trial: &Path, dir: &Path) -> anyhow::Error {
+fn on_full_disk(error: anyhow::Error, trial: Option<&Path>, dir: &Path) -> anyhow::Error {
+    if !is_full_disk(&error) {
+        return error;
+    }
+    if let Some(trial) = trial {
+        trial::clear(trial).ok();
+    }
+    error.context(format!(
+        "the disk of {} is full; the rows so far are kept: make room and run the same command again",
+        dir.display()
+    ))
+}
+
+fn is_full_disk(error: &anyhow::Error) -> bool {
     let full = |cause: &(dyn std::error::Error + 'static)| {
         cause
             .downcast_ref::<std::io::Error>()
             .is_some_and(|error| error.kind() == std::io::ErrorKind::StorageFull)
     };
-    if error.chain().any(full) {
-        trial::clear(trial).ok();
-        return error.context(format!(
-            "the disk of {} is full; the rows so far are kept: make room and run the same command again",
-            dir.display()
-        ));
-    }
-    error
+    error.chain().any(full)
 }
 
 /// A scenario with its images saved and its methods asked for their versions.
@@ -228,16 +285,24 @@ fn find<'a>(contenders: &'a [Contender], name: &str) -> Result<&'a Contender> {
 }
 
 impl Ready<'_> {
-    fn setting(&self, trial: &Trial, folder: &Folder, objects: bool) -> Result<Setting<'_>> {
+    fn setting<'s>(
+        &'s self,
+        trial: &Trial,
+        folder: &Folder,
+        trees: &'s Trees,
+        objects: bool,
+    ) -> Result<Setting<'s>> {
         let place = format!(
             "{}.{}.{}",
             trial.scenario,
             trial.method.replace('/', "-"),
             trial.sample
         );
+        let contender = find(self.contenders, &trial.method)?;
         Ok(Setting {
             images: &self.images,
-            contender: find(self.contenders, &trial.method)?,
+            contender,
+            trees: (contender.moves() == Moves::Tree).then_some(trees),
             version: self.versions[&trial.method].clone(),
             limits: self.scenario.limits,
             folder: folder.work().join(place),

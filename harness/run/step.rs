@@ -6,6 +6,8 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use super::tree::{Listing, Stamps};
+use super::trees::Tree;
 use super::trial::{Setting, clear};
 use crate::clock::{self, Account, Work};
 use crate::crosscheck;
@@ -34,17 +36,18 @@ impl Setting<'_> {
         bases: &[Image],
         store: &Store,
     ) -> Result<Outcome<Figures>> {
+        let (image_given, bases_given) = (self.given(image)?, self.all_given(bases)?);
         let inputs = || {
-            bases
+            bases_given
                 .iter()
-                .chain([image])
-                .map(seen)
+                .chain([&image_given])
+                .map(Seen::of)
                 .collect::<Result<Vec<_>>>()
         };
         let (untouched, before) = (inputs()?, store.holdings()?);
         let call = Call::Publish {
-            image: image.clone(),
-            bases: bases.to_vec(),
+            image: image_given.clone(),
+            bases: bases_given.clone(),
             store: store.path().to_path_buf(),
         };
         let scratch = self.scratch("server-")?;
@@ -74,7 +77,8 @@ impl Setting<'_> {
         bases: &[Image],
         store: &Store,
     ) -> Result<Outcome<Figures>> {
-        let inputs = || bases.iter().map(seen).collect::<Result<Vec<_>>>();
+        let given = self.all_given(bases)?;
+        let inputs = || given.iter().map(Seen::of).collect::<Result<Vec<_>>>();
         let untouched = inputs()?;
         let published = store.holdings()?;
         let wire = Wire::open(store)?;
@@ -84,7 +88,7 @@ impl Setting<'_> {
         wire.write_ssh(&lab, &ssh)?;
         let call = Call::Update {
             name: image.name.clone(),
-            bases: bases.to_vec(),
+            bases: given.clone(),
             url: wire.url().0,
             ssh,
             out: out.clone(),
@@ -105,11 +109,15 @@ impl Setting<'_> {
                 traffic.note
             )));
         }
-        if let Err(why) = verify(image, &out) {
+        let verified = match self.tree(image)? {
+            Some(tree) => verify_tree(tree, &out),
+            None => verify(image, &out),
+        };
+        if let Err(why) = verified {
             return Ok(Err(why));
         }
         // Nothing asked, and yet an image that no base is: it came by another road than the wire.
-        let held = image.bytes == 0 || bases.iter().any(|base| base.sha256 == image.sha256);
+        let held = self.is_held(image, bases)?;
         if traffic.requests == 0 && !held {
             return Ok(Err(
                 "asked the wire for nothing, so what it left came from elsewhere".to_string(),
@@ -143,6 +151,46 @@ impl Setting<'_> {
         crosscheck::check(store, &wanted, &held, traffic)
     }
 
+    /// The image's tree, when it is trees that the method moves.
+    fn tree(&self, image: &Image) -> Result<Option<&Tree>> {
+        self.trees.map(|trees| trees.of(image)).transpose()
+    }
+
+    /// The image as the method is given it: its archive, or its tree.
+    fn given(&self, image: &Image) -> Result<Image> {
+        let path = match self.tree(image)? {
+            Some(tree) => tree.root.clone(),
+            None => image.path.clone(),
+        };
+        Ok(Image {
+            path,
+            ..image.clone()
+        })
+    }
+
+    fn all_given(&self, images: &[Image]) -> Result<Vec<Image>> {
+        images.iter().map(|image| self.given(image)).collect()
+    }
+
+    /// Whether a client with these bases has the image, and so may rebuild it without asking for anything.
+    fn is_held(&self, image: &Image, bases: &[Image]) -> Result<bool> {
+        if image.bytes == 0 || bases.iter().any(|base| base.sha256 == image.sha256) {
+            return Ok(true);
+        }
+        let Some(wanted) = self.tree(image)? else {
+            return Ok(false);
+        };
+        for base in bases {
+            if self
+                .tree(base)?
+                .is_some_and(|tree| tree.listing == wanted.listing)
+            {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
     /// A method that writes to what it was given to read has destroyed an image; no later step would mean anything.
     fn refuse_touched(&self, before: &[Seen], after: Result<Vec<Seen>>) -> Result<()> {
         let touched = || {
@@ -155,11 +203,9 @@ impl Setting<'_> {
         match before
             .iter()
             .zip(&after)
-            .find(|(before, after)| before != after)
+            .find_map(|(before, after)| before.touched(after))
         {
-            Some(((path, ..), _)) => {
-                Err(anyhow!("{} is not as it was", path.display())).with_context(touched)
-            }
+            Some(path) => Err(anyhow!("{} is not as it was", path.display())).with_context(touched),
             None => Ok(()),
         }
     }
@@ -288,24 +334,60 @@ fn verify(image: &Image, out: &Path) -> Outcome<()> {
     ))
 }
 
-/// An image's file, its length in bytes, and when it was written: enough to see that it was touched.
-type Seen = (PathBuf, u64, SystemTime);
+/// Whether the folder at `out` is the tree; a reason in words, with the first path that is wrong, if not.
+fn verify_tree(tree: &Tree, out: &Path) -> Outcome<()> {
+    match fs::symlink_metadata(out) {
+        Err(_) => return Err("ended well but left no folder at the output path".to_string()),
+        Ok(about) if !about.is_dir() => {
+            return Err("left something at the output path that is not a folder".to_string());
+        }
+        Ok(_) => {}
+    }
+    let rebuilt = Listing::of(out).map_err(|why| format!("its output can't be read: {why:#}"))?;
+    match tree.listing.difference(&rebuilt) {
+        None => Ok(()),
+        Some(how) => Err(format!("wrong tree: {how}")),
+    }
+}
 
-fn seen(image: &Image) -> Result<Seen> {
-    let path = &image.path;
-    let about = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
-    ensure!(
-        about.len() == image.bytes,
-        "{} is {} bytes long, it was {}",
-        path.display(),
-        about.len(),
-        image.bytes
-    );
-    Ok((
-        path.clone(),
-        about.len(),
-        about.modified().context("a file has a time")?,
-    ))
+/// Enough of what a method is given to see that it was touched.
+enum Seen {
+    /// An archive: its length in bytes, and when it was written.
+    File(PathBuf, u64, SystemTime),
+    Tree(PathBuf, Stamps),
+}
+
+impl Seen {
+    fn of(given: &Image) -> Result<Seen> {
+        let path = &given.path;
+        let about = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
+        if about.is_dir() {
+            return Ok(Seen::Tree(path.clone(), Stamps::of(path)?));
+        }
+        ensure!(
+            about.len() == given.bytes,
+            "{} is {} bytes long, it was {}",
+            path.display(),
+            about.len(),
+            given.bytes
+        );
+        let modified = about.modified().context("a file has a time")?;
+        Ok(Seen::File(path.clone(), about.len(), modified))
+    }
+
+    /// The path that was touched between this look and a later one at the same.
+    fn touched(&self, later: &Seen) -> Option<PathBuf> {
+        match (self, later) {
+            (Seen::File(path, bytes, modified), Seen::File(_, bytes_later, modified_later)) => {
+                let same = bytes == bytes_later && modified == modified_later;
+                (!same).then(|| path.clone())
+            }
+            (Seen::Tree(root, stamps), Seen::Tree(_, later)) => {
+                stamps.touched(later).map(|place| root.join(place))
+            }
+            (Seen::File(path, ..) | Seen::Tree(path, _), _) => Some(path.clone()),
+        }
+    }
 }
 
 /// One CSV for one update: what crossed the wire, object by object.

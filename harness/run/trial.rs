@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 
 use super::ledger;
 use super::step::{Figures, write_objects};
+use super::trees::Trees;
 use crate::clock::Limits;
 use crate::image::Image;
 use crate::method::Contender;
@@ -22,6 +23,8 @@ use crate::store::{Holdings, Store};
 pub struct Setting<'a> {
     pub images: &'a [Image],
     pub contender: &'a Contender,
+    /// The images unpacked, when it is trees that the method moves.
+    pub trees: Option<&'a Trees>,
     /// Version of the method here, or why it can't run here.
     pub version: std::result::Result<String, String>,
     pub limits: Limits,
@@ -105,6 +108,11 @@ impl Setting<'_> {
             self.contender
                 .accepts(image)
                 .map_err(|why| (Check::Skipped, format!("{}: {why:#}", image.name)))?;
+            if let Some(trees) = self.trees {
+                trees
+                    .of(image)
+                    .map_err(|why| (Check::Skipped, format!("{why:#}")))?;
+            }
         }
         Ok(())
     }
@@ -217,6 +225,10 @@ impl Setting<'_> {
                 .as_ref()
                 .map(|(before, after)| count(after).cast_signed() - count(before).cast_signed())
         };
+        let check = match self.trees {
+            Some(_) => Check::Tree,
+            None => Check::Exact,
+        };
         Row {
             payload_bytes: traffic.map(|traffic| traffic.payload_bytes),
             header_bytes: traffic.map(|traffic| traffic.header_bytes),
@@ -227,7 +239,7 @@ impl Setting<'_> {
             wall_ns: Some(figures.account.wall_ns),
             cpu_ns: Some(figures.account.cpu_ns),
             peak_rss_bytes: Some(figures.account.peak_rss_bytes),
-            ..self.row(planned, Check::Exact, String::new())
+            ..self.row(planned, check, String::new())
         }
     }
 }

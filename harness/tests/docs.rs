@@ -105,6 +105,23 @@ fn the_declared_method_of_the_format_page_works() {
     }
 }
 
+/// The same for the file that moves trees.
+#[test]
+fn the_declared_method_that_moves_trees_keeps_every_claim() {
+    if !has("curl") || !nix::unistd::geteuid().is_root() {
+        eprintln!("skipped: only root can unpack an image with its owners");
+        return;
+    }
+    let bench = Bench::new();
+    let file = blocks(&page("scenarios/README.md"), "toml")
+        .into_iter()
+        .find(|block| block.contains("moves   ="));
+    bench.write("scenarios/methods/tarred.toml", file.unwrap());
+    let output = bench.run(&["check-method", "scenarios/methods/tarred.toml"]);
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{said}");
+}
+
 #[test]
 fn every_shipped_scenario_and_method_is_sound_and_on_the_page() {
     let about = page("scenarios/README.md");

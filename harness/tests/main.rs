@@ -13,4 +13,5 @@ mod real_ssh;
 mod resume;
 mod ssh;
 mod traps;
+mod trees;
 mod wrong_answers;

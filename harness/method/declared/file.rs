@@ -14,6 +14,7 @@ use toml::Spanned;
 use super::cross_check::{CrossCheck, Objects};
 use super::{Command, Commands, Declared, Install};
 use crate::image::sha256_hex;
+use crate::method::Moves;
 use crate::method::template::{Template, Verb};
 use crate::words;
 
@@ -30,6 +31,9 @@ struct File {
     /// Exit code of the version command: some tools have no flag for it, and fail after printing their usage.
     #[serde(default)]
     version_exit: i32,
+    /// What it moves: the archive when absent.
+    #[serde(default)]
+    moves: Moves,
     /// Parameter name to its values: a list (labels made from the values) or a table of label to value.
     #[serde(default)]
     params: BTreeMap<String, Values>,
@@ -149,6 +153,7 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
         path,
         text: &text,
         params: file.params.keys().cloned().collect(),
+        moves: file.moves,
     };
     let publish = reader.commands(&file.publish, "publish", Verb::Publish)?;
     let publish_from_base = reader.optional(
@@ -171,7 +176,7 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
     let mut methods = Vec::new();
     for (labels, values) in combinations(&file.params) {
         let fill = |commands: &[Command], verb: Verb| {
-            fill_all(commands, &values, verb)
+            fill_all(commands, &values, verb, file.moves)
                 .with_context(|| format!("{}: params {}", path.display(), labels.join("-")))
         };
         let mut method = Declared {
@@ -181,6 +186,7 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
                 format!("{stem}/{}", labels.join("-"))
             },
             about: file.about.clone(),
+            moves: file.moves,
             install: file.install.clone(),
             version: file.version.clone(),
             version_exit: file.version_exit,
@@ -219,6 +225,7 @@ pub(super) struct Reader<'a> {
     path: &'a Path,
     text: &'a str,
     params: Vec<String>,
+    moves: Moves,
 }
 
 impl Reader<'_> {
@@ -260,7 +267,11 @@ impl Reader<'_> {
         table: &str,
         verb: Verb,
     ) -> Result<Template> {
-        Template::parse(word.get_ref(), verb, &self.params).with_context(|| self.place(word, table))
+        let template = Template::parse(word.get_ref(), verb, &self.params).and_then(|template| {
+            template.check_moves(self.moves)?;
+            Ok(template)
+        });
+        template.with_context(|| self.place(word, table))
     }
 
     /// `casync.toml:12: [publish]: "the word"`.
@@ -339,15 +350,20 @@ fn label(value: &str) -> String {
     }
 }
 
-fn fill_all(commands: &[Command], values: &Chosen, verb: Verb) -> Result<Commands> {
+fn fill_all(commands: &[Command], values: &Chosen, verb: Verb, moves: Moves) -> Result<Commands> {
+    let choose = |template: &Template| {
+        let chosen = template.choose(values, verb)?;
+        chosen.iter().try_for_each(|word| word.check_moves(moves))?;
+        Ok(chosen)
+    };
     let fill = |command: &Command| {
         let words = command
             .argv
             .iter()
-            .map(|template| template.choose(values, verb))
+            .map(choose)
             .collect::<Result<Vec<_>>>()?;
         let stdout = match &command.stdout {
-            Some(template) => Some(one_file(template.choose(values, verb)?)?),
+            Some(template) => Some(one_file(choose(template)?)?),
             None => None,
         };
         Ok(Command {

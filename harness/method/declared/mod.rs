@@ -8,8 +8,9 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use serde::Deserialize;
 
-use super::Call;
 use super::template::{Part, Template};
+use super::{Call, Moves};
+use crate::archive::unpack;
 use crate::clock::{self, CommandLine, End, Limits, Work};
 use crate::crosscheck::Published;
 use crate::image::Image;
@@ -47,6 +48,7 @@ pub struct Declared {
     /// `casync/64k`: the file's name and the variant's label.
     pub name: String,
     pub about: String,
+    pub moves: Moves,
     install: Install,
     version: Vec<String>,
     version_exit: i32,
@@ -76,6 +78,9 @@ struct Install {
 impl Declared {
     /// Version of the tool with the digest of the flags; fails when a program is missing.
     pub fn version(&self) -> Result<String> {
+        if self.moves == Moves::Tree && !nix::unistd::geteuid().is_root() {
+            bail!("moves trees, whose owners only root can give to files: run the lab as root");
+        }
         Ok(format!("{}; flags {}", self.tool_version()?, self.flags))
     }
 
@@ -87,7 +92,8 @@ impl Declared {
         }
     }
 
-    /// First line the version command prints, up to its number; fails when a program of the method is missing.
+    /// First line the version command prints (a heading such as `libostree:` does not count), up to its number; fails
+    /// when a program of the method is missing.
     pub fn tool_version(&self) -> Result<String> {
         for program in self.programs() {
             if which::which(&program).is_err() {
@@ -113,7 +119,7 @@ impl Declared {
         let first = printed
             .lines()
             .map(str::trim)
-            .find(|line| !line.is_empty())
+            .find(|line| !line.is_empty() && !line.ends_with(':'))
             .unwrap_or_default();
         let ended_so = match ran.end {
             End::Well => self.version_exit == 0,
@@ -132,6 +138,14 @@ impl Declared {
     /// Whether a base changes anything for its clients.
     pub fn uses_bases(&self) -> bool {
         self.update_from_base.is_some()
+    }
+
+    /// Whether there is in this image what the method moves.
+    pub fn accepts(&self, image: &Image) -> Result<()> {
+        match self.moves {
+            Moves::Archive => Ok(()),
+            Moves::Tree => unpack::has_tree(&image.path),
+        }
     }
 
     /// Every program the method starts, once each.
