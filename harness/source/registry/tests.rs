@@ -370,14 +370,11 @@ fn refusals_are_in_the_registrys_own_words() {
     );
     assert!(error.ends_with(&said), "{error}");
 
-    // A token that does not open.
     fake.state().token = Some("good".to_string());
-    fake.state().cuts.insert(
-        "/token?scope=repository%3Aapp%3Apull&service=fake".into(),
-        vec![0],
-    );
+    fake.state().refusal = Some("not today\n".to_string());
     let error = client.refusal(&format!("{}/app:9", fake.host));
-    assert!(error.contains("/app:9"), "{error}");
+    let said = format!("{0} gives no token for {0}/app:9: not today", fake.host);
+    assert!(error.ends_with(&said), "{error}");
 
     // Port 1 of this machine: nothing listens there, and no name is looked up.
     let error = client.refusal("127.0.0.1:1/app:1");

@@ -18,6 +18,8 @@ pub struct State {
     pub objects: BTreeMap<String, Vec<u8>>,
     /// Whoever does not bring this token is sent to fetch it.
     pub token: Option<String>,
+    /// Nobody gets one, and this is why.
+    pub refusal: Option<String>,
     /// By path: after how many bytes of the body the next answers break off.
     pub cuts: BTreeMap<String, Vec<usize>>,
     pub ignores_ranges: bool,
@@ -145,7 +147,11 @@ fn answer(mut connection: TcpStream, host: &str, state: &mut State) -> std::io::
         }
     }
     let bearer = state.token.as_ref().map(|token| format!("Bearer {token}"));
-    let (head, body) = if path.starts_with("/token?") {
+    let (head, body) = if path.starts_with("/token?")
+        && let Some(words) = &state.refusal
+    {
+        ("403 Forbidden".to_string(), words.clone().into_bytes())
+    } else if path.starts_with("/token?") {
         let token = json!({ "token": state.token }).to_string();
         ("200 OK".to_string(), token.into_bytes())
     } else if bearer.is_some() && asked.authorization != bearer {
