@@ -60,7 +60,11 @@ impl Server {
             config.no_proxy = Some("127.0.0.0/8,::1,localhost".to_string());
         }
         let server = Server {
-            client: Client::try_from(config).context("make a client of registries")?,
+            // Even for plain http the library makes a client that can speak TLS.
+            client: Client::try_from(config).context(
+                "make a client of registries (it needs the authorities' certificates; on Debian: apt-get install \
+                 ca-certificates)",
+            )?,
             reference: wanted.clone(),
             host,
             is_loopback,
