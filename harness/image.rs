@@ -71,7 +71,12 @@ impl<T> Hashing<T> {
         }
     }
 
-    /// Bytes passed so far and their sha256 as lower-case hex.
+    /// Bytes passed so far.
+    pub fn passed_bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// Bytes passed and their sha256 as lower-case hex.
     pub fn finish(self) -> (u64, String) {
         (self.bytes, hex(&self.sha256.finalize()))
     }

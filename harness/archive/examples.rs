@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
 
 use crate::archive::Layout;
@@ -42,10 +42,13 @@ pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
 /// An image archive of these layers, in this order, as that layout arranges them. A layer that repeats is a link in
 /// docker's old layout and the same blob in the others.
 pub(crate) fn archive_of(layout: Layout, layers: &[Vec<u8>]) -> Vec<u8> {
-    let diff_ids: Vec<String> = layers.iter().map(|layer| diff_id(layer)).collect();
-    let config = json!({ "os": "linux", "architecture": "amd64", "config": {},
-        "rootfs": { "type": "layers", "diff_ids": diff_ids } })
-    .to_string();
+    let config = json!({ "os": "linux", "architecture": "amd64", "config": {} });
+    archive_with(layout, layers, config)
+}
+
+/// As `archive_of`, with these fields in its config beside the DiffIDs.
+pub(crate) fn archive_with(layout: Layout, layers: &[Vec<u8>], config: Value) -> Vec<u8> {
+    let config = config_of(layers, config);
     match layout {
         Layout::Docker => docker(layers, &config),
         Layout::DockerOci => oci(layers, &config, true),
@@ -53,11 +56,18 @@ pub(crate) fn archive_of(layout: Layout, layers: &[Vec<u8>]) -> Vec<u8> {
     }
 }
 
+/// A config with the DiffIDs of these layers.
+pub(crate) fn config_of(layers: &[Vec<u8>], mut config: Value) -> String {
+    let diff_ids: Vec<String> = layers.iter().map(|layer| diff_id(layer)).collect();
+    config["rootfs"] = json!({ "type": "layers", "diff_ids": diff_ids });
+    config.to_string()
+}
+
 fn diff_id(layer: &[u8]) -> String {
     let mut plain = Vec::new();
     let bytes = match layer {
         [0x1f, 0x8b, ..] => {
-            std::io::copy(&mut flate2::read::GzDecoder::new(layer), &mut plain).unwrap();
+            std::io::copy(&mut flate2::read::MultiGzDecoder::new(layer), &mut plain).unwrap();
             &plain
         }
         [0x28, 0xb5, ..] => {

@@ -1,4 +1,5 @@
-//! An image archive, read where it lies: which bytes of the file are layers, and what kind they are.
+//! An image archive, read where it lies: which bytes of the file are layers, and what kind they are; and written, in
+//! the one form that does not depend on the tool it came from.
 //!
 //! Three layouts are known, all of them tars:
 //! - `docker save` before engine 25: `manifest.json`, and `<id>/layer.tar` for each layer; a layer that repeats
@@ -6,10 +7,13 @@
 //! - `docker save` from engine 25: an OCI layout under `blobs/sha256/`, and `manifest.json` too;
 //! - an OCI layout alone (`skopeo copy … oci-archive:`, `buildah push`): `oci-layout`, `index.json`, `blobs/`.
 
+mod canonical;
+mod config;
 #[cfg(test)]
 pub(crate) mod examples;
 mod oci;
 mod outer;
+mod plain;
 #[cfg(test)]
 mod tests;
 pub mod unpack;
@@ -17,13 +21,14 @@ mod walk;
 mod wrap;
 
 use std::fs::File;
+use std::ops::Range;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
 
+pub use canonical::{canonical, rewrite};
 use outer::Outer;
-pub use walk::Entry;
-use walk::Part;
+pub use walk::{Entry, Part};
 pub use wrap::wrap_rootfs;
 
 /// What a file turned out to be.
@@ -46,8 +51,16 @@ pub struct Archive {
     /// In the order they are applied; a layer used twice is here twice. With several images in one archive,
     /// the layers of each in turn.
     pub layers: Vec<Layer>,
-    /// How many images the layers are of.
-    pub images: usize,
+    pub images: Vec<Packed>,
+}
+
+/// One image in an archive.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Packed {
+    /// The entry that is its config.
+    pub config: Entry,
+    /// Which of the archive's layers are its own.
+    pub layers: Range<usize>,
 }
 
 impl Archive {
@@ -105,12 +118,13 @@ pub enum Compression {
 }
 
 impl Compression {
-    fn of(first: &[u8]) -> Compression {
-        match first {
+    fn of(layer: &Part) -> Result<Compression> {
+        let first = layer.bytes(0, layer.length.min(4))?;
+        Ok(match first[..] {
             [0x1f, 0x8b, ..] => Compression::Gzip,
             [0x28, 0xb5, 0x2f, 0xfd, ..] => Compression::Zstd,
             _ => Compression::None,
-        }
+        })
     }
 }
 
@@ -140,15 +154,14 @@ pub fn read(path: &Path) -> Result<Content> {
         Ok(())
     })?;
     let outer = Outer { whole, entries };
-    let Some((layout, images)) = outer.images()? else {
+    let Some((layout, described)) = outer.images()? else {
         return Ok(Content::Tar(outer.entries));
     };
-    let count = images.len();
-    let layers = outer.layers(images.into_iter().flatten().collect())?;
+    let (images, layers) = outer.layers(described)?;
     Ok(Content::Image(Archive {
         layout,
         entries: outer.entries,
         layers,
-        images: count,
+        images,
     }))
 }

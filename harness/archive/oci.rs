@@ -5,7 +5,7 @@
 use anyhow::{Result, bail};
 use serde::Deserialize;
 
-use super::outer::{Named, Outer};
+use super::outer::{Described, Outer};
 
 /// An index (`manifests`) or an image's manifest (`config`, `layers`): told apart by what is there, since
 /// `mediaType` inside them is optional.
@@ -29,20 +29,15 @@ struct Platform {
     architecture: String,
 }
 
-/// The layers of every image in the layout, image by image.
-pub(super) fn layers(outer: &Outer) -> Result<Vec<Vec<Named>>> {
-    let mut named = Vec::new();
+/// Every image in the layout.
+pub(super) fn images(outer: &Outer) -> Result<Vec<Described>> {
+    let mut found = Vec::new();
     let index = outer.named("the layout", "index", "index.json")?;
-    gather(outer, outer.json(index)?, 0, &mut named)?;
-    Ok(named)
+    gather(outer, outer.json(index)?, 0, &mut found)?;
+    Ok(found)
 }
 
-fn gather(
-    outer: &Outer,
-    document: Document,
-    depth: u32,
-    named: &mut Vec<Vec<Named>>,
-) -> Result<()> {
+fn gather(outer: &Outer, document: Document, depth: u32, found: &mut Vec<Described>) -> Result<()> {
     // An index of indexes is allowed; real ones are two deep.
     if depth > 4 {
         bail!("{}: its indexes go in a circle", outer.whole.what);
@@ -51,7 +46,7 @@ fn gather(
         let config = outer.named("a manifest", "config", &blob(outer, config)?)?;
         let names = document.layers.iter().map(|layer| blob(outer, layer));
         let names = names.collect::<Result<Vec<String>>>()?;
-        named.push(outer.with_diff_ids(names, config)?);
+        found.push(outer.image(names, config)?);
     }
     for manifest in &document.manifests {
         // Build records ("attestations") travel as images of an unknown platform; they are nobody's layers.
@@ -65,7 +60,7 @@ fn gather(
             continue;
         }
         let entry = outer.named("index.json", "manifest", &name)?;
-        gather(outer, outer.json(entry)?, depth + 1, named)?;
+        gather(outer, outer.json(entry)?, depth + 1, found)?;
     }
     Ok(())
 }

@@ -1,9 +1,7 @@
 //! The outer tar of an image archive: what its manifests name, found, checked and hashed.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Read};
-use std::os::unix::fs::FileExt;
+use std::io;
 use std::path::{Component, Path};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -11,7 +9,7 @@ use serde::Deserialize;
 use tar::EntryType;
 
 use super::walk::{Entry, Part, walk};
-use super::{Compression, Layer, Layout, oci};
+use super::{Compression, Layer, Layout, Packed, oci};
 use crate::image::Hashing;
 
 /// Most bytes believed of a manifest, an index or a config.
@@ -23,8 +21,14 @@ pub(super) struct Outer<'a> {
     pub entries: Vec<Entry>,
 }
 
+/// One image as the archive's manifests describe it.
+pub(super) struct Described {
+    config: Entry,
+    layers: Vec<Named>,
+}
+
 /// A layer as a manifest names it, with the DiffID the config gives it.
-pub(super) struct Named {
+struct Named {
     name: String,
     diff_id: Option<String>,
 }
@@ -50,8 +54,8 @@ struct RootFs {
 }
 
 impl Outer<'_> {
-    /// The layers that the archive's manifests name, image by image, or nothing when it is a tar of another kind.
-    pub fn images(&self) -> Result<Option<(Layout, Vec<Vec<Named>>)>> {
+    /// The images that the archive's manifests describe, or nothing when it is a tar of another kind.
+    pub fn images(&self) -> Result<Option<(Layout, Vec<Described>)>> {
         let is_oci = self.find("oci-layout").is_some() && self.find("index.json").is_some();
         if let Some(manifest) = self.find("manifest.json") {
             let json: serde_json::Value = self.json(manifest)?;
@@ -62,33 +66,31 @@ impl Outer<'_> {
             if is_docker {
                 let images: Vec<DockerImage> =
                     serde_json::from_value(json).with_context(|| self.at(manifest))?;
-                let mut named = Vec::new();
-                for image in images {
-                    named.push(self.docker_layers(&image)?);
-                }
+                let described = images.iter().map(|image| self.docker_image(image));
+                let described = described.collect::<Result<Vec<Described>>>()?;
                 let layout = if is_oci {
                     Layout::DockerOci
                 } else {
                     Layout::Docker
                 };
-                return Ok(Some((layout, named)));
+                return Ok(Some((layout, described)));
             }
         }
         if is_oci {
-            return Ok(Some((Layout::Oci, oci::layers(self)?)));
+            return Ok(Some((Layout::Oci, oci::images(self)?)));
         }
         Ok(None)
     }
 
-    fn docker_layers(&self, image: &DockerImage) -> Result<Vec<Named>> {
+    fn docker_image(&self, image: &DockerImage) -> Result<Described> {
         let config = self.named("manifest.json", "config", &image.config)?;
-        self.with_diff_ids(image.layers.clone(), config)
+        self.image(image.layers.clone(), config)
     }
 
     /// Pairs the names of an image's layers with the DiffIDs of its config.
-    pub fn with_diff_ids(&self, names: Vec<String>, config: &Entry) -> Result<Vec<Named>> {
-        let config: Config = self.json(config)?;
-        let diff_ids = config.rootfs.map_or(Vec::new(), |rootfs| rootfs.diff_ids);
+    pub fn image(&self, names: Vec<String>, config: &Entry) -> Result<Described> {
+        let about: Config = self.json(config)?;
+        let diff_ids = about.rootfs.map_or(Vec::new(), |rootfs| rootfs.diff_ids);
         // What is no image (an OCI artifact) has a config of its own kind, without DiffIDs.
         let known = diff_ids.len() == names.len();
         let diff_id = |at: usize| diff_ids[at].strip_prefix("sha256:").map(str::to_string);
@@ -96,35 +98,50 @@ impl Outer<'_> {
             name,
             diff_id: known.then(|| diff_id(at)).flatten(),
         });
-        Ok(named.collect())
+        Ok(Described {
+            config: config.clone(),
+            layers: named.collect(),
+        })
     }
 
-    /// Finds, checks and hashes the layers; one that is named twice is read once.
-    pub fn layers(&self, named: Vec<Named>) -> Result<Vec<Layer>> {
+    /// Finds, checks and hashes the layers of the images; one that is named twice is read once.
+    pub fn layers(&self, described: Vec<Described>) -> Result<(Vec<Packed>, Vec<Layer>)> {
         let mut known: BTreeMap<u64, Layer> = BTreeMap::new();
-        let mut layers = Vec::new();
-        for Named { name, diff_id } in named {
-            let entry = self.named("the manifest", "layer", &name)?;
-            let mut layer = match known.get(&entry.offset) {
-                Some(layer) => layer.clone(),
-                None => self.layer(entry)?,
-            };
-            known.insert(entry.offset, layer.clone());
-            if layer.compression == Compression::None {
-                if let Some(said) = diff_id.filter(|said| *said != layer.digest) {
-                    bail!(
-                        "{}: its sha256 is {}, but the image's config says {said}",
-                        self.at(entry),
-                        layer.digest
-                    );
-                }
-                layer.diff_id = Some(layer.digest.clone());
-            } else {
-                layer.diff_id = diff_id;
+        let (mut images, mut layers) = (Vec::new(), Vec::new());
+        for image in described {
+            let first = layers.len();
+            for named in image.layers {
+                layers.push(self.named_layer(named, &mut known)?);
             }
-            layers.push(layer);
+            images.push(Packed {
+                config: image.config,
+                layers: first..layers.len(),
+            });
         }
-        Ok(layers)
+        Ok((images, layers))
+    }
+
+    fn named_layer(&self, named: Named, known: &mut BTreeMap<u64, Layer>) -> Result<Layer> {
+        let Named { name, diff_id } = named;
+        let entry = self.named("the manifest", "layer", &name)?;
+        let mut layer = match known.get(&entry.offset) {
+            Some(layer) => layer.clone(),
+            None => self.layer(entry)?,
+        };
+        known.insert(entry.offset, layer.clone());
+        if layer.compression == Compression::None {
+            if let Some(said) = diff_id.filter(|said| *said != layer.digest) {
+                bail!(
+                    "{}: its sha256 is {}, but the image's config says {said}",
+                    self.at(entry),
+                    layer.digest
+                );
+            }
+            layer.diff_id = Some(layer.digest.clone());
+        } else {
+            layer.diff_id = diff_id;
+        }
+        Ok(layer)
     }
 
     fn layer(&self, entry: &Entry) -> Result<Layer> {
@@ -134,7 +151,7 @@ impl Outer<'_> {
             offset: entry.offset,
             length: entry.length,
         };
-        let compression = Compression::of(&bytes.bytes(0, entry.length.min(4))?);
+        let compression = Compression::of(&bytes)?;
         if compression == Compression::None && bytes.begins_as_tar()? {
             walk(&bytes, &mut |_| Ok(()))?;
         }
@@ -235,33 +252,8 @@ fn beside(place: &str, target: &str) -> Result<String> {
 /// Lower-case hex sha256 of a part of a file.
 fn hash(part: &Part) -> Result<String> {
     let mut hashing = Hashing::new(io::sink());
-    let mut from = Pread {
-        file: part.file,
-        at: part.offset,
-    }
-    .take(part.length);
-    let bytes = io::copy(&mut from, &mut hashing)
+    let bytes = io::copy(&mut part.reader(), &mut hashing)
         .with_context(|| format!("read {} at offset {}", part.what, part.offset))?;
     ensure!(bytes == part.length, "{}: shorter than it was", part.what);
     Ok(hashing.finish().1)
-}
-
-/// Reads a shared file from a place of its own.
-pub(super) struct Pread<'a> {
-    file: &'a File,
-    at: u64,
-}
-
-impl<'a> Pread<'a> {
-    pub fn of(file: &'a File, at: u64) -> Pread<'a> {
-        Pread { file, at }
-    }
-}
-
-impl Read for Pread<'_> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read_at(buffer, self.at)?;
-        self.at += read as u64;
-        Ok(read)
-    }
 }

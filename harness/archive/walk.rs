@@ -1,6 +1,7 @@
 //! A walk over the headers of a tar: names, offsets and lengths, with nothing unpacked.
 
 use std::fs::File;
+use std::io::{self, Read};
 use std::os::unix::fs::FileExt;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -26,8 +27,8 @@ pub struct Entry {
     pub link: Option<String>,
 }
 
-/// The part of a file that is one tar; `what` names it in errors.
-pub(super) struct Part<'a> {
+/// The part of a file that is one tar, or the compressed form of one; `what` names it in errors.
+pub struct Part<'a> {
     pub file: &'a File,
     pub what: String,
     pub offset: u64,
@@ -50,6 +51,29 @@ impl Part<'_> {
             .read_exact_at(&mut bytes, self.offset + at)
             .with_context(|| format!("read {} at offset {}", self.what, self.offset + at))?;
         Ok(bytes)
+    }
+
+    /// All its bytes in turn. The file's own position is left alone, so that parts of one file are read side by side.
+    pub fn reader(&self) -> impl Read {
+        let from = Pread {
+            file: self.file,
+            at: self.offset,
+        };
+        from.take(self.length)
+    }
+}
+
+/// Reads a shared file from a place of its own.
+struct Pread<'a> {
+    file: &'a File,
+    at: u64,
+}
+
+impl Read for Pread<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read_at(buffer, self.at)?;
+        self.at += read as u64;
+        Ok(read)
     }
 }
 

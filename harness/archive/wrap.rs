@@ -83,7 +83,7 @@ fn small(name: String, text: String) -> (String, u64, Box<dyn Read>) {
 }
 
 /// A header with nothing in it of the machine or the moment.
-fn header(name: &str, length: u64) -> Result<Header> {
+pub(super) fn header(name: &str, length: u64) -> Result<Header> {
     let is_folder = name.ends_with('/');
     let mut header = Header::new_gnu();
     header

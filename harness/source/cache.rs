@@ -4,19 +4,19 @@
 //! images/KIND-NAME-KEY/   image.tar, image.toml: appears by one rename when both are on disk
 //! making/KIND-NAME-KEY.*  an image being made by a living process; without one, rubbish
 //! locks/KIND-NAME-KEY     held by the process that makes or verifies the image
+//! blobs/sha256-DIGEST     a layer on its way from a registry, kept half fetched until its image is whole
 //! ```
 
 use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::{AccessFlags, access};
 
 use super::entry::{self, Entry};
-use super::key::{Key, slug};
-use super::synthetic::Release;
-use super::{From, Made, Source, build, command, docker, file, inspect};
+use super::key::Key;
+use super::{Made, Source, file, inspect};
 use crate::image::Image;
 
 /// Where saved images are kept.
@@ -30,7 +30,7 @@ pub struct Cache {
 pub struct Saved {
     pub image: Image,
     /// By name: `source`, `layout`, `layers`, `layers_compressed`, `image_bytes`, `image_sha256`, and where an engine
-    /// saved it `engine`, `image_id`.
+    /// saved it `engine`, `image_id`; where it came from a registry what `registry::save` says.
     pub facts: Vec<(String, String)>,
     /// What to tell the user about this image each time it is used.
     pub warnings: Vec<String>,
@@ -60,7 +60,7 @@ impl Cache {
             "the cache {} is not a folder; set DELTA_LAB_CACHE to one",
             dir.display()
         );
-        for part in ["images", "making", "locks"].map(|part| dir.join(part)) {
+        for part in ["images", "making", "locks", "blobs"].map(|part| dir.join(part)) {
             let all = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
             fs::create_dir_all(&part)
                 .and_then(|()| access(&part, all).map_err(Into::into))
@@ -123,67 +123,11 @@ impl Cache {
         // Another folder each time: a program that outlives a killed lab keeps writing, but into the past.
         let making = self.making(&wanted.key)?;
         let out = making.path().join(entry::ARCHIVE);
-        let mut made = self.make(&wanted, refresh, &out, say)?;
+        let mut made = self.make(&wanted, source, refresh, &out, say)?;
         made.add(inspect::look(&out).with_context(|| format!("the image made by {source}"))?);
         let entry = Entry::write(making.path(), &wanted.key.sha256, source, made)?;
         entry::place(making.path(), &place, self.making(&wanted.key)?.path())?;
         Ok(wanted.saved(entry, &place, false))
-    }
-
-    /// Makes the image at `out`, by its kind of source.
-    fn make(&self, wanted: &Wanted, refresh: bool, out: &Path, say: &dyn Fn(&str)) -> Result<Made> {
-        let Wanted {
-            scenario,
-            name,
-            source,
-            key,
-        } = wanted;
-        match source {
-            Source::Docker { reference } => docker::save(reference, out, refresh, say),
-            Source::File { .. } => bail!("a file is used where it is, not saved"),
-            Source::Command { argv } => command::save(argv, name, out, say),
-            Source::Build {
-                dir,
-                dockerfile,
-                args,
-                no_cache,
-                from,
-            } => {
-                let build = build::Build {
-                    dir,
-                    dockerfile: dockerfile.as_deref(),
-                    args,
-                    no_cache: *no_cache,
-                    tag: &format!(
-                        "delta-lab/{}:{}",
-                        slug(&format!("{scenario}-{name}")),
-                        key.short()
-                    ),
-                };
-                let engine = build.check()?;
-                let base = from
-                    .as_ref()
-                    .map(|from| self.base(scenario, from, say))
-                    .transpose()?;
-                build.save(&engine, base.as_ref(), out, say)
-            }
-            Source::Synthetic(release) => write_release(release, out),
-        }
-    }
-
-    /// The base image of a build, saved as an image of its own that any build on the same base shares.
-    ///
-    /// Never refreshed with the build: of two images on one base, each refreshed in turn, each would get another base,
-    /// and the pair would no longer be what the scenario says.
-    fn base(&self, scenario: &str, from: &From, say: &dyn Fn(&str)) -> Result<build::Base> {
-        let source = Source::Command {
-            argv: from.command.clone(),
-        };
-        let saved = self.save(scenario, &slug(&from.tag), &source, false, say)?;
-        Ok(build::Base {
-            tag: from.tag.clone(),
-            image: saved.image,
-        })
     }
 }
 
@@ -256,15 +200,7 @@ impl Saved {
     }
 }
 
-/// Writes one release of a seeded history to `out`.
-fn write_release(release: &Release, out: &Path) -> Result<Made> {
-    fs::File::create(out)
-        .map_err(Error::new)
-        .and_then(|mut file| release.write(&mut file))
-        .with_context(|| format!("write {}", out.display()))?;
-    Ok(Made::default())
-}
-
+mod make;
 mod making;
 #[cfg(test)]
 mod tests;

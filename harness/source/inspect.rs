@@ -34,7 +34,8 @@ pub fn look(path: &Path) -> Result<Made> {
     if compressed > 0 {
         made.warnings.push(format!(
             "{compressed} of {layers} layers are compressed in the archive: a change in one file changes all bytes that follow, \
-             so its deltas are nearly worthless (an engine with the containerd image store saves so, the classic one does not)"
+             so its deltas are nearly worthless; `normalize = true` in its [[image]] takes the compression off (an engine with the \
+             containerd image store and copying tools save so, the classic engine does not)"
         ));
     }
     Ok(made)
@@ -79,6 +80,8 @@ mod tests {
             let fact = ("layers_compressed".to_string(), share.to_string());
             assert!(made.facts.contains(&fact), "{:?}", made.facts);
             assert_eq!(made.warnings.is_empty(), share == "none");
+            let named = |warning: &String| warning.contains("`normalize = true`");
+            assert!(made.warnings.iter().all(named), "the remedy");
         }
     }
 }

@@ -8,11 +8,11 @@ use anyhow::{Context, Result, ensure};
 use serde_json::{Value, json};
 use walkdir::WalkDir;
 
-use super::Source;
+use super::{Source, registry};
 use crate::image::{hash_file, sha256_hex};
 
-/// Raised when this program writes other bytes for the same source (a wrapped root filesystem, a synthetic release),
-/// so that what earlier versions left in a cache is not taken for it.
+/// Raised when this program writes other bytes for the same source (a wrapped root filesystem, a synthetic release, a
+/// canonical archive), so that what earlier versions left in a cache is not taken for it.
 const FORMAT: u32 = 1;
 
 /// What identifies a saved image in the cache.
@@ -33,6 +33,15 @@ impl Key {
     pub fn of(scenario: &str, name: &str, source: &Source) -> Result<Key> {
         let (kind, readable, identity) = match source {
             Source::Docker { reference } => ("docker", reference.clone(), json!([reference])),
+            Source::Registry {
+                reference,
+                platform,
+            } => {
+                // Written out even where it is this machine's: machines of two kinds may share a cache.
+                let platform = registry::platform(platform.as_deref())?.to_string();
+                let identity = json!([FORMAT, reference, platform]);
+                ("registry", reference.clone(), identity)
+            }
             Source::File { path } => ("file", name.to_string(), json!([path])),
             Source::Command { argv } => {
                 let program = argv.first().map_or("", |program| base_name(program));
@@ -58,6 +67,15 @@ impl Key {
             Source::Synthetic(release) => {
                 let readable = format!("seed-{}-{}", release.seed, release.changes.len());
                 ("synthetic", readable, json!([FORMAT, release]))
+            }
+            Source::Normalized(source) => {
+                let inner = Key::of(scenario, name, source)?;
+                let identity = match &**source {
+                    // A copy is kept of it, so that the file may change unseen: what it holds now is what counts.
+                    Source::File { path } => hash_file(path)?.1,
+                    _ => inner.sha256,
+                };
+                ("normalized", inner.readable, json!([FORMAT, identity]))
             }
         };
         Ok(Key {
@@ -174,6 +192,40 @@ mod tests {
         assert_eq!(
             Key::of("one", "a", &source).unwrap(),
             Key::of("two", "b", &source).unwrap()
+        );
+    }
+
+    #[test]
+    fn a_platform_and_normalize_make_other_images_and_a_normalized_file_counts_by_its_contents() {
+        let key = |source: &Source| Key::of("s", "n", source).unwrap();
+        let pulled = |platform: Option<&str>| Source::Registry {
+            reference: "registry.example/app:1".into(),
+            platform: platform.map(str::to_string),
+        };
+        let here = registry::platform(None).unwrap().to_string();
+        assert_eq!(key(&pulled(None)), key(&pulled(Some(&here))));
+        assert_ne!(key(&pulled(None)), key(&pulled(Some("plan9/mips"))));
+        let folder = key(&pulled(None)).folder();
+        assert!(
+            folder.starts_with("registry-registry.example-app-1-"),
+            "{folder}"
+        );
+
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image.tar");
+        let file = Source::File { path: path.clone() };
+        let normalized = Source::Normalized(Box::new(file.clone()));
+        fs::write(&path, "one").unwrap();
+        let one = key(&normalized);
+        assert_ne!(one, key(&file));
+        fs::write(&path, "two").unwrap();
+        assert_ne!(one, key(&normalized));
+        let docker = Source::Docker {
+            reference: "app:1".into(),
+        };
+        assert_ne!(
+            key(&docker),
+            key(&Source::Normalized(Box::new(docker.clone())))
         );
     }
 

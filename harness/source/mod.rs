@@ -12,6 +12,12 @@ use serde::{Deserialize, Serialize};
 pub enum Source {
     /// `docker save` of a reference, pulled when the engine lacks it.
     Docker { reference: String },
+    /// A pull from an image registry, without an engine.
+    Registry {
+        reference: String,
+        /// `os/architecture[/variant]`; this machine's when absent.
+        platform: Option<String>,
+    },
     /// A file that is there: a docker archive, an OCI archive, any tar, any file.
     File { path: PathBuf },
     /// A program that writes an archive or a root filesystem tar to `{out}`.
@@ -28,6 +34,8 @@ pub enum Source {
     },
     /// One release of a seeded history.
     Synthetic(synthetic::Release),
+    /// The image of another source, rewritten as the canonical archive.
+    Normalized(Box<Source>),
 }
 
 /// An image imported into the engine under `tag` before a build: a root filesystem tar written by `command` to `{out}`.
@@ -41,7 +49,16 @@ pub struct From {
 impl Source {
     /// Whether making the image again gives the same bytes on any machine, at any time.
     pub fn is_reproducible(&self) -> bool {
-        matches!(self, Source::Synthetic(_))
+        match self {
+            Source::Synthetic(_) => true,
+            // Its name is the digest of all there is in it.
+            Source::Registry { reference, .. } => reference.contains("@sha256:"),
+            // The file's sha256 is in the key.
+            Source::Normalized(source) => {
+                matches!(**source, Source::File { .. }) || source.is_reproducible()
+            }
+            _ => false,
+        }
     }
 }
 
@@ -50,6 +67,15 @@ impl fmt::Display for Source {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
         match self {
             Source::Docker { reference } => write!(to, "docker save {reference}"),
+            Source::Registry {
+                reference,
+                platform,
+            } => {
+                write!(to, "registry {reference}")?;
+                platform
+                    .as_ref()
+                    .map_or(Ok(()), |platform| write!(to, " for {platform}"))
+            }
             Source::File { path } => write!(to, "file {}", nearby(path).display()),
             Source::Command { argv } => write!(to, "command {}", argv.join(" ")),
             Source::Build { dir, no_cache, .. } => {
@@ -63,6 +89,7 @@ impl fmt::Display for Source {
                 release.mib,
                 release.changes.len() + 1
             ),
+            Source::Normalized(source) => write!(to, "{source}, normalized"),
         }
     }
 }
@@ -96,4 +123,5 @@ mod file;
 mod inspect;
 mod key;
 mod program;
+pub mod registry;
 pub mod synthetic;

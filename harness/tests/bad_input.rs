@@ -145,6 +145,50 @@ fn a_scenario_that_does_not_exist_gets_the_nearest_name() {
 }
 
 #[test]
+fn a_registry_source_is_checked_before_anything_runs() {
+    let image = |lines: &str| {
+        format!("about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\n{lines}\n")
+    };
+    for (lines, words) in [
+        (
+            "registry = \"app:1\"",
+            ["scenarios/bad.toml:3", "`app:1` names no registry"],
+        ),
+        (
+            "registry = \"registry.example/App:1\"",
+            ["scenarios/bad.toml:3", "is not an image in a registry"],
+        ),
+        (
+            "registry = \"registry.example/app:1\"\nplatform = \"arm64\"",
+            ["platform `arm64`", "linux/arm64"],
+        ),
+        (
+            "docker = \"app:1\"\nplatform = \"linux/arm64\"",
+            ["image `a`", "`platform` belongs to `registry`"],
+        ),
+        (
+            "registry = \"registry.example/app:1\"\nnormalize = true",
+            ["image `a`", "`normalize` belongs to docker, file, build"],
+        ),
+        (
+            "synthetic = { seed = 1, mib = 1 }\nnormalize = true",
+            ["image `a`", "`normalize` belongs to docker, file, build"],
+        ),
+    ] {
+        says(&image(lines), &words);
+    }
+}
+
+#[test]
+fn what_is_no_image_cannot_be_normalized() {
+    let text = "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfile = \"a.bin\"\nnormalize = true\n";
+    says(
+        text,
+        &["image a", "a.bin", "not a tar, and so not an image"],
+    );
+}
+
+#[test]
 fn an_unusable_cache_is_named() {
     let bench = Bench::new();
     bench.pair("pair", &["raw"]);

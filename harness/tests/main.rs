@@ -10,6 +10,7 @@ mod docs;
 mod doctor;
 mod map;
 mod real_ssh;
+mod registry;
 mod resume;
 mod ssh;
 mod traps;

@@ -4,14 +4,13 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::{self, BufReader, Read};
+use std::io::{self, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
-use flate2::read::MultiGzDecoder;
 
-use super::outer::Pread;
-use super::{Compression, Content, Layer};
+use super::plain::plain;
+use super::{Content, Layer, Part};
 use crate::image::Hashing;
 use root::Root;
 
@@ -65,11 +64,11 @@ pub fn has_tree(archive: &Path) -> Result<()> {
 /// The archive's layers from the lowest; none of a plain tar, which is one itself.
 fn read(archive: &Path) -> Result<Option<Vec<Layer>>> {
     match super::read(archive)? {
-        Content::Image(image) if image.images == 1 => Ok(Some(image.layers)),
+        Content::Image(image) if image.images.len() == 1 => Ok(Some(image.layers)),
         Content::Image(image) => bail!(
             "no tree here: {} holds {} images, and a tree is of one",
             archive.display(),
-            image.images
+            image.images.len()
         ),
         Content::Tar(_) => Ok(None),
         Content::Other => bail!("no tree here: {} is not a tar", archive.display()),
@@ -101,13 +100,13 @@ pub fn unpack(archive: &Path, to: &Path) -> Result<LeftOut> {
 }
 
 fn lay(root: &mut Root, file: &File, layer: &Layer, what: &str) -> Result<()> {
-    let bytes = Pread::of(file, layer.offset).take(layer.length);
-    let bytes = BufReader::with_capacity(BUFFER_BYTES, bytes);
-    let mut plain: Hashing<Box<dyn Read + '_>> = Hashing::new(match layer.compression {
-        Compression::None => Box::new(bytes),
-        Compression::Gzip => Box::new(MultiGzDecoder::new(bytes)),
-        Compression::Zstd => Box::new(zstd::Decoder::new(bytes).with_context(|| what.to_string())?),
-    });
+    let part = Part {
+        file,
+        what: what.to_string(),
+        offset: layer.offset,
+        length: layer.length,
+    };
+    let mut plain = Hashing::new(plain(&part)?);
     root.lay(&mut plain, true, what)?;
     // To its last byte: a layer that is compressed has not been hashed before.
     io::copy(&mut plain, &mut io::sink()).with_context(|| format!("read {what}"))?;

@@ -1,6 +1,5 @@
 //! Scenarios: which images, which methods, how often; read from TOML and checked whole before anything runs.
 
-use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,9 +9,12 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::clock::Limits;
-use crate::source::synthetic::{Change, Release};
-use crate::source::{From, Source, command};
+use crate::source::Source;
+use crate::source::synthetic::Release;
 use crate::words;
+use image::ImageTable;
+
+mod image;
 
 /// A checked scenario: every key known, every name sound, every source resolved to absolute paths.
 #[derive(Clone, Debug)]
@@ -52,34 +54,8 @@ struct Table {
     image: Vec<Spanned<ImageTable>>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct ImageTable {
-    name: String,
-    docker: Option<String>,
-    file: Option<PathBuf>,
-    command: Option<Vec<String>>,
-    build: Option<PathBuf>,
-    dockerfile: Option<String>,
-    args: Option<BTreeMap<String, String>>,
-    no_cache: Option<bool>,
-    from: Option<From>,
-    synthetic: Option<SyntheticTable>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct SyntheticTable {
-    seed: Option<u64>,
-    mib: Option<u64>,
-    changes: Option<Vec<Change>>,
-}
-
 /// An hour: longer than any step on images of a few GB, short enough to find a hung tool the same day.
 const TIME_LIMIT: Duration = Duration::from_secs(3600);
-
-/// What methods call the folders that their releases share.
-const IN_STORES: &[&str] = &["blobs", "chunks"];
 
 /// Bounds that no honest scenario meets, so that a slip of the finger is an error and not a machine without memory.
 pub const MOST_SAMPLES: i64 = 10_000;
@@ -199,7 +175,8 @@ impl Scenario {
         let mut history: Option<Release> = None;
         for image in &table.image {
             let place = at(image.span().start);
-            let spec = image_spec(image.get_ref(), folder, &mut history).context(place.clone())?;
+            let spec = image.get_ref().spec(folder, &mut history);
+            let spec = spec.context(place.clone())?;
             ensure!(
                 images.iter().all(|other| other.name != spec.name),
                 "{place}: image name `{}` stands twice",
@@ -220,114 +197,6 @@ impl Scenario {
             limits,
             images,
         })
-    }
-}
-
-/// One [[image]] table made a source. `history` carries the synthetic release before this one.
-fn image_spec(
-    table: &ImageTable,
-    folder: &Path,
-    history: &mut Option<Release>,
-) -> Result<ImageSpec> {
-    let name = &table.name;
-    ensure!(
-        words::is_name(name),
-        "image name `{name}`: letters, digits, `.`, `_` and `-` only, as it becomes part of file names and URLs"
-    );
-    ensure!(
-        !IN_STORES.contains(&name.as_str()),
-        "image name `{name}`: stores have a folder of that name; take another"
-    );
-    let mut sources = Vec::new();
-    if let Some(reference) = &table.docker {
-        sources.push(Source::Docker {
-            reference: reference.clone(),
-        });
-    }
-    if let Some(path) = &table.file {
-        sources.push(Source::File {
-            path: folder.join(path),
-        });
-    }
-    if let Some(argv) = &table.command {
-        command::check(argv).with_context(|| format!("image `{name}`: command"))?;
-        sources.push(Source::Command { argv: argv.clone() });
-    }
-    if let Some(dir) = &table.build {
-        if let Some(from) = &table.from {
-            command::check(&from.command).with_context(|| format!("image `{name}`: from"))?;
-        }
-        sources.push(Source::Build {
-            dir: folder.join(dir),
-            dockerfile: table.dockerfile.clone(),
-            args: table.args.clone().unwrap_or_default(),
-            no_cache: table.no_cache.unwrap_or(false),
-            from: table.from.clone(),
-        });
-    } else {
-        let with_build = [
-            ("dockerfile", table.dockerfile.is_some()),
-            ("args", table.args.is_some()),
-            ("no_cache", table.no_cache.is_some()),
-            ("from", table.from.is_some()),
-        ];
-        if let Some((key, _)) = with_build.iter().find(|(_, there)| *there) {
-            bail!("image `{name}`: `{key}` belongs to `build`");
-        }
-    }
-    if let Some(synthetic) = &table.synthetic {
-        let release = next_release(synthetic, history.take())
-            .with_context(|| format!("image `{name}`: synthetic"))?;
-        *history = Some(release.clone());
-        sources.push(Source::Synthetic(release));
-    }
-    ensure!(
-        sources.len() < 2,
-        "image `{name}` has {} sources, one is meant",
-        sources.len()
-    );
-    let source = sources.pop().with_context(|| {
-        format!(
-            "image `{name}` has no source: give it one of docker, file, command, build, synthetic"
-        )
-    })?;
-    Ok(ImageSpec {
-        name: name.clone(),
-        source,
-    })
-}
-
-/// The first synthetic image states seed and size; each later one states what changed.
-fn next_release(table: &SyntheticTable, before: Option<Release>) -> Result<Release> {
-    match (before, table) {
-        (
-            None,
-            SyntheticTable {
-                seed: Some(seed),
-                mib: Some(mib),
-                changes: None,
-            },
-        ) => Ok(Release {
-            seed: *seed,
-            mib: *mib,
-            changes: Vec::new(),
-        }),
-        (
-            Some(before),
-            SyntheticTable {
-                seed: None,
-                mib: None,
-                changes: Some(changes),
-            },
-        ) => {
-            let mut release = before;
-            release.changes.push(changes.clone());
-            Ok(release)
-        }
-        (None, _) => bail!("the first release takes {{ seed = …, mib = … }} and no changes"),
-        (Some(_), _) => bail!(
-            "a later release takes {{ changes = […] }} alone; seed and size are the first one's"
-        ),
     }
 }
 

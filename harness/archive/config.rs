@@ -1,0 +1,120 @@
+//! An image's config in one spelling: the fields of the OCI image format, whoever wrote them.
+//!
+//! Docker's config has fields beside those (`container`, `docker_version`, …), and tools that turn Docker's images into
+//! OCI ones drop them. What is kept here is what all of them keep: the properties of config.md in the OCI image format
+//! specification 1.1, but for those it reserves for Docker (`Healthcheck`, `Memory`, …) or calls deprecated
+//! (`ArgsEscaped`), which are lost on that way too.
+
+use anyhow::{Context, Result, ensure};
+use serde_json::{Map, Value, json};
+
+/// Of the image. `config`, `rootfs` and `history` have fields of their own.
+const IMAGE: &[&str] = &[
+    "architecture",
+    "author",
+    "created",
+    "os",
+    "os.features",
+    "os.version",
+    "variant",
+];
+
+/// Of `config`: what a container of the image starts with.
+const START: &[&str] = &[
+    "Cmd",
+    "Entrypoint",
+    "Env",
+    "ExposedPorts",
+    "Labels",
+    "StopSignal",
+    "User",
+    "Volumes",
+    "WorkingDir",
+];
+
+/// Of each step in `history`.
+const STEP: &[&str] = &["author", "comment", "created", "created_by", "empty_layer"];
+
+/// A config as the canonical archive holds it.
+pub(super) struct Normal {
+    /// Keys sorted, no white space, nothing empty.
+    pub json: String,
+    /// Lower-case hex, in the order in which the layers are applied.
+    pub diff_ids: Vec<String>,
+}
+
+/// The config in its one spelling. Fails when it is not an image's: JSON without DiffIDs.
+pub(super) fn normal(config: &[u8]) -> Result<Normal> {
+    let config: Value = serde_json::from_slice(config).context("its config is not JSON")?;
+    let diff_ids = diff_ids(&config)?;
+    let mut image = kept(&config, IMAGE);
+    let start = kept(&config["config"], START);
+    if !start.is_empty() {
+        image.insert("config".into(), start.into());
+    }
+    // A step that says nothing still counts: steps are told apart by their place.
+    let steps = config["history"].as_array().into_iter().flatten();
+    let steps: Vec<Value> = steps.map(|step| kept(step, STEP).into()).collect();
+    if !steps.is_empty() {
+        image.insert("history".into(), steps.into());
+    }
+    let named: Vec<String> = diff_ids.iter().map(|id| format!("sha256:{id}")).collect();
+    let rootfs = json!({ "diff_ids": named, "type": "layers" });
+    image.insert("rootfs".into(), rootfs);
+    Ok(Normal {
+        json: sorted(image.into()).to_string(),
+        diff_ids,
+    })
+}
+
+/// JSON whose keys are in order at every depth, however this build's maps keep them.
+pub(super) fn sorted(mut value: Value) -> Value {
+    value.sort_all_objects();
+    value
+}
+
+/// The fields of these names that say something: `null`, `""`, `[]`, `{}` and `false` mean the same as no field.
+/// Only the field itself is judged: in `"ExposedPorts": {"80/tcp": {}}` the empty map is how a port is written.
+fn kept(from: &Value, names: &[&str]) -> Map<String, Value> {
+    let mut fields = Map::new();
+    for name in names {
+        let value = match &from[*name] {
+            Value::String(time) if *name == "created" => one_spelling(time).into(),
+            value => value.clone(),
+        };
+        let says = match &value {
+            Value::Null | Value::Bool(false) => false,
+            Value::String(text) => !text.is_empty(),
+            Value::Array(list) => !list.is_empty(),
+            Value::Object(map) => !map.is_empty(),
+            Value::Bool(true) | Value::Number(_) => true,
+        };
+        if says {
+            fields.insert(name.to_string(), value);
+        }
+    }
+    fields
+}
+
+/// A moment in UTC, its fraction without the zeros at its end; what is no moment stays as it is.
+fn one_spelling(time: &str) -> String {
+    time.parse().map_or_else(
+        |_| time.to_string(),
+        |time: jiff::Timestamp| time.to_string(),
+    )
+}
+
+fn diff_ids(config: &Value) -> Result<Vec<String>> {
+    let ids = config["rootfs"]["diff_ids"].as_array();
+    let ids = ids.context("its config lists no DiffIDs: it is not a container image")?;
+    let hex = |id: &Value| {
+        let hex = id.as_str().unwrap_or_default().strip_prefix("sha256:");
+        let hex = hex.filter(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
+        ensure!(
+            hex.is_some(),
+            "its config has a DiffID that is no sha256: {id}"
+        );
+        Ok(hex.unwrap_or_default().to_ascii_lowercase())
+    };
+    ids.iter().map(hex).collect()
+}
