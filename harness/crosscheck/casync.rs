@@ -122,7 +122,7 @@ fn parse(bytes: &[u8]) -> Result<Index> {
             break;
         }
         let digest = cursor.take(32).context("the table has no tail")?;
-        let bytes = next.checked_sub(end).unwrap_or_default();
+        let bytes = next.saturating_sub(end);
         ensure!(
             (1..=most_bytes).contains(&bytes),
             "a chunk from {end} to {next}: it has 1 to {most_bytes} bytes"

@@ -29,6 +29,7 @@ use super::Method;
 use super::chunker::KIB;
 use super::object::{create_out, put};
 use super::version::{BITAR, LAB, zstd as zstd_version};
+use crate::crosscheck::{self, Published};
 use crate::image::Image;
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
@@ -65,6 +66,15 @@ impl Method for Bita {
             "{LAB}, {BITAR} rollsum, {}",
             zstd_version(LEVEL.cast_signed())
         ))
+    }
+
+    fn cross_check(&self, image: &Image) -> Result<Option<Published>> {
+        Ok(Some(Published {
+            format: crosscheck::format("bita")?,
+            image: image.clone(),
+            index: archive_of(&image.name),
+            chunks: None,
+        }))
     }
 
     fn publish(&self, image: &Image, _bases: &[Image], store: &Store) -> Result<()> {

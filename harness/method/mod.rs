@@ -45,8 +45,8 @@ pub trait Method {
 
     /// Where `image` lies in the store once it is published, for a method whose format the lab can read; its updates
     /// are then held against what the format says.
-    fn cross_check(&self, _image: &Image) -> Option<Published> {
-        None
+    fn cross_check(&self, _image: &Image) -> Result<Option<Published>> {
+        Ok(None)
     }
 
     /// Server: add `image` to `store`; clients are expected to hold one of `bases`.
@@ -131,7 +131,7 @@ impl Contender {
     /// Where the method puts an image, if the lab can read its format.
     pub fn cross_check(&self, image: &Image) -> Result<Option<Published>> {
         match self {
-            Contender::Builtin { method, .. } => Ok(method.cross_check(image)),
+            Contender::Builtin { method, .. } => method.cross_check(image),
             Contender::Declared(declared) => declared.cross_check(image),
         }
     }

@@ -176,8 +176,8 @@ fn what_the_tools_do_is_what_their_formats_say() {
             assert!(row.verified(), "{}: {}", tool.format, row.error);
         }
         let payload = |base: &str| {
-            let updates = rows.iter().filter(|row| row.step == Step::Update);
-            let row = updates.filter(|row| row.base == base).next_back().unwrap();
+            let mut rows = rows.iter().filter(|row| row.step == Step::Update);
+            let row = rows.find(|row| row.base == base).unwrap();
             row.payload_bytes.unwrap()
         };
         assert!(payload("old") < payload("") / 2, "{}", tool.format);
@@ -314,4 +314,24 @@ fn a_cross_check_is_no_part_of_the_version() {
         fs::remove_dir_all(bench.path("results")).unwrap();
     }
     assert_eq!(versions[0], versions[1]);
+}
+
+#[test]
+fn the_built_in_bita_is_held_to_its_format_too() {
+    let bita = delta_lab::method::builtin::builtin("bita/64k").unwrap();
+    let image = delta_lab::image::Image {
+        name: "v1".to_string(),
+        path: "/images/v1".into(),
+        bytes: 0,
+        sha256: String::new(),
+    };
+    let published = bita.cross_check(&image).unwrap().unwrap();
+    assert_eq!(
+        (published.format.name, published.index.as_str()),
+        ("bita", "v1.cba")
+    );
+    let bench = Bench::new();
+    bench.pair("pair", &["bita/64k"]);
+    bench.expect(&["run", "pair", "--into", "results"], 0);
+    assert!(bench.rows("results").iter().all(Row::verified));
 }
