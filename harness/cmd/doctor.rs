@@ -209,7 +209,7 @@ fn sources() -> Vec<(&'static str, std::result::Result<String, String>)> {
                 .to_string()
         });
     vec![
-        ("file, synthetic", Ok("built in".to_string())),
+        ("file, registry, synthetic", Ok("built in".to_string())),
         ("docker, build", docker),
         ("command: mmdebstrap", mmdebstrap),
     ]
