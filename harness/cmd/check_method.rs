@@ -8,7 +8,8 @@ use anyhow::Result;
 use crate::run::contract;
 
 /// Every variant is run on small images: a changed one, an empty one, one after an empty one, an unchanged one and an
-/// unrelated one, each rebuilt from nothing and from the one before. Nothing may be left beside the images, and an
+/// unrelated one, each rebuilt from nothing and from the one before; where the method moves trees they are small trees of
+/// what is easily lost. Nothing may be left beside the images, and an
 /// update may not change the store. One line per claim; exit code 1 when one does not hold.
 #[derive(clap::Args)]
 pub struct Args {
