@@ -10,7 +10,7 @@ LAB := target/release/delta-lab
 .DEFAULT_GOAL := help
 # One apt-get at a time.
 .NOTPARALLEL:
-.PHONY: help bench test real report ci baseline build tools docker vm
+.PHONY: help bench test real report ci baseline build tools docker peers vm
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
@@ -47,6 +47,9 @@ tools: ## install the field's tools: casync, xdelta3, zsync ...
 
 docker: ## install Docker and mmdebstrap, start the daemon when none answers
 	harness/setup.sh docker
+
+peers: ## install the real servers that tests hold the wire against: sshd, a registry; nothing is started
+	harness/setup.sh peers
 
 vm: ## start a client and a server machine with the tools and the lab
 	vagrant up

@@ -122,7 +122,7 @@ pub fn run(_: &Args) -> Result<ExitCode> {
         }
     );
     println!(
-        "{} of {} tools are here; `make tools docker` brings what Debian, crates.io and PyPI have",
+        "{} of {} tools are here; `make tools docker peers` brings what Debian, crates.io and PyPI have",
         tools.iter().filter(|tool| tool.version.is_ok()).count(),
         tools.len()
     );

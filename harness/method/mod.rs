@@ -136,6 +136,14 @@ impl Contender {
         }
     }
 
+    /// Whether a base changes what a client does. Built-in methods that have no use for one have no cross-check either.
+    pub fn uses_bases(&self) -> bool {
+        match self {
+            Contender::Builtin { .. } => true,
+            Contender::Declared(declared) => declared.uses_bases(),
+        }
+    }
+
     /// The command lines that do the step, each to be run as a process. `tmp` is the step's scratch folder.
     pub fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<CommandLine>> {
         match self {

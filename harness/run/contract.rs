@@ -124,7 +124,7 @@ const FAR: Pair = Pair {
 
 const MOVED_BYTES: usize = 8 << 20;
 
-/// What it moved over: more than the 64 MiB that xdelta3, or zstd without `--long`, looks back. The same MiB again and
+/// What it moved over: more than the 64 MiB that xdelta3 looks back. The same MiB again and
 /// again, so that a full update of it costs a tool little.
 fn passed() -> Vec<u8> {
     noise(2, 1 << 20).repeat(72)

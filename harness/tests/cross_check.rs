@@ -335,3 +335,26 @@ fn the_built_in_bita_is_held_to_its_format_too() {
     bench.expect(&["run", "pair", "--into", "results"], 0);
     assert!(bench.rows("results").iter().all(Row::verified));
 }
+
+#[test]
+fn a_method_that_has_no_use_for_a_base_is_held_to_what_a_client_with_nothing_pulls() {
+    for tool in &TOOLS {
+        let Some(bench) = bench(tool) else {
+            continue;
+        };
+        let archives = bench.dir.path().display().to_string();
+        bench.write(
+            "scenarios/methods/method.toml",
+            format!(
+                "about = 'a test'\nversion = ['curl', '--version']\n[publish]\nrun = [{}]\n[update]\nrun = [{}]\n\
+                 [cross-check]\nformat = '{}'\n{}\n",
+                tool.publish.replace("ARCHIVES", &archives),
+                tool.update,
+                tool.format,
+                tool.objects
+            ),
+        );
+        bench.expect(&["run", "pair", "--into", "results/r"], 0);
+        assert_eq!(bench.rows("results/r").len(), 4, "{}", tool.format);
+    }
+}

@@ -122,6 +122,68 @@ fn the_declared_method_that_moves_trees_keeps_every_claim() {
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
 
+/// Follows the page with a tool of one's own: its commands in the places of the page's, then `check-method`, then a run.
+#[test]
+fn a_tool_of_ones_own_is_declared_checked_and_run_as_the_page_says() {
+    if !has("curl") || !has("gzip") {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pair("mine", &["mine"]);
+    bench.write(
+        "bin/my-tool",
+        "#!/bin/sh\nset -e\ncase $1 in\n\
+         --version) echo my-tool 1.0 ;;\n\
+         put) gzip -n -c \"$2\" >\"$3\" ;;\n\
+         get) curl -fsS \"$2\" | gzip -d >\"$3\" ;;\nesac\n",
+    );
+    use std::os::unix::fs::PermissionsExt;
+    let executable = fs::Permissions::from_mode(0o755);
+    fs::set_permissions(bench.path("bin/my-tool"), executable).unwrap();
+
+    let mut method = blocks(&page("scenarios/README.md"), "toml").remove(1);
+    for (theirs, mine) in [
+        (r#"["curl", "--version"]"#, r#"["my-tool", "--version"]"#),
+        (
+            r#"["cp", "{image}", "{store}/{name}"]"#,
+            r#"["my-tool", "put", "{image}", "{store}/{name}"]"#,
+        ),
+        (
+            r#"["curl", "--fail", "--silent", "--show-error", "-o", "{out}", "{url}/{name}"]"#,
+            r#"["my-tool", "get", "{url}/{name}", "{out}"]"#,
+        ),
+    ] {
+        assert!(method.contains(theirs), "{theirs} is not on the page");
+        method = method.replace(theirs, mine);
+    }
+    bench.write("scenarios/methods/mine.toml", method);
+    let path = std::env::var("PATH").unwrap_or_default();
+    let path = format!("{}:{path}", bench.path("bin").display());
+    for (args, words) in [
+        (
+            &["check-method", "scenarios/methods/mine.toml"][..],
+            "16 claims hold, 0 do not",
+        ),
+        (
+            &["run", "mine", "--into", "results/r"],
+            "4 steps verified, 0 failed",
+        ),
+    ] {
+        let output = bench.command(args).env("PATH", &path).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(
+            output.status.success() && said.contains(words),
+            "{args:?}: {said}"
+        );
+    }
+    let rows = bench.rows("results/r");
+    assert!(
+        rows.iter()
+            .all(|row| row.version.starts_with("my-tool 1.0")),
+        "{rows:?}"
+    );
+}
+
 #[test]
 fn every_shipped_scenario_and_method_is_sound_and_on_the_page() {
     let about = page("scenarios/README.md");

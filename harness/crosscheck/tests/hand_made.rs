@@ -1,5 +1,6 @@
 //! Small files made by hand, whole, cut, padded and hostile: no tool is needed to show that the parsers hold.
 
+use blake2::Blake2b512;
 use sha2::{Digest, Sha512_256};
 
 use super::*;
@@ -98,7 +99,7 @@ fn cba(chunks: &[(u8, u64)]) -> Vec<u8> {
     file.extend((dictionary.len() as u64).to_le_bytes());
     file.extend(&dictionary);
     file.extend((file.len() as u64 + 72).to_le_bytes());
-    file.extend([5; 64]);
+    file.extend(Blake2b512::digest(&file));
     for (value, bytes) in chunks {
         file.extend(vec![*value; *bytes as usize]);
     }
@@ -176,6 +177,50 @@ fn an_index_cut_anywhere_is_an_error_and_so_is_one_padded() {
             assert!(why.contains(&words), "{format} padded: {why}");
         }
     }
+}
+
+/// Bytes put in where a reader of the format may pass over them: the client pulls them, and they are nobody's.
+#[test]
+fn an_index_padded_inside_is_an_error() {
+    let refused = |format: &str, padded: Vec<u8>, words: &str| {
+        let (yard, published, _) = sound(format);
+        yard.put(&published.index, &padded);
+        let why = format!("{:#}", yard.expect(&published, &[]).unwrap_err());
+        assert!(why.contains(words), "{format}: {why}");
+    };
+    let (_, _, control) = sound("zsync");
+    let with = |line: &str| {
+        let text = [b"zsync: 0.6.2\n", line.as_bytes()].concat();
+        [&text[..], &control[b"zsync: 0.6.2\n".len()..]].concat()
+    };
+    refused("zsync", with("X-Pad: 0123456789\n"), "X-Pad");
+    refused("zsync", with("Filename: new\n"), "writes once");
+
+    // A field 8 in bita's dictionary, its header hashed anew.
+    let archive = cba(&[(1, 40), (2, 300)]);
+    let length = u64::from_le_bytes(archive[6..14].try_into().unwrap()) as usize;
+    let header = |dictionary: &[u8], first: u64| {
+        let mut header = [b"BITA1\0", &(dictionary.len() as u64).to_le_bytes()[..]].concat();
+        header.extend(dictionary);
+        header.extend(first.to_le_bytes());
+        header.extend(Blake2b512::digest(&header));
+        header
+    };
+    let (dictionary, chunks) = (&archive[14..14 + length], &archive[14 + length + 72..]);
+    let padded = [dictionary, &[0x42, 4, 0, 0, 0, 0]].concat();
+    let first = 14 + padded.len() as u64 + 72;
+    refused(
+        "bita",
+        [&header(&padded, first), chunks].concat(),
+        "a field 8",
+    );
+    // A gap in front of its chunks.
+    let first = 14 + length as u64 + 72 + 5;
+    let gap = [&header(dictionary, first)[..], &[0; 5], chunks].concat();
+    refused("bita", gap, "the one before it ended");
+    let mut spoiled = archive.clone();
+    spoiled[16] ^= 1;
+    refused("bita", spoiled, "not what its checksum says");
 }
 
 #[test]

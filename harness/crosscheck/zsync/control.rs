@@ -1,5 +1,6 @@
 //! The control file: lines of text, an empty one, and two truncated checksums for each block of the image.
 
+use std::collections::BTreeSet;
 use std::str;
 
 use anyhow::{Context, Result, ensure};
@@ -39,6 +40,19 @@ pub struct Weak {
 /// zsyncmake chooses 2048 or 4096; a larger block than this is no choice of anybody's.
 const BLOCK_LIMIT_BYTES: u64 = 1 << 24;
 
+/// What zsyncmake 0.6.2 writes for a file that is not compressed, and older clients' `Min-Version`.
+const KEYS: &[&str] = &[
+    "zsync",
+    "Min-Version",
+    "Filename",
+    "MTime",
+    "Blocksize",
+    "Length",
+    "Hash-Lengths",
+    "URL",
+    "SHA-1",
+];
+
 /// Parses a control file, to its last byte.
 pub fn parse(bytes: &[u8]) -> Result<Control> {
     let end = bytes
@@ -57,6 +71,14 @@ pub fn parse(bytes: &[u8]) -> Result<Control> {
         ensure!(
             line(key).is_none(),
             "{key}: which ranges of a gzip file cross is not known here"
+        );
+    }
+    let mut seen = BTreeSet::new();
+    for line in head.lines() {
+        let key = line.split_once(": ").map_or(line, |(key, _)| key);
+        ensure!(
+            KEYS.contains(&key) && seen.insert(key),
+            "a line {key:?} that zsyncmake does not write, or writes once"
         );
     }
     let value = |key: &str| line(key).with_context(|| format!("no line {key}"));

@@ -33,6 +33,32 @@ pub struct Answer {
     pub stream: SizedStream,
 }
 
+/// How to reach `host`, given the environment's variables.
+///
+/// Plain http leads to this machine alone, also where a redirect or a token's realm asks for it: the proxy named for it
+/// takes the place of the environment's, and nobody is there (the port is for discarding).
+fn config(host: &str, variable: impl Fn(&str) -> Option<String>) -> ClientConfig {
+    let either = |lower: &str, upper: &str| variable(lower).or_else(|| variable(upper));
+    let mut config = ClientConfig {
+        protocol: ClientProtocol::Https,
+        http_proxy: Some("http://127.0.0.1:9".to_string()),
+        // A proxy given turns off those of the environment, so this one is handed on.
+        https_proxy: either("https_proxy", "HTTPS_PROXY"),
+        no_proxy: either("no_proxy", "NO_PROXY"),
+        connect_timeout: Some(CONNECT_TIMEOUT),
+        read_timeout: Some(READ_TIMEOUT),
+        user_agent: concat!("delta-lab/", env!("CARGO_PKG_VERSION")),
+        // Indexes are resolved here, where the platform is known.
+        platform_resolver: None,
+        ..ClientConfig::default()
+    };
+    if reference::is_loopback(host) {
+        config.protocol = ClientProtocol::HttpsExcept(vec![host.to_string()]);
+        config.no_proxy = Some("127.0.0.0/8,::1,localhost".to_string());
+    }
+    config
+}
+
 impl Server {
     /// Speaks to the registry for the first time, as a client without an account: by https, and to this machine
     /// alone by plain http. A token that it wants of everybody is fetched.
@@ -43,22 +69,7 @@ impl Server {
             .ok();
         let host = wanted.resolve_registry().to_string();
         let is_loopback = reference::is_loopback(&host);
-        let mut config = ClientConfig {
-            protocol: ClientProtocol::Https,
-            connect_timeout: Some(CONNECT_TIMEOUT),
-            read_timeout: Some(READ_TIMEOUT),
-            user_agent: concat!("delta-lab/", env!("CARGO_PKG_VERSION")),
-            // Indexes are resolved here, where the platform is known.
-            platform_resolver: None,
-            ..ClientConfig::default()
-        };
-        if is_loopback {
-            config.protocol = ClientProtocol::HttpsExcept(vec![host.clone()]);
-            // The environment's proxy is for the world outside. The one named here takes its place; nobody is there
-            // (the port is for discarding), so that a redirect to another host by plain http leads nowhere.
-            config.http_proxy = Some("http://127.0.0.1:9".to_string());
-            config.no_proxy = Some("127.0.0.0/8,::1,localhost".to_string());
-        }
+        let config = config(&host, |name| std::env::var(name).ok());
         let server = Server {
             // Even for plain http the library makes a client that can speak TLS.
             client: Client::try_from(config).context(
@@ -169,4 +180,37 @@ fn short(words: &str) -> String {
 /// Whether the other side answered a TLS greeting with something else, as rustls tells it.
 fn is_not_tls(error: &OciDistributionError) -> bool {
     format!("{error:?}").contains("InvalidContentType")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn plain_http_leads_nowhere_else_whichever_the_registry_and_the_environment() {
+        let variable = |name: &str| match name {
+            "http_proxy" => Some("http://proxy.example:3128".to_string()),
+            "HTTPS_PROXY" => Some("http://proxy.example:3129".to_string()),
+            _ => None,
+        };
+        for host in [
+            "registry.example",
+            "registry.example:5000",
+            "127.0.0.1:5000",
+        ] {
+            let config = config(host, variable);
+            assert_eq!(
+                config.http_proxy.as_deref(),
+                Some("http://127.0.0.1:9"),
+                "{host}"
+            );
+            assert_eq!(
+                config.https_proxy.as_deref(),
+                Some("http://proxy.example:3129"),
+                "{host}"
+            );
+            let is_plain = matches!(config.protocol, ClientProtocol::HttpsExcept(_));
+            assert_eq!(is_plain, host.starts_with("127."), "{host}");
+        }
+    }
 }

@@ -90,13 +90,14 @@ async fn converse(
         ended = async {
             tokio::try_join!(
                 give(output, to_client, |bytes| meter.sent_payload(&name, bytes)),
-                give(errors, errors_down, |bytes| meter.sent_framing(bytes)),
+                // Payload too: a client can keep it, and a release sent this way would be free.
+                give(errors, errors_down, |bytes| meter.sent_payload(&name, bytes)),
             )?;
             remote.ended().await
         } => ended.ok(),
         () = gone(&mut asked) => None,
     };
-    // Before the client hears of the end: when it is done, nothing of its command runs.
+    // Before the client hears of the end: when it is done, nothing of its command's process group runs.
     drop(remote);
     meter.ran(&name, ended.map(|end| u16::from(end.code())));
     if let Some(end) = ended {
