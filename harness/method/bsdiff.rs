@@ -10,7 +10,7 @@ use std::io::{Cursor, Read};
 use anyhow::{Context, Result, ensure};
 use qbsdiff::{Bsdiff as Search, Bspatch, ParallelScheme};
 
-use super::patched::Codec;
+use super::patched::{Codec, read_whole};
 use super::version::{BZIP2, QBSDIFF, SUFFIX_ARRAY};
 
 /// The suffix array counts in signed 32 bits; beyond, the library panics.
@@ -49,11 +49,7 @@ impl Codec for Bsdiff {
         image_bytes: u64,
     ) -> Result<Option<Vec<u8>>> {
         self.fits(base.len() as u64, image_bytes)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(image_bytes)?);
-        image
-            .take(image_bytes)
-            .read_to_end(&mut bytes)
-            .context("read the image")?;
+        let bytes = read_whole(image, image_bytes)?;
         let mut patch = Vec::new();
         Search::new(base, &bytes)
             .parallel_scheme(ParallelScheme::Never)

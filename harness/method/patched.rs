@@ -45,6 +45,16 @@ pub trait Codec {
     fn decode(&self, base: &[u8], patch: &[u8], image_bytes: u64) -> Result<Vec<u8>>;
 }
 
+/// The image of `image_bytes` bytes that `image` reads, for a codec whose library wants it in one piece.
+pub(super) fn read_whole(image: &mut dyn Read, image_bytes: u64) -> Result<Vec<u8>> {
+    let mut bytes = Vec::with_capacity(usize::try_from(image_bytes)?);
+    image
+        .take(image_bytes)
+        .read_to_end(&mut bytes)
+        .context("read the image")?;
+    Ok(bytes)
+}
+
 /// A codec for clients with a base, and a whole form for those without.
 pub struct Patched<C> {
     codec: C,

@@ -14,7 +14,7 @@ use std::io::{Read, Write};
 use anyhow::{Context, Result, anyhow, ensure};
 use fast_rsync::{Signature, SignatureOptions};
 
-use super::patched::Codec;
+use super::patched::{Codec, read_whole};
 use super::version::FAST_RSYNC;
 use super::whole::Form;
 
@@ -63,11 +63,7 @@ impl Codec for Rsync {
         image_bytes: u64,
     ) -> Result<Option<Vec<u8>>> {
         self.fits(base.len() as u64, image_bytes)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(image_bytes)?);
-        image
-            .take(image_bytes)
-            .read_to_end(&mut bytes)
-            .context("read the image")?;
+        let bytes = read_whole(image, image_bytes)?;
         let options = SignatureOptions {
             block_size: BLOCK_BYTES,
             crypto_hash_size: MD4_BYTES,
@@ -86,7 +82,7 @@ impl Codec for Rsync {
 
     fn decode(&self, base: &[u8], patch: &[u8], image_bytes: u64) -> Result<Vec<u8>> {
         // A delta that copies nothing is the image and a few bytes of lengths; one that copies has less.
-        let limit = image_bytes + image_bytes / 8 + 4096;
+        let limit = image_bytes.saturating_add(image_bytes / 8 + 4096);
         let mut delta = Limited {
             bytes: Vec::new(),
             limit: usize::try_from(limit)?,

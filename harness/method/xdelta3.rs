@@ -8,7 +8,7 @@ use std::io::Read;
 
 use anyhow::{Context, Result, ensure};
 
-use super::patched::Codec;
+use super::patched::{Codec, read_whole};
 use super::version::{XDELTA3, zstd as zstd_version};
 
 /// The library takes a base below 2 GiB. It also counts `2 * (base + image)` in 32 bits to size its output, and
@@ -50,12 +50,7 @@ impl Codec for Xdelta3 {
         image_bytes: u64,
     ) -> Result<Option<Vec<u8>>> {
         self.fits(base.len() as u64, image_bytes)?;
-        let mut bytes = Vec::with_capacity(usize::try_from(image_bytes)?);
-        image
-            .take(image_bytes)
-            .read_to_end(&mut bytes)
-            .context("read the image")?;
-        let image = bytes;
+        let image = read_whole(image, image_bytes)?;
         // The library writes into twice the lengths it is given; for a few bytes that is no room for a VCDIFF's head.
         if image.len() + base.len() < LEAST_BYTES {
             return Ok(None);
@@ -73,7 +68,7 @@ impl Codec for Xdelta3 {
     fn decode(&self, base: &[u8], patch: &[u8], image_bytes: u64) -> Result<Vec<u8>> {
         self.fits(base.len() as u64, image_bytes)?;
         // Real VCDIFFs are shorter than their image by far; one that copies nothing is a little longer.
-        let limit = usize::try_from(image_bytes + image_bytes / 8 + 4096)?;
+        let limit = usize::try_from(image_bytes.saturating_add(image_bytes / 8 + 4096))?;
         let delta = zstd::bulk::decompress(patch, limit).context("decompress the VCDIFF")?;
         self.fits(base.len() as u64, delta.len() as u64)?;
         let image = library::decode(&delta, base).context("xdelta3 could not decode")?;
