@@ -15,7 +15,7 @@ LAB := target/release/delta-lab
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
 
-bench: build tools ## run quickstart with every method this machine has; print the table, draw the charts
+bench: build tools ## run quickstart with what is here of its methods; print the table, draw the charts
 	$(LAB) run quickstart --into $(DIR) --report
 
 test: build tools ## run every test, then rustfmt and clippy

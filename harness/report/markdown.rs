@@ -45,7 +45,7 @@ Every sample is in [rows.csv](rows.csv); its columns, and what they do not say, 
 ";
 
 /// What `tree` does not vouch for; results/README.md says the same.
-const LEFT_OUT: &str = "moves the unpacked tree and can't give back the archive, whose size is the image's. Not compared: \
+const LEFT_OUT: &str = "the unpacked tree is moved, and the archive, whose size is the image's, can't be given back. Not compared: \
     mtimes, which names are hard links of one file, devices and fifos, extended attributes other than capabilities and \
     `user.*`.";
 

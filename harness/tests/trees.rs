@@ -121,7 +121,7 @@ fn a_method_that_moves_trees_has_rows_that_say_so() {
     assert!(report.contains("tree"), "{report}");
     let report = std::fs::read_to_string(bench.path("results/r/report.md")).unwrap();
     for words in [
-        "honest: moves the unpacked tree",
+        "honest: the unpacked tree is moved",
         "tree left out: nothing (old); 1 device node (new)",
     ] {
         assert!(report.contains(words), "`{words}` is not in {report}");
