@@ -4,10 +4,9 @@ use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Error, Result, bail, ensure};
+use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;
-use futures_util::StreamExt;
-use oci_client::client::SizedStream;
+use ureq::BodyReader;
 
 use super::manifest::Descriptor;
 use super::server::Server;
@@ -15,6 +14,9 @@ use crate::image::Hashing;
 
 /// How often a blob's connection may break before the pull gives up; what came is kept even then.
 const TRIES: u32 = 5;
+
+/// Bytes read from a connection at once, at most.
+const PIECE_BYTES: usize = 64 << 10;
 
 /// Most bytes believed of a config. Real ones are some kilobytes.
 const CONFIG_LIMIT_BYTES: u64 = 32 << 20;
@@ -81,7 +83,7 @@ impl Blob {
 }
 
 /// Fetches a blob into the folder `shelf`, or the rest of it where a part is there already, and verifies it.
-pub async fn fetch(
+pub fn fetch(
     server: &Server,
     wanted: &Wanted<'_>,
     shelf: &Path,
@@ -96,14 +98,14 @@ pub async fn fetch(
         .open(&path)
         .with_context(|| format!("make {}", path.display()))?;
     lock(&file, wanted, say).with_context(|| format!("lock {}", path.display()))?;
-    let mut found = complete(server, wanted, &file, say).await?;
+    let mut found = complete(server, wanted, &file, say)?;
     if found.sha256 != wanted.digest && found.is_pieced {
         say(&format!(
             "{}: what was kept of it is damaged, and thrown away",
             wanted.what
         ));
         empty(&file)?;
-        found = complete(server, wanted, &file, say).await?;
+        found = complete(server, wanted, &file, say)?;
     }
     if found.sha256 != wanted.digest {
         fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
@@ -131,7 +133,7 @@ struct Found {
 }
 
 /// Brings the file to the length of the blob.
-async fn complete(
+fn complete(
     server: &Server,
     wanted: &Wanted<'_>,
     file: &File,
@@ -154,7 +156,7 @@ async fn complete(
         } else {
             format!("{what}: going on at {}", wanted.of(before))
         });
-        let answer = server.blob(wanted.digest, before).await?;
+        let answer = server.blob(wanted.digest, before)?;
         if before > 0 && !answer.continues {
             say(&format!(
                 "{what}: {} sends it from its start",
@@ -164,7 +166,7 @@ async fn complete(
         }
         is_pieced = answer.continues;
         let start = half.passed_bytes();
-        let broken = append(answer.stream, &mut half, wanted).await?;
+        let broken = append(answer.body, &mut half, wanted)?;
         if half.passed_bytes() == wanted.bytes {
             break;
         }
@@ -187,26 +189,28 @@ async fn complete(
 }
 
 /// Writes what comes; why it broke off, if it did. Fails when the disk does, and when more comes than there is.
-async fn append(
-    mut stream: SizedStream,
+fn append(
+    mut body: BodyReader<'static>,
     half: &mut Hashing<&File>,
     wanted: &Wanted<'_>,
 ) -> Result<Option<String>> {
-    while let Some(piece) = stream.next().await {
-        let piece = match piece {
-            Ok(piece) => piece,
-            Err(error) => return Ok(Some(format!("{:#}", Error::new(error)))),
+    let mut piece = vec![0; PIECE_BYTES];
+    loop {
+        let read = match body.read(&mut piece) {
+            Ok(0) => return Ok(None),
+            Ok(read) => read,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Ok(Some(error.to_string())),
         };
         ensure!(
-            half.passed_bytes() + piece.len() as u64 <= wanted.bytes,
+            half.passed_bytes() + read as u64 <= wanted.bytes,
             "{} is longer than the {} bytes that its manifest says",
             wanted.what,
             wanted.bytes
         );
-        half.write_all(&piece)
+        half.write_all(&piece[..read])
             .with_context(|| format!("write {}", wanted.what))?;
     }
-    Ok(None)
 }
 
 /// What the file holds, hashed; what is written next goes to its end.

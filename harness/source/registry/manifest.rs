@@ -6,6 +6,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::platform::Platform;
+use super::reference::is_sha256;
 use super::server::Server;
 
 pub const TYPES: &[&str] = &[
@@ -66,11 +67,11 @@ struct Document {
 }
 
 /// The manifest that the server's reference leads to, for `platform` where there is a choice.
-pub async fn resolve(server: &Server, platform: &Platform) -> Result<Manifest> {
+pub fn resolve(server: &Server, platform: &Platform) -> Result<Manifest> {
     let mut reference = server.reference.clone();
     // An index of indexes is allowed; real ones are two deep.
     for _ in 0..4 {
-        let (bytes, digest) = server.manifest(&reference).await?;
+        let (bytes, digest) = server.manifest(&reference)?;
         let document: Document =
             serde_json::from_slice(&bytes).with_context(|| format!("manifest {digest}"))?;
         let Some(manifests) = &document.manifests else {
@@ -80,7 +81,7 @@ pub async fn resolve(server: &Server, platform: &Platform) -> Result<Manifest> {
         };
         let chosen = choose(manifests, platform)?;
         chosen.check()?;
-        reference = reference.clone_with_digest(chosen.digest.clone());
+        reference = reference.at(&chosen.digest);
     }
     bail!("its indexes go in a circle")
 }
@@ -143,10 +144,8 @@ impl Document {
 impl Descriptor {
     /// Refuses digests that cannot be verified here, or are no digests: they become names of files.
     fn check(&self) -> Result<()> {
-        let hex = self.digest.strip_prefix("sha256:").unwrap_or_default();
-        let is_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
         ensure!(
-            hex.len() == 64 && hex.bytes().all(is_hex),
+            is_sha256(&self.digest),
             "`{}` is not a sha256 digest",
             self.digest
         );

@@ -1,14 +1,11 @@
 //! Images from a registry, pulled without an engine by the OCI distribution protocol and written as the canonical
 //! archive.
-//!
-//! Async stays in this folder: one runtime, of one thread, for one pull.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use oci_client::Reference;
 use serde_json::Value;
 
 use super::Made;
@@ -16,15 +13,18 @@ use crate::archive::{self, Part};
 use blob::{Blob, Wanted};
 use manifest::Manifest;
 use platform::Platform;
+use reference::Reference;
 use server::Server;
 
 mod blob;
+mod http;
 mod manifest;
 mod platform;
 mod reference;
 mod server;
 #[cfg(test)]
 mod tests;
+mod token;
 
 /// Refuses what is no image in a registry, and what is no platform.
 pub fn check(reference: &str, wanted: Option<&str>) -> Result<()> {
@@ -54,13 +54,7 @@ pub fn save(
         platform: platform(wanted)?,
         is_strict: wanted.is_some(),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .context("start the runtime of a pull")?;
-    let pulled = runtime
-        .block_on(pull(&asked, blobs, say))
-        .with_context(|| format!("pull {reference}"))?;
+    let pulled = pull(&asked, blobs, say).with_context(|| format!("pull {reference}"))?;
     say("writing the canonical archive");
     let to = File::create(out).with_context(|| format!("make {}", out.display()))?;
     let layers = pulled.manifest.layers.iter();
@@ -113,12 +107,12 @@ impl Pulled {
     }
 }
 
-async fn pull(asked: &Asked, shelf: &Path, say: &dyn Fn(&str)) -> Result<Pulled> {
+fn pull(asked: &Asked, shelf: &Path, say: &dyn Fn(&str)) -> Result<Pulled> {
     say(&format!("pulling {} ({})", asked.reference, asked.platform));
-    let server = Server::connect(&asked.reference).await?;
-    let manifest = manifest::resolve(&server, &asked.platform).await?;
+    let server = Server::new(&asked.reference)?;
+    let manifest = manifest::resolve(&server, &asked.platform)?;
     let config = Wanted::config(&manifest.config)?;
-    let blob = blob::fetch(&server, &config, shelf, say).await?;
+    let blob = blob::fetch(&server, &config, shelf, say)?;
     let config = blob.read()?;
     blob.discard(say);
     let platform = platform_of(&config, asked)?;
@@ -129,7 +123,7 @@ async fn pull(asked: &Asked, shelf: &Path, say: &dyn Fn(&str)) -> Result<Pulled>
             continue;
         }
         let wanted = Wanted::layer(layer, at + 1, count);
-        let blob = blob::fetch(&server, &wanted, shelf, say).await?;
+        let blob = blob::fetch(&server, &wanted, shelf, say)?;
         blobs.insert(layer.digest.clone(), blob);
     }
     Ok(Pulled {
