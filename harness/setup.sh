@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
 # Setup: what a Debian machine needs, installed when it is missing and left alone when it is there.
 #
-#   harness/setup.sh [build] [tools] [docker] [peers]
+#   harness/setup.sh [build] [tools] [extra] [docker] [peers]
 #
 #   build    what a build cannot do without: a C compiler and make. Rust is looked at, never installed
-#   tools    the field's own tools, each an optional runner in the race; from Debian, crates.io and PyPI
+#   tools    the field's own tools, each an optional runner in the race; from Debian and PyPI, nothing is compiled
+#   extra    the tools that have to be compiled here, which takes minutes; `quickstart` uses none of them
 #   docker   an engine that answers, and mmdebstrap to make base images without a registry
 #   peers    real servers that tests hold the lab's wire against: sshd, a registry. Installed, never started
 #
@@ -38,8 +39,8 @@ tools   rsync                   rsync                   the one everybody compar
 tools   borgbackup              borg                    chunked and deduplicated backups
 tools   ostree                  ostree                  trees of files, and deltas between them
 tools   skopeo                  skopeo                  copies images without an engine
-tools   cargo:bita              bita                    a compressed archive cloned chunk by chunk from seeds
 tools   pip:hdiffpatch          python3:hdiffpatch      patches by HDiffPatch, as a Python package
+extra   cargo:bita              bita                    a compressed archive cloned chunk by chunk from seeds
 docker  docker.io               dockerd                 builds and saves the images
 docker  mmdebstrap              mmdebstrap              makes the root filesystem the images stand on
 docker  debian-archive-keyring  /usr/share/keyrings/debian-archive-keyring.gpg  the keys mmdebstrap checks Debian with
@@ -137,13 +138,13 @@ apt_install_unstarted() { # PACKAGE...
   return "$status"
 }
 
-# Into the same folder as Debian's own local programs, so that every user's PATH has it. Built in our target folder:
-# what the lab's own build compiled already is not compiled again.
+# Into the same folder as Debian's own local programs, so that every user's PATH has it.
 cargo_install() { # CRATE...
+  local target=${CARGO_TARGET_DIR:-$here/../target}/tools
   check_rust
-  CARGO_TARGET_DIR=$here/../target/tools quietly cargo install --locked --root "$here/../target/tools" \
+  CARGO_TARGET_DIR=$target quietly cargo install --locked --root "$target" \
     --no-default-features --features zstd-compression "$@" || return 1
-  quietly as_root install -m 755 "$here/../target/tools/bin/"* /usr/local/bin/
+  quietly as_root install -m 755 "$target/bin/"* /usr/local/bin/
 }
 
 # For all users: steps run with an empty home. Debian 12 asks for the flag, which older pips don't know.
@@ -219,6 +220,8 @@ build() {
 
 tools() { provide tools; }
 
+extra() { provide extra; }
+
 peers() { provide peers apt_install_unstarted; }
 
 # A daemon that was killed leaves its pid file, and the next one will not start while any process has that number.
@@ -279,12 +282,12 @@ docker_engine() {
 
 main() {
   local word
-  [ $# -gt 0 ] || set -- build tools
+  [ $# -gt 0 ] || set -- build tools extra
   for word; do
     case $word in
-      build | tools | docker | peers) ;;
+      build | tools | extra | docker | peers) ;;
       *)
-        say "error: no such word: $word (there are: build, tools, docker, peers)"
+        say "error: no such word: $word (there are: build, tools, extra, docker, peers)"
         exit 2
         ;;
     esac
@@ -293,6 +296,7 @@ main() {
     case $word in
       build) build ;;
       tools) tools ;;
+      extra) extra ;;
       docker) docker_engine ;;
       peers) peers ;;
     esac

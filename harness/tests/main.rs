@@ -8,6 +8,7 @@ mod clock;
 mod cross_check;
 mod docs;
 mod doctor;
+mod makefile;
 mod map;
 mod real_ssh;
 mod registry;
