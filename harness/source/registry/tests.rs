@@ -162,6 +162,53 @@ fn a_token_that_everybody_gets_is_fetched_and_shown() {
 }
 
 #[test]
+fn a_blob_that_is_kept_elsewhere_is_fetched_there_without_the_token() {
+    let (fake, elsewhere) = (Fake::start(), Fake::start());
+    let layers = layers(0);
+    fake.image("1", &layers, config(&here()), false);
+    fake.state().token = Some("open-sesame".to_string());
+    let blob = gzip(&layers[1]);
+    let path = path_of(&blob);
+    let moved = |to: String| fake.state().moved.insert(path.clone(), to);
+    moved(format!("http://{}/kept?signature=x", elsewhere.host));
+    let kept = "/kept?signature=x".to_string();
+    elsewhere.state().objects.insert(kept.clone(), blob.clone());
+    elsewhere.state().cuts.insert(kept, vec![20_000]);
+    let reference = format!("{}/app:1", fake.host);
+    let pulled = Client::new().pull(&reference);
+    assert!(pulled == canonical_of(&layers, config(&here())));
+    let asked = elsewhere.asked("/kept?signature=x").into_iter();
+    let asked: Vec<_> = asked
+        .map(|asked| (asked.range, asked.authorization))
+        .collect();
+    let rest = Some("bytes=20000-".to_string());
+    assert_eq!(asked, [(None, None), (rest, None)]);
+
+    // By plain http it may not lead off this machine, and it may not lead on for ever.
+    moved("http://elsewhere.example/kept".to_string());
+    let error = Client::new().refusal(&reference);
+    let said = "`http://elsewhere.example/kept` is not https, and plain http is for this machine";
+    assert!(error.contains(said), "{error}");
+    moved(path.clone());
+    let error = Client::new().refusal(&reference);
+    assert!(error.contains("more than 10 redirects"), "{error}");
+}
+
+#[test]
+fn a_token_that_ends_during_a_pull_is_fetched_again() {
+    let fake = Fake::start();
+    let layers = layers(0);
+    fake.image("1", &layers, config(&here()), false);
+    fake.state().token = Some("first".to_string());
+    let reference = reference::parse(&format!("{}/app:1", fake.host)).unwrap();
+    let server = Server::new(&reference).unwrap();
+    server.manifest(&reference).unwrap();
+    fake.state().token = Some("second".to_string());
+    server.manifest(&reference).unwrap();
+    assert_eq!(fake.asked("service=fake").len(), 2);
+}
+
+#[test]
 fn an_index_is_resolved_by_platform_and_a_missing_one_is_named() {
     for (kind, is_docker) in [(INDEX, false), (LIST, true)] {
         let fake = Fake::start();

@@ -23,6 +23,8 @@ pub struct State {
     /// By path: after how many bytes of the body the next answers break off.
     pub cuts: BTreeMap<String, Vec<usize>>,
     pub ignores_ranges: bool,
+    /// By path: where it is instead.
+    pub moved: BTreeMap<String, String>,
     pub asked: Vec<Asked>,
 }
 
@@ -158,8 +160,9 @@ fn answer(mut connection: TcpStream, host: &str, state: &mut State) -> std::io::
         let realm = format!("Bearer realm=\"http://{host}/token\",service=\"fake\"");
         let head = format!("401 Unauthorized\r\nWWW-Authenticate: {realm}");
         (head, error("UNAUTHORIZED", "authentication required"))
-    } else if path == "/v2/" {
-        ("200 OK".to_string(), b"{}".to_vec())
+    } else if let Some(elsewhere) = state.moved.get(&path) {
+        let head = format!("307 Temporary Redirect\r\nLocation: {elsewhere}");
+        (head, Vec::new())
     } else if let Some(object) = state.objects.get(&path) {
         match first_byte(asked.range.as_deref()).filter(|_| !state.ignores_ranges) {
             Some(first) => {
