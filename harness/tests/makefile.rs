@@ -17,10 +17,20 @@ fn words(variable: &str) -> Vec<String> {
     words.map(str::to_string).collect()
 }
 
+/// The methods of a scenario that is in the checkout.
+fn methods(scenario: &str) -> BTreeSet<String> {
+    let path = Path::new(ROOT).join(format!("scenarios/{scenario}.toml"));
+    let scenario: toml::Table = fs::read_to_string(path).unwrap().parse().unwrap();
+    let methods = scenario["methods"].as_array().unwrap().iter();
+    methods
+        .map(|method| method.as_str().unwrap().to_string())
+        .collect()
+}
+
 #[test]
 fn make_real_runs_or_names_every_method_of_the_real_scenarios() {
     let named = [words("QUICK"), words("SLOW")].concat();
-    let unique: BTreeSet<&str> = named.iter().map(String::as_str).collect();
+    let unique: BTreeSet<String> = named.iter().cloned().collect();
     assert_eq!(unique.len(), named.len(), "none is in both: {named:?}");
     for scenario in [
         "rebuild",
@@ -28,13 +38,15 @@ fn make_real_runs_or_names_every_method_of_the_real_scenarios() {
         "debian-11-to-12",
         "ubuntu-18-to-20",
     ] {
-        let path = Path::new(ROOT).join(format!("scenarios/{scenario}.toml"));
-        let text = fs::read_to_string(path).unwrap();
-        let scenario: toml::Table = text.parse().unwrap();
-        let methods = scenario["methods"].as_array().unwrap().iter();
-        let methods: BTreeSet<&str> = methods.map(|method| method.as_str().unwrap()).collect();
-        assert_eq!(methods, unique);
+        assert_eq!(methods(scenario), unique, "{scenario}");
     }
+}
+
+#[test]
+fn the_first_table_of_make_bench_is_of_methods_of_quickstart() {
+    let first: BTreeSet<String> = words("FIRST").into_iter().collect();
+    let all = methods("quickstart");
+    assert!(first.is_subset(&all), "{first:?}");
 }
 
 #[test]
