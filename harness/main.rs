@@ -2,10 +2,11 @@
 
 #![forbid(unsafe_code)]
 
+use std::path::Path;
 use std::process::ExitCode;
 
 use delta_lab::wire::ssh;
-use delta_lab::{cmd, method, shim};
+use delta_lab::{clock, cmd, method, probe};
 
 fn main() -> ExitCode {
     // Looked at before anything else is set up, so that what is measured starts small.
@@ -13,21 +14,23 @@ fn main() -> ExitCode {
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned());
     match words.next().as_deref() {
-        Some(shim::WORD) => shim::main(),
+        Some(clock::WORD) => clock::shim::main(),
         Some(ssh::WORD) => ssh::main(std::env::args_os().skip(2)),
-        Some(method::STEP_WORD) => {
-            let (name, call) = (
-                words.next().unwrap_or_default(),
-                words.next().unwrap_or_default(),
-            );
-            match method::do_step(&name, &call) {
-                Ok(()) => ExitCode::SUCCESS,
-                Err(error) => {
-                    eprintln!("{error:#}");
-                    ExitCode::FAILURE
-                }
-            }
-        }
+        Some(method::STEP_WORD) => step(method::do_step),
+        Some(probe::WORD) => step(probe::main),
         _ => cmd::main(),
+    }
+}
+
+/// Does one step of the program itself: `WORD NAME FILE`.
+fn step(act: fn(&str, &Path) -> anyhow::Result<()>) -> ExitCode {
+    let name = std::env::args().nth(2).unwrap_or_default();
+    let file = std::env::args_os().nth(3).unwrap_or_default();
+    match act(&name, Path::new(&file)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{error:#}");
+            ExitCode::FAILURE
+        }
     }
 }

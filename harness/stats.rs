@@ -1,38 +1,24 @@
-//! What rows say when they are read together: figures over samples, and which of them must repeat.
+//! What rows say when they are read together: figures over samples, sections, verdicts, comparisons.
 //!
-//! Only verified rows give figures. Everything is an integer in base units, as in the rows.
+//! The plan says what was to be done; rows are only looked up. Only verified rows give figures, and every figure is an
+//! integer in base units, as in the rows.
 
-use std::collections::BTreeSet;
-
-use crate::record::{Check, Row};
+use crate::record::{Check, MEASURES, Measure, Row};
 
 mod compare;
 #[cfg(test)]
 pub mod fixture;
-mod scenario;
+mod index;
+mod section;
 mod trouble;
+mod verdict;
 
 pub use compare::{Comparison, Difference, compare};
-pub use scenario::{MethodRows, Release, ScenarioRows, scenarios};
-pub use trouble::{Trouble, step_words};
+pub use section::{MethodRows, Reading, Scenario, Section, deed, read, sections};
+pub use trouble::Trouble;
+pub use verdict::{Bounded, Decision, Verdict, verdicts};
 
-/// A column as a number; `None` where the cell is empty.
-type Figure = fn(&Row) -> Option<i128>;
-
-/// The columns that are decided by the inputs and the method's version alone, so that two runs must agree on
-/// them to the byte. Time and memory are never among them.
-pub const EXACT: &[(&str, Figure)] = &[
-    ("image_bytes", |row| Some(row.image_bytes.into())),
-    ("payload_bytes", |row| row.payload_bytes.map(Into::into)),
-    ("header_bytes", |row| row.header_bytes.map(Into::into)),
-    ("upload_bytes", |row| row.upload_bytes.map(Into::into)),
-    ("requests", |row| row.requests.map(Into::into)),
-    ("store_bytes", |row| row.store_bytes.map(Into::into)),
-    ("store_files", |row| row.store_files.map(Into::into)),
-];
-
-/// What an update moves: bodies in both directions, in bytes. Heads are left out: they differ by client and
-/// server, not by method, and have a column of their own.
+/// What an update moves: bodies in both directions, in bytes; the measure `transfer_bytes`.
 pub fn transfer_bytes(row: &Row) -> Option<u64> {
     row.payload_bytes
         .map(|payload| payload + row.upload_bytes.unwrap_or(0))
@@ -48,7 +34,7 @@ pub struct Spread {
 }
 
 impl Spread {
-    /// Of at least one value; the median of an even number lies midway, rounded down.
+    /// The spread of at least one value. The median of an even number lies midway, rounded down.
     pub fn over(values: impl IntoIterator<Item = u64>) -> Option<Spread> {
         let mut values: Vec<u64> = values.into_iter().collect();
         values.sort_unstable();
@@ -67,10 +53,17 @@ fn middle<T: Copy>(sorted: &[T], between: impl Fn(T, T) -> T) -> T {
     between(sorted[(sorted.len() - 1) / 2], sorted[sorted.len() / 2])
 }
 
+/// The median of values that may be negative; `None` of no value.
+pub fn median(values: impl IntoIterator<Item = i128>) -> Option<i128> {
+    let mut values: Vec<i128> = values.into_iter().collect();
+    values.sort_unstable();
+    (!values.is_empty()).then(|| middle(&values, i128::midpoint))
+}
+
 /// How one step of one method came out, over all its samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// At least one sample was verified: there are figures.
+    /// At least one sample was verified, so there are figures.
     Verified,
     Failed,
     Skipped,
@@ -94,6 +87,11 @@ impl<'a> Samples<'a> {
         Spread::over(self.verified().filter_map(column))
     }
 
+    /// A measure's median over the verified samples.
+    pub fn median(&self, measure: &Measure) -> Option<i128> {
+        median(self.verified().filter_map(measure.of))
+    }
+
     pub fn outcome(&self) -> Outcome {
         let any = |check| self.rows.iter().any(|row| row.check == check);
         if self.verified().next().is_some() {
@@ -107,18 +105,25 @@ impl<'a> Samples<'a> {
         }
     }
 
-    /// The columns that should repeat exactly over the verified samples and do not.
+    /// The columns that must repeat exactly over the verified samples and do not.
     pub fn unrepeated(&self) -> Vec<&'static str> {
-        let differs = |figure: Figure| {
-            let seen: BTreeSet<_> = self.verified().map(figure).collect();
-            seen.len() > 1
+        let differs = |measure: &&Measure| {
+            let mut figures = self.verified().map(measure.of);
+            let first = figures.next();
+            figures.any(|figure| Some(figure) != first)
         };
-        EXACT
-            .iter()
-            .filter(|(_, figure)| differs(*figure))
-            .map(|(column, _)| *column)
+        repeating()
+            .filter(differs)
+            .map(|measure| measure.name)
             .collect()
     }
+}
+
+/// The measures on which two runs must agree to the byte, each once: a sum of columns is left out beside its columns.
+fn repeating() -> impl Iterator<Item = &'static Measure> {
+    MEASURES
+        .iter()
+        .filter(|measure| measure.exact && measure.column)
 }
 
 #[cfg(test)]
@@ -136,33 +141,29 @@ mod tests {
         assert_eq!(Spread::over([7, 1, 3]).unwrap().median, 3);
         assert_eq!(Spread::over([]), None);
         assert_eq!(Spread::over([u64::MAX, u64::MAX]).unwrap().median, u64::MAX);
+        assert_eq!(median([-4, 2]), Some(-1));
     }
 
     #[test]
-    fn what_crosses_the_wire_counts_in_both_directions() {
-        let mut results = results("pair", 1, 2, 1);
-        let row = results.rows.last_mut().unwrap();
-        row.payload_bytes = Some(1000);
-        row.upload_bytes = Some(24);
-        assert_eq!(transfer_bytes(row), Some(1024));
-        row.payload_bytes = None;
-        assert_eq!(transfer_bytes(row), None);
+    fn what_an_update_moves_is_the_measure_of_that_name() {
+        let measure = crate::record::measure("transfer_bytes").unwrap();
+        for row in &results("pair", 3, 2, 1).rows {
+            assert_eq!((measure.of)(row), transfer_bytes(row).map(Into::into));
+        }
     }
 
     #[test]
     fn bytes_that_do_not_repeat_are_named_by_column() {
         let mut results = results("pair", 1, 2, 3);
-        let [scenario] = scenarios(&results.rows).try_into().unwrap();
-        assert!(
-            scenario.methods[0]
-                .steps()
-                .all(|step| step.unrepeated().is_empty())
-        );
-        results.rows.last_mut().unwrap().requests = Some(77);
-        let [scenario] = scenarios(&results.rows).try_into().unwrap();
-        assert_eq!(
-            scenario.methods[0].delta().unwrap().unrepeated(),
-            ["requests"]
-        );
+        let unrepeated = |results: &crate::record::Results| -> Vec<&str> {
+            let sections = sections(results);
+            let steps = sections[0].methods[0].steps();
+            steps.flat_map(Samples::unrepeated).collect()
+        };
+        assert!(unrepeated(&results).is_empty());
+        let row = results.rows.last_mut().unwrap();
+        row.requests = Some(77);
+        row.payload_bytes = Some(78);
+        assert_eq!(unrepeated(&results), ["payload_bytes", "requests"]);
     }
 }

@@ -1,6 +1,10 @@
-//! Words people type: which are fit for names, and which one was probably meant.
+//! Words that people type: which ones are valid names, and which one was probably meant.
 
-/// Whether `word` is fit for file names, URLs and command lines alike: no hidden file, no option, no path.
+use std::path::Path;
+
+use anyhow::{Context, Result};
+
+/// Whether `word` is valid in file names, URLs and command lines: not a hidden file, an option or a path.
 pub fn is_name(word: &str) -> bool {
     (1..=100).contains(&word.len())
         && !word.starts_with(['.', '-'])
@@ -17,7 +21,7 @@ pub fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
         .map(|other| (strsim::damerau_levenshtein(word, other), other))
         .min();
     match nearest {
-        // A third of the letters wrong is still a slip; more is another word.
+        // Up to a third of the letters may be wrong; beyond that it is another word.
         Some((wrong, nearest)) if wrong * 3 <= word.len().max(3) => {
             format!("; did you mean `{nearest}`?")
         }
@@ -26,7 +30,26 @@ pub fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     }
 }
 
-/// Line of a text, from 1, that holds the byte at `offset`.
+/// `a, b or c`, each in backquotes.
+pub fn one_of(words: &[&str]) -> String {
+    let quoted: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
+    match quoted.split_last() {
+        Some((last, others)) if !others.is_empty() => format!("{} or {last}", others.join(", ")),
+        _ => quoted.concat(),
+    }
+}
+
+/// A path as text, which a command line has to be.
+pub fn utf8(path: &Path) -> Result<&str> {
+    path.to_str().with_context(|| {
+        format!(
+            "{}: the path is not UTF-8, so no command line can hold it",
+            path.display()
+        )
+    })
+}
+
+/// The number of the line, from 1, that contains the byte at `offset`.
 pub fn line(text: &str, offset: usize) -> usize {
     text.bytes()
         .take(offset)

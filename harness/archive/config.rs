@@ -1,14 +1,14 @@
-//! An image's config in one spelling: the fields of the OCI image format, whoever wrote them.
+//! Normalizes an image's config, so that it does not depend on the tool that wrote it.
 //!
-//! Docker's config has fields beside those (`container`, `docker_version`, …), and tools that turn Docker's images into
-//! OCI ones drop them. What is kept here is what all of them keep: the properties of config.md in the OCI image format
-//! specification 1.1, but for those it reserves for Docker (`Healthcheck`, `Memory`, …) or calls deprecated
-//! (`ArgsEscaped`), which are lost on that way too.
+//! Docker's config has fields of its own (`container`, `docker_version`, …), which tools drop when they convert Docker's
+//! images to OCI. The fields kept here are those that every tool keeps: the properties of config.md in the OCI image
+//! format specification 1.1, without the ones it reserves for Docker (`Healthcheck`, `Memory`, …) or calls deprecated
+//! (`ArgsEscaped`).
 
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
 
-/// Of the image. `config`, `rootfs` and `history` have fields of their own.
+/// Fields of the image. `config`, `rootfs` and `history` are handled apart.
 const IMAGE: &[&str] = &[
     "architecture",
     "author",
@@ -19,7 +19,7 @@ const IMAGE: &[&str] = &[
     "variant",
 ];
 
-/// Of `config`: what a container of the image starts with.
+/// Fields of `config`: what a container of the image starts with.
 const START: &[&str] = &[
     "Cmd",
     "Entrypoint",
@@ -32,19 +32,19 @@ const START: &[&str] = &[
     "WorkingDir",
 ];
 
-/// Of each step in `history`.
+/// Fields of each step in `history`.
 const STEP: &[&str] = &["author", "comment", "created", "created_by", "empty_layer"];
 
 /// A config as the canonical archive holds it.
-pub(super) struct Normal {
-    /// Keys sorted, no white space, nothing empty.
+pub(super) struct NormalConfig {
+    /// Keys are sorted; there is no white space and no empty field.
     pub json: String,
     /// Lower-case hex, in the order in which the layers are applied.
     pub diff_ids: Vec<String>,
 }
 
-/// The config in its one spelling. Fails when it is not an image's: JSON without DiffIDs.
-pub(super) fn normal(config: &[u8]) -> Result<Normal> {
+/// Normalizes a config. Fails unless it is JSON with DiffIDs.
+pub(super) fn normal(config: &[u8]) -> Result<NormalConfig> {
     let config: Value = serde_json::from_slice(config).context("its config is not JSON")?;
     let diff_ids = diff_ids(&config)?;
     let mut image = kept(&config, IMAGE);
@@ -52,7 +52,7 @@ pub(super) fn normal(config: &[u8]) -> Result<Normal> {
     if !start.is_empty() {
         image.insert("config".into(), start.into());
     }
-    // A step that says nothing still counts: steps are told apart by their place.
+    // A step without fields is kept, because steps are identified by their position.
     let steps = config["history"].as_array().into_iter().flatten();
     let steps: Vec<Value> = steps.map(|step| kept(step, STEP).into()).collect();
     if !steps.is_empty() {
@@ -61,25 +61,25 @@ pub(super) fn normal(config: &[u8]) -> Result<Normal> {
     let named: Vec<String> = diff_ids.iter().map(|id| format!("sha256:{id}")).collect();
     let rootfs = json!({ "diff_ids": named, "type": "layers" });
     image.insert("rootfs".into(), rootfs);
-    Ok(Normal {
+    Ok(NormalConfig {
         json: sorted(image.into()).to_string(),
         diff_ids,
     })
 }
 
-/// JSON whose keys are in order at every depth, however this build's maps keep them.
+/// Sorts the keys at every depth. Whether serde_json's maps do so by themselves depends on a feature.
 pub(super) fn sorted(mut value: Value) -> Value {
     value.sort_all_objects();
     value
 }
 
-/// The fields of these names that say something: `null`, `""`, `[]`, `{}` and `false` mean the same as no field.
-/// Only the field itself is judged: in `"ExposedPorts": {"80/tcp": {}}` the empty map is how a port is written.
+/// The fields of these names that are not empty: `null`, `""`, `[]`, `{}` and `false` mean the same as no field. What a
+/// field contains is left as it is: in `"ExposedPorts": {"80/tcp": {}}` the empty map is how a port is written.
 fn kept(from: &Value, names: &[&str]) -> Map<String, Value> {
     let mut fields = Map::new();
     for name in names {
         let value = match &from[*name] {
-            Value::String(time) if *name == "created" => one_spelling(time).into(),
+            Value::String(time) if *name == "created" => normal_time(time).into(),
             value => value.clone(),
         };
         let says = match &value {
@@ -96,8 +96,8 @@ fn kept(from: &Value, names: &[&str]) -> Map<String, Value> {
     fields
 }
 
-/// A moment in UTC, its fraction without the zeros at its end; what is no moment stays as it is.
-fn one_spelling(time: &str) -> String {
+/// A timestamp in UTC without trailing zeros; other text is returned unchanged.
+fn normal_time(time: &str) -> String {
     time.parse().map_or_else(
         |_| time.to_string(),
         |time: jiff::Timestamp| time.to_string(),
@@ -112,7 +112,7 @@ fn diff_ids(config: &Value) -> Result<Vec<String>> {
         let hex = hex.filter(|hex| hex.len() == 64 && hex.bytes().all(|b| b.is_ascii_hexdigit()));
         ensure!(
             hex.is_some(),
-            "its config has a DiffID that is no sha256: {id}"
+            "its config has a DiffID that is not a sha256: {id}"
         );
         Ok(hex.unwrap_or_default().to_ascii_lowercase())
     };

@@ -20,7 +20,7 @@ pub(crate) fn tar_of(files: &[(&str, &[u8])]) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-/// A tar with one entry whose name is written as it is, however wrong.
+/// A tar with one entry whose name is written unchecked.
 pub(crate) fn tar_with_name(name: &str) -> Vec<u8> {
     let mut header = Header::new_ustar();
     header.as_ustar_mut().unwrap().name[..name.len()].copy_from_slice(name.as_bytes());
@@ -32,21 +32,21 @@ pub(crate) fn tar_with_name(name: &str) -> Vec<u8> {
     tar.into_inner().unwrap()
 }
 
-/// A gzip or a zstd form of a layer, or the layer itself.
+/// The bytes compressed with gzip.
 pub(crate) fn gzip(bytes: &[u8]) -> Vec<u8> {
     let mut out = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
     out.write_all(bytes).unwrap();
     out.finish().unwrap()
 }
 
-/// An image archive of these layers, in this order, as that layout arranges them. A layer that repeats is a link in
-/// docker's old layout and the same blob in the others.
+/// An image archive of these layers in that layout. A layer that repeats is a link in docker's old layout and the same blob
+/// in the others.
 pub(crate) fn archive_of(layout: Layout, layers: &[Vec<u8>]) -> Vec<u8> {
     let config = json!({ "os": "linux", "architecture": "amd64", "config": {} });
     archive_with(layout, layers, config)
 }
 
-/// As `archive_of`, with these fields in its config beside the DiffIDs.
+/// Like `archive_of`, with these fields in its config in addition to the DiffIDs.
 pub(crate) fn archive_with(layout: Layout, layers: &[Vec<u8>], config: Value) -> Vec<u8> {
     let config = config_of(layers, config);
     match layout {
@@ -122,8 +122,7 @@ fn oci(layers: &[Vec<u8>], config: &str, for_docker: bool) -> Vec<u8> {
         "layers": layers.iter().map(|layer| descriptor(layer)).collect::<Vec<_>>() })
     .to_string();
     file(&mut tar, &blob(manifest.as_bytes()), manifest.as_bytes());
-    // A multi-platform image as it is saved: a nested index, whose other platform and whose build record
-    // were left behind.
+    // A multi-platform image as it is saved: a nested index whose other platform and attestation are missing.
     let mut attestation = descriptor(b"not here");
     attestation["platform"] = json!({ "architecture": "unknown", "os": "unknown" });
     let nested = json!({ "schemaVersion": 2,

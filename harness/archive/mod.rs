@@ -1,24 +1,29 @@
-//! An image archive, read where it lies: which bytes of the file are layers, and what kind they are; and written, in
-//! the one form that does not depend on the tool it came from.
+//! Image archives: reads which bytes of a file are layers, without unpacking it, and writes archives whose bytes do not
+//! depend on the tool an image came from.
 //!
-//! Three layouts are known, all of them tars:
+//! Three layouts are read, all of them tars:
 //! - `docker save` before engine 25: `manifest.json`, and `<id>/layer.tar` for each layer; a layer that repeats
 //!   may be a symbolic link `../<id>/layer.tar`;
 //! - `docker save` from engine 25: an OCI layout under `blobs/sha256/`, and `manifest.json` too;
-//! - an OCI layout alone (`skopeo copy … oci-archive:`, `buildah push`): `oci-layout`, `index.json`, `blobs/`.
+//! - an OCI layout without `manifest.json` (`skopeo copy … oci-archive:`, `buildah push`): `oci-layout`, `index.json`, `blobs/`.
 
 mod canonical;
 mod config;
+pub mod docker;
+pub mod document;
 #[cfg(test)]
 pub(crate) mod examples;
+mod manifests;
 mod oci;
 mod outer;
 mod plain;
+pub mod platform;
 #[cfg(test)]
 mod tests;
 pub mod unpack;
 mod walk;
 mod wrap;
+pub mod writer;
 
 use std::fs::File;
 use std::ops::Range;
@@ -28,10 +33,10 @@ use anyhow::{Context, Result, ensure};
 
 pub use canonical::{canonical, rewrite};
 use outer::Outer;
-pub use walk::{Entry, Part};
+pub use walk::{Entry, FilePart};
 pub use wrap::wrap_rootfs;
 
-/// What a file turned out to be.
+/// What a file contains.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Content {
     /// An image archive, with layers.
@@ -48,8 +53,8 @@ pub struct Archive {
     pub layout: Layout,
     /// Every entry of the outer tar, in its order.
     pub entries: Vec<Entry>,
-    /// In the order they are applied; a layer used twice is here twice. With several images in one archive,
-    /// the layers of each in turn.
+    /// In the order they are applied; a layer used twice is listed twice. The layers of several images follow each
+    /// other.
     pub layers: Vec<Layer>,
     pub images: Vec<Packed>,
 }
@@ -59,7 +64,7 @@ pub struct Archive {
 pub struct Packed {
     /// The entry that is its config.
     pub config: Entry,
-    /// Which of the archive's layers are its own.
+    /// Its layers: a range of the archive's.
     pub layers: Range<usize>,
 }
 
@@ -93,10 +98,10 @@ impl Layout {
     }
 }
 
-/// One layer, as it lies in the archive.
+/// One layer, as the archive stores it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Layer {
-    /// Name of the entry that holds its bytes, links followed.
+    /// Name of the entry that holds its bytes, with links followed.
     pub name: String,
     /// Where its bytes begin in the archive.
     pub offset: u64,
@@ -104,12 +109,12 @@ pub struct Layer {
     /// Lower-case hex sha256 of those bytes.
     pub digest: String,
     pub compression: Compression,
-    /// Lower-case hex sha256 of the layer's tar, compression taken off, where it is known: the digest of a layer
-    /// that is not compressed, else what the image's config says.
+    /// Lower-case hex sha256 of the layer's uncompressed tar: the digest of a layer that is not compressed, else what
+    /// the image's config says, if it says it.
     pub diff_id: Option<String>,
 }
 
-/// Compression of a layer, told by its first bytes and never by its name.
+/// Compression of a layer, recognized by its first bytes and never by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compression {
     None,
@@ -118,7 +123,7 @@ pub enum Compression {
 }
 
 impl Compression {
-    fn of(layer: &Part) -> Result<Compression> {
+    fn of(layer: &FilePart) -> Result<Compression> {
         let first = layer.bytes(0, layer.length.min(4))?;
         Ok(match first[..] {
             [0x1f, 0x8b, ..] => Compression::Gzip,
@@ -128,18 +133,17 @@ impl Compression {
     }
 }
 
-/// Reads the archive at `path` without unpacking it; layers are read once, to be hashed.
+/// Reads the archive at `path` without unpacking it. Each layer is read once, to hash it.
 ///
-/// A file that begins as a tar and is cut short or damaged, has names that lead out of its folder (its own, or
-/// those inside a layer that is not compressed) or names layers it does not hold is an error that says which
-/// entry and where.
+/// Fails when the file begins as a tar but is cut short or damaged, when a name in it or in an uncompressed layer leads
+/// out of the folder it is unpacked in, and when a layer is missing. The error names the entry and its offset.
 pub fn read(path: &Path) -> Result<Content> {
     let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
     let about = file
         .metadata()
         .with_context(|| format!("look at {}", path.display()))?;
     ensure!(about.is_file(), "{}: not a file", path.display());
-    let whole = Part {
+    let whole = FilePart {
         file: &file,
         what: path.display().to_string(),
         offset: 0,
@@ -154,7 +158,7 @@ pub fn read(path: &Path) -> Result<Content> {
         Ok(())
     })?;
     let outer = Outer { whole, entries };
-    let Some((layout, described)) = outer.images()? else {
+    let Some((layout, described)) = manifests::images(&outer)? else {
         return Ok(Content::Tar(outer.entries));
     };
     let (images, layers) = outer.layers(described)?;

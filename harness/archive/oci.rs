@@ -1,33 +1,11 @@
 //! The manifests of an OCI layout: `index.json`, and the blobs it leads to.
 //!
-//! As the OCI image format specification 1.1 has them (image-layout.md, image-index.md, manifest.md).
+//! The layout is that of the OCI image format specification 1.1 (image-layout.md).
 
 use anyhow::{Result, bail};
-use serde::Deserialize;
 
+use super::document::{Descriptor, Document};
 use super::outer::{Described, Outer};
-
-/// An index (`manifests`) or an image's manifest (`config`, `layers`): told apart by what is there, since
-/// `mediaType` inside them is optional.
-#[derive(Deserialize)]
-struct Document {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
-    config: Option<Descriptor>,
-    #[serde(default)]
-    layers: Vec<Descriptor>,
-}
-
-#[derive(Deserialize)]
-struct Descriptor {
-    digest: String,
-    platform: Option<Platform>,
-}
-
-#[derive(Deserialize)]
-struct Platform {
-    architecture: String,
-}
 
 /// Every image in the layout.
 pub(super) fn images(outer: &Outer) -> Result<Vec<Described>> {
@@ -40,7 +18,10 @@ pub(super) fn images(outer: &Outer) -> Result<Vec<Described>> {
 fn gather(outer: &Outer, document: Document, depth: u32, found: &mut Vec<Described>) -> Result<()> {
     // An index of indexes is allowed; real ones are two deep.
     if depth > 4 {
-        bail!("{}: its indexes go in a circle", outer.whole.what);
+        bail!(
+            "{}: its indexes refer to each other in a circle",
+            outer.whole.what
+        );
     }
     if let Some(config) = &document.config {
         let config = outer.named("a manifest", "config", &blob(outer, config)?)?;
@@ -48,14 +29,14 @@ fn gather(outer: &Outer, document: Document, depth: u32, found: &mut Vec<Describ
         let names = names.collect::<Result<Vec<String>>>()?;
         found.push(outer.image(names, config)?);
     }
-    for manifest in &document.manifests {
-        // Build records ("attestations") travel as images of an unknown platform; they are nobody's layers.
+    for manifest in document.manifests.iter().flatten() {
         let platform = manifest.platform.as_ref();
-        if platform.is_some_and(|platform| platform.architecture == "unknown") {
+        if platform.is_some_and(|platform| platform.is_attestation()) {
             continue;
         }
         let name = blob(outer, manifest)?;
-        // An archive of one platform keeps the whole index: below the top, what is not there is not meant.
+        // An archive saved for one platform keeps the whole index. Below the top level, a manifest that is missing
+        // belongs to another platform.
         if depth > 0 && outer.find(&name).is_none() {
             continue;
         }

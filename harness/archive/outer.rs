@@ -1,4 +1,4 @@
-//! The outer tar of an image archive: what its manifests name, found, checked and hashed.
+//! The outer tar of an image archive: finds, checks and hashes the entries that its manifests name.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -8,16 +8,16 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 use tar::EntryType;
 
-use super::walk::{Entry, Part, walk};
-use super::{Compression, Layer, Layout, Packed, oci};
+use super::walk::{Entry, FilePart, walk};
+use super::{Compression, Layer, Packed};
 use crate::image::Hashing;
 
-/// Most bytes believed of a manifest, an index or a config.
+/// Longest manifest, index or config that is read; a longer one is an error.
 const JSON_LIMIT_BYTES: u64 = 32 << 20;
 
 /// The outer tar, walked.
 pub(super) struct Outer<'a> {
-    pub whole: Part<'a>,
+    pub whole: FilePart<'a>,
     pub entries: Vec<Entry>,
 }
 
@@ -33,15 +33,7 @@ struct Named {
     diff_id: Option<String>,
 }
 
-/// One image of docker's `manifest.json`.
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct DockerImage {
-    config: String,
-    layers: Vec<String>,
-}
-
-/// What is read of an image's config, in both worlds.
+/// The part of an image's config that is read here; OCI and Docker write it alike.
 #[derive(Deserialize)]
 struct Config {
     rootfs: Option<RootFs>,
@@ -54,44 +46,11 @@ struct RootFs {
 }
 
 impl Outer<'_> {
-    /// The images that the archive's manifests describe, or nothing when it is a tar of another kind.
-    pub fn images(&self) -> Result<Option<(Layout, Vec<Described>)>> {
-        let is_oci = self.find("oci-layout").is_some() && self.find("index.json").is_some();
-        if let Some(manifest) = self.find("manifest.json") {
-            let json: serde_json::Value = self.json(manifest)?;
-            // A web page's folder may well hold a manifest.json; docker's is a list of images.
-            let is_docker = json.as_array().is_some_and(|images| {
-                !images.is_empty() && images.iter().all(|image| image.get("Layers").is_some())
-            });
-            if is_docker {
-                let images: Vec<DockerImage> =
-                    serde_json::from_value(json).with_context(|| self.at(manifest))?;
-                let described = images.iter().map(|image| self.docker_image(image));
-                let described = described.collect::<Result<Vec<Described>>>()?;
-                let layout = if is_oci {
-                    Layout::DockerOci
-                } else {
-                    Layout::Docker
-                };
-                return Ok(Some((layout, described)));
-            }
-        }
-        if is_oci {
-            return Ok(Some((Layout::Oci, oci::images(self)?)));
-        }
-        Ok(None)
-    }
-
-    fn docker_image(&self, image: &DockerImage) -> Result<Described> {
-        let config = self.named("manifest.json", "config", &image.config)?;
-        self.image(image.layers.clone(), config)
-    }
-
     /// Pairs the names of an image's layers with the DiffIDs of its config.
     pub fn image(&self, names: Vec<String>, config: &Entry) -> Result<Described> {
         let about: Config = self.json(config)?;
         let diff_ids = about.rootfs.map_or(Vec::new(), |rootfs| rootfs.diff_ids);
-        // What is no image (an OCI artifact) has a config of its own kind, without DiffIDs.
+        // An OCI artifact that is not an image has a config of its own kind, without DiffIDs.
         let known = diff_ids.len() == names.len();
         let diff_id = |at: usize| diff_ids[at].strip_prefix("sha256:").map(str::to_string);
         let named = names.into_iter().enumerate().map(|(at, name)| Named {
@@ -104,7 +63,7 @@ impl Outer<'_> {
         })
     }
 
-    /// Finds, checks and hashes the layers of the images; one that is named twice is read once.
+    /// Finds, checks and hashes the layers of the images; a layer named more than once is read once.
     pub fn layers(&self, described: Vec<Described>) -> Result<(Vec<Packed>, Vec<Layer>)> {
         let mut known: BTreeMap<u64, Layer> = BTreeMap::new();
         let (mut images, mut layers) = (Vec::new(), Vec::new());
@@ -145,7 +104,7 @@ impl Outer<'_> {
     }
 
     fn layer(&self, entry: &Entry) -> Result<Layer> {
-        let bytes = Part {
+        let bytes = FilePart {
             file: self.whole.file,
             what: format!("{}: layer {}", self.whole.what, entry.name),
             offset: entry.offset,
@@ -173,10 +132,10 @@ impl Outer<'_> {
         })
     }
 
-    /// The file that `from` names as its `role`, links followed.
+    /// The file that `from` names as its `role`, with links followed.
     pub fn named(&self, from: &str, role: &str, name: &str) -> Result<&Entry> {
         let mut place = trim(name).to_string();
-        // A chain of links longer than this is a circle.
+        // A longer chain of links is a circle.
         for _ in 0..8 {
             let entry = self.find(&place).with_context(|| {
                 format!(
@@ -194,12 +153,12 @@ impl Outer<'_> {
             };
         }
         bail!(
-            "{}: {from} names the {role} {name}, whose links go in a circle",
+            "{}: {from} names the {role} {name}, whose links form a circle",
             self.whole.what
         )
     }
 
-    /// The entry of that name; the last, where a tar has several, as unpacking would leave it.
+    /// The entry of that name; of several, the last, which is the one that unpacking leaves.
     pub fn find(&self, name: &str) -> Option<&Entry> {
         self.entries
             .iter()
@@ -219,7 +178,7 @@ impl Outer<'_> {
     }
 
     /// The place of an entry, for errors.
-    fn at(&self, entry: &Entry) -> String {
+    pub fn at(&self, entry: &Entry) -> String {
         format!(
             "{}: entry {} at offset {}",
             self.whole.what, entry.name, entry.offset
@@ -227,12 +186,12 @@ impl Outer<'_> {
     }
 }
 
-/// A name as manifests spell it: `tar -c .` puts `./` before every one.
+/// A name as manifests spell it, without the `./` that `tar -c .` puts in front.
 fn trim(name: &str) -> &str {
     name.trim_start_matches("./").trim_end_matches('/')
 }
 
-/// Where a relative link at `place` leads, if it stays inside the archive.
+/// Where a relative link at `place` leads; an error if that is outside the archive.
 fn beside(place: &str, target: &str) -> Result<String> {
     let mut parts: Vec<&str> = place.split('/').collect();
     parts.pop();
@@ -250,10 +209,14 @@ fn beside(place: &str, target: &str) -> Result<String> {
 }
 
 /// Lower-case hex sha256 of a part of a file.
-fn hash(part: &Part) -> Result<String> {
+fn hash(part: &FilePart) -> Result<String> {
     let mut hashing = Hashing::new(io::sink());
     let bytes = io::copy(&mut part.reader(), &mut hashing)
         .with_context(|| format!("read {} at offset {}", part.what, part.offset))?;
-    ensure!(bytes == part.length, "{}: shorter than it was", part.what);
+    ensure!(
+        bytes == part.length,
+        "{}: the file was cut while it was read",
+        part.what
+    );
     Ok(hashing.finish().1)
 }

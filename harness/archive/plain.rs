@@ -1,4 +1,4 @@
-//! A layer's tar, whatever it is compressed with.
+//! Decompresses a layer.
 
 use std::io::{BufReader, Read};
 
@@ -6,10 +6,10 @@ use anyhow::{Context, Result};
 use flate2::bufread::MultiGzDecoder;
 
 use super::Compression;
-use super::walk::Part;
+use super::walk::FilePart;
 
-/// Reads a layer's tar. Of gzip and zstd every member or frame: some tools write layers of many.
-pub(super) fn plain<'a>(layer: &'a Part) -> Result<Box<dyn Read + 'a>> {
+/// Reads a layer's tar, compressed or not. All gzip members and zstd frames are read: some tools write many in a layer.
+pub(super) fn plain<'a>(layer: &'a FilePart) -> Result<Box<dyn Read + 'a>> {
     let packed = BufReader::with_capacity(1 << 17, layer.reader());
     Ok(match Compression::of(layer)? {
         Compression::None => Box::new(packed),
@@ -19,11 +19,11 @@ pub(super) fn plain<'a>(layer: &'a Part) -> Result<Box<dyn Read + 'a>> {
         )),
         Compression::Zstd => {
             let mut frames = zstd::Decoder::with_buffer(packed)
-                .with_context(|| format!("{}: begin to read its zstd", layer.what))?;
-            // The largest there is, 2 GiB: who writes a layer chooses its window.
+                .with_context(|| format!("{}: set up its zstd decoder", layer.what))?;
+            // The largest window there is, 2 GiB, because the writer of a layer chooses its window.
             frames
                 .window_log_max(31)
-                .with_context(|| format!("{}: begin to read its zstd", layer.what))?;
+                .with_context(|| format!("{}: set up its zstd decoder", layer.what))?;
             Box::new(frames)
         }
     })

@@ -9,14 +9,14 @@ use crate::image::sha256_hex;
 
 const LAYOUTS: [Layout; 3] = [Layout::Docker, Layout::DockerOci, Layout::Oci];
 
-/// Two plain layers, one of them twice.
+/// Two uncompressed layers, one of them twice.
 fn layers() -> Vec<Vec<u8>> {
     let base = tar_of(&[("etc/os-release", b"one"), ("usr/bin/tool", &[7; 3000])]);
     let top = tar_of(&[("app/main", b"two")]);
     vec![base.clone(), top, base]
 }
 
-/// What `read` says of these bytes, in a file named `archive.tar`.
+/// Reads these bytes from a file named `archive.tar`.
 fn read_bytes(bytes: &[u8]) -> Result<Content> {
     let dir = tempfile::tempdir().unwrap();
     let path: PathBuf = dir.path().join("archive.tar");
@@ -55,7 +55,7 @@ fn every_layout_gives_the_same_layers_in_order() {
 }
 
 #[test]
-fn compression_is_told_by_the_first_bytes() {
+fn compression_is_recognized_by_the_first_bytes() {
     for layout in LAYOUTS {
         let plain = layers();
         let zstd = zstd::encode_all(&plain[1][..], 3).unwrap();
@@ -76,7 +76,7 @@ fn a_tar_without_a_manifest_is_a_tar_and_anything_else_is_other() {
     };
     assert_eq!(entries[0].name, "a");
     assert_eq!((entries[0].offset, entries[0].length), (512, 1));
-    // A manifest.json of another kind makes no image.
+    // A manifest.json of another kind does not make an image.
     let page = tar_of(&[("manifest.json", br#"{"name": "a web page"}"#)]);
     assert!(matches!(read_bytes(&page).unwrap(), Content::Tar(_)));
     assert_eq!(read_bytes(b"").unwrap(), Content::Other);
@@ -125,19 +125,19 @@ fn names_that_lead_outside_are_refused_in_the_archive_and_in_its_layers() {
 }
 
 #[test]
-fn a_layer_that_is_not_there_is_an_error_that_names_it() {
+fn a_missing_layer_is_an_error_that_names_it() {
     let manifest = br#"[{"Config": "c.json", "Layers": ["gone/layer.tar"]}]"#;
     let said = refusal(&tar_of(&[("c.json", b"{}"), ("manifest.json", manifest)]));
     assert!(said.contains("no entry gone/layer.tar"), "{said}");
 }
 
 #[test]
-fn links_between_layers_may_not_leave_the_archive_nor_go_in_circles() {
+fn links_between_layers_that_leave_the_archive_or_form_a_circle_are_refused() {
     let manifest = br#"[{"Config": "c.json", "Layers": ["a/layer.tar"]}]"#;
     for (target, why) in [
         ("../../layer.tar", "outside the archive"),
         ("/layer.tar", "outside the archive"),
-        ("layer.tar", "in a circle"),
+        ("layer.tar", "form a circle"),
     ] {
         let mut tar = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();
@@ -153,11 +153,11 @@ fn links_between_layers_may_not_leave_the_archive_nor_go_in_circles() {
 }
 
 #[test]
-fn a_blob_or_a_layer_that_is_not_what_its_name_says_is_refused() {
+fn a_blob_or_a_layer_that_does_not_match_its_digest_is_refused() {
     for (layout, why) in [(Layout::Oci, "damaged"), (Layout::Docker, "config says")] {
         let mut bytes = archive_of(layout, &layers());
         let at = image(&bytes).layers[0].offset as usize;
-        // Inside the contents of a file of the layer, so that only a hash can tell.
+        // Inside a file of the layer, so that only a hash shows it.
         bytes[at + 512 + 1] ^= 1;
         let said = refusal(&bytes);
         assert!(said.contains(why) && said.contains("offset"), "{said}");
@@ -204,7 +204,7 @@ fn sparse_files_in_pax_form_are_refused() {
 }
 
 #[test]
-fn a_wrapped_root_filesystem_is_an_image_of_one_layer_and_always_the_same_bytes() {
+fn a_wrapped_root_filesystem_is_an_image_of_one_layer_with_the_same_bytes_every_time() {
     let dir = tempfile::tempdir().unwrap();
     let rootfs = tar_of(&[("./etc/hostname", b"box"), ("bin/sh", &[1; 2000])]);
     let path = dir.path().join("rootfs.tar");
@@ -222,7 +222,7 @@ fn a_wrapped_root_filesystem_is_an_image_of_one_layer_and_always_the_same_bytes(
     names.sort();
     assert_eq!(names, in_order);
 
-    // Elsewhere, under another name, later: the same.
+    // A copy in another file gives the same bytes.
     let elsewhere = dir.path().join("other.tar");
     fs::write(&elsewhere, &rootfs).unwrap();
     let mut again = Vec::new();

@@ -1,4 +1,4 @@
-//! A walk over the headers of a tar: names, offsets and lengths, with nothing unpacked.
+//! Walks over the headers of a tar: names, offsets and lengths, without unpacking.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -10,13 +10,13 @@ use tar::{EntryType, Header, PaxExtensions};
 /// Length in bytes of a tar's blocks: headers fill one, contents are padded to whole ones.
 pub(super) const BLOCK_BYTES: u64 = 512;
 
-/// Most bytes believed of a long name or a pax header; real ones (extended attributes) stay far below.
+/// Longest long name or pax header that is read; real ones (extended attributes) are far shorter.
 const AHEAD_LIMIT_BYTES: u64 = 16 << 20;
 
 /// One entry of a tar.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Entry {
-    /// As the archive spells it, GNU long names and pax paths resolved. What is not UTF-8 is replaced.
+    /// As the archive spells it, with GNU long names and pax paths resolved. Bytes that are not UTF-8 are replaced.
     pub name: String,
     pub kind: EntryType,
     /// Where the contents begin, in bytes from the start of the file that was read.
@@ -27,15 +27,15 @@ pub struct Entry {
     pub link: Option<String>,
 }
 
-/// The part of a file that is one tar, or the compressed form of one; `what` names it in errors.
-pub struct Part<'a> {
+/// A part of a file that is a tar, compressed or not; `what` names it in errors.
+pub struct FilePart<'a> {
     pub file: &'a File,
     pub what: String,
     pub offset: u64,
     pub length: u64,
 }
 
-impl Part<'_> {
+impl FilePart<'_> {
     /// Whether a tar begins here: the `ustar` magic of its first header.
     pub fn begins_as_tar(&self) -> Result<bool> {
         if self.length < 262 {
@@ -53,7 +53,7 @@ impl Part<'_> {
         Ok(bytes)
     }
 
-    /// All its bytes in turn. The file's own position is left alone, so that parts of one file are read side by side.
+    /// Reads all its bytes. The file's own position does not move, so several parts of one file can be read at once.
     pub fn reader(&self) -> impl Read {
         let from = Pread {
             file: self.file,
@@ -63,7 +63,7 @@ impl Part<'_> {
     }
 }
 
-/// Reads a shared file from a place of its own.
+/// Reads a shared file from a position of its own.
 struct Pread<'a> {
     file: &'a File,
     at: u64,
@@ -77,7 +77,7 @@ impl Read for Pread<'_> {
     }
 }
 
-/// What extension headers said of the entry that follows them.
+/// What extension headers say about the entry that follows them.
 #[derive(Default)]
 struct Ahead {
     name: Option<Vec<u8>>,
@@ -87,9 +87,9 @@ struct Ahead {
 
 /// Calls `each` with every entry in order.
 ///
-/// Fails, naming the entry and the offset in the file, where the tar is cut short, where a header is damaged, and
-/// at names that lead out of the folder an unpacker works in. Contents are skipped, not read.
-pub(super) fn walk(tar: &Part, each: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
+/// Fails when the tar is cut short, when a header is damaged, and when a name leads out of the folder it is unpacked in;
+/// the error names the entry and its offset in the file. Contents are skipped, not read.
+pub(super) fn walk(tar: &FilePart, each: &mut dyn FnMut(Entry) -> Result<()>) -> Result<()> {
     let mut at = 0;
     let mut ahead = Ahead::default();
     let mut last = "its start".to_string();
@@ -166,13 +166,13 @@ impl Ahead {
                 for record in PaxExtensions::new(&bytes) {
                     let record = record.context("a damaged pax header")?;
                     let key = record.key_bytes();
-                    // Such an entry's contents start with a map, and its name is not its name:
-                    // read plainly it would be a wrong file without an error.
+                    // The contents of such an entry start with a map, and its name is in another header. Read as an
+                    // ordinary file it would be wrong, without an error.
                     ensure!(
                         !key.starts_with(b"GNU.sparse"),
                         "a sparse file in pax form, which is not read here (write it with tar --format=gnu, or without --sparse)"
                     );
-                    // A global header speaks of every entry to come; nobody puts names or sizes there.
+                    // A global header is about all later entries; names and sizes are not put there.
                     if kind == EntryType::XGlobalHeader {
                         continue;
                     }
@@ -202,8 +202,8 @@ fn is_extension(kind: EntryType) -> bool {
     )
 }
 
-/// Bytes of contents after the header. Links, folders and devices have none whatever their header says, as Go's
-/// archive/tar (and so Docker) and GNU tar read it.
+/// Bytes of contents after the header. Links, folders and devices have none, whatever their header says: so do Go's
+/// archive/tar, which Docker uses, and GNU tar read them.
 fn stored_length(header: &Header, ahead: &Ahead) -> Result<u64> {
     let kind = header.entry_type();
     if matches!(
@@ -224,7 +224,7 @@ fn stored_length(header: &Header, ahead: &Ahead) -> Result<u64> {
 }
 
 /// Bytes of further map blocks that follow the header of a sparse file in GNU's own form.
-fn sparse_maps(tar: &Part, header: &Header, at: u64) -> Result<u64> {
+fn sparse_maps(tar: &FilePart, header: &Header, at: u64) -> Result<u64> {
     let mut more = header
         .as_gnu()
         .is_some_and(|gnu| header.entry_type() == EntryType::GNUSparse && gnu.isextended[0] == 1);
@@ -241,7 +241,7 @@ fn sparse_maps(tar: &Part, header: &Header, at: u64) -> Result<u64> {
     Ok(bytes)
 }
 
-/// The header's own sum: all its bytes, with the eight of the sum taken as spaces.
+/// Verifies the header's checksum: the sum of its bytes, with the eight bytes of the checksum read as spaces.
 fn check_sum(header: &Header) -> Result<()> {
     let bytes = header.as_bytes();
     let sum = bytes[..148].iter().chain(&bytes[156..]);
@@ -250,7 +250,7 @@ fn check_sum(header: &Header) -> Result<()> {
     Ok(())
 }
 
-/// Refuses names that lead out of the folder an unpacker works in.
+/// Refuses names that lead out of the folder they are unpacked in.
 pub(super) fn check_name(name: &[u8]) -> Result<()> {
     ensure!(!name.starts_with(b"/"), "an absolute name");
     ensure!(

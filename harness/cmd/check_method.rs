@@ -5,12 +5,13 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::out;
 use crate::run::contract;
 
 /// Every variant is run on small images: a changed one, an empty one, one after an empty one, an unchanged one and an
-/// unrelated one, each rebuilt from nothing and from the one before; where the method moves trees they are small trees of
-/// what is easily lost. Nothing may be left beside the images, and an
-/// update may not change the store. One line per claim; exit code 1 when one does not hold.
+/// unrelated one. Each is rebuilt from nothing and from the one before. A method that moves trees gets small trees of
+/// what is easily lost. Nothing may be left beside the images, and an update may not change the store. One line for
+/// each claim; exit code 1 when one does not hold.
 #[derive(clap::Args)]
 pub struct Args {
     /// File of a declared method, such as scenarios/methods/casync.toml
@@ -26,13 +27,16 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     contract::check(&args.file, args.far, &mut |claim| match &claim.kept {
         Ok(seen) => {
             kept += 1;
-            println!("ok   {}: {} ({seen})", claim.method, claim.claim);
+            out::print(&format!(
+                "ok   {}: {} ({seen})\n",
+                claim.method, claim.claim
+            ))
         }
         Err(why) => {
             broken += 1;
-            println!("not  {}: {}: {why}", claim.method, claim.claim);
+            out::print(&format!("not  {}: {}: {why}\n", claim.method, claim.claim))
         }
     })?;
-    println!("{kept} claims hold, {broken} do not");
+    out::print(&format!("{kept} claims hold, {broken} do not\n"))?;
     Ok(ExitCode::from(if broken > 0 { super::FAILED } else { 0 }))
 }

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::out;
 use crate::record::Results;
 use crate::{report, stats};
 
@@ -19,7 +20,7 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let (baseline, run) = (Results::load(&args.baseline)?, Results::load(&args.run)?);
     let comparison = stats::compare(&baseline.rows, &run.rows);
-    print!("{}", report::diff::text(&comparison)?);
+    out::print(&report::diff::text(&comparison)?)?;
     Ok(ExitCode::from(if comparison.passes() {
         0
     } else {

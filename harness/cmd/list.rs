@@ -1,71 +1,66 @@
 //! `list`: the plan, nothing run.
 
+use std::fmt::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
 
+use super::out;
 use super::selection::Selection;
-use crate::method::Contender;
-use crate::plan::plan;
+use crate::method::Doer;
 use crate::scenario::Scenario;
 
 #[derive(clap::Args)]
 pub struct Args {
     #[command(flatten)]
     selection: Selection,
-    /// Show every step, in order
+    /// Show every act, in order
     #[arg(long)]
     steps: bool,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    for (scenario, contenders) in &args.selection.read_or_all()? {
-        show(scenario, contenders, args.steps);
+    for (scenario, doers) in &args.selection.read_or_all()? {
+        out::print(&shown(scenario, doers, args.steps)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn show(scenario: &Scenario, contenders: &[Contender], steps: bool) {
-    println!("{}: {}", scenario.name, scenario.about);
+fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<String> {
+    let mut text = format!("{}: {}\n", scenario.name, scenario.about);
     for image in &scenario.images {
-        println!("  image   {:<14} {}", image.name, image.source);
+        writeln!(text, "  image   {:<20} {}", image.name, image.source)?;
     }
-    for name in &scenario.methods {
-        let version = contenders
-            .iter()
-            .find(|contender| contender.name() == name)
-            .map(Contender::version);
-        match version {
-            Some(Ok(version)) => println!("  method  {name:<20} {version}"),
-            Some(Err(why)) => println!("  method  {name:<20} skipped: {why:#}"),
-            None => {}
+    for doer in doers {
+        let name = doer.name();
+        let kind = if scenario.methods.iter().any(|method| method == name) {
+            "method"
+        } else {
+            "probe "
+        };
+        match doer.version() {
+            Ok(version) => writeln!(text, "  {kind}  {name:<20} {version}")?,
+            Err(why) => writeln!(text, "  {kind}  {name:<20} skipped: {why:#}")?,
         }
     }
-    let trials = plan(scenario);
-    let all: usize = trials.iter().map(|trial| trial.steps.len()).sum();
-    println!(
-        "  {all} steps: {} methods x {} samples x {} steps",
-        scenario.methods.len(),
-        scenario.samples,
-        all / trials.len().max(1)
-    );
+    for (axis, values) in &scenario.axes {
+        writeln!(text, "  axis    {axis:<20} {}", values.join(", "))?;
+    }
+    for expect in &scenario.expects {
+        writeln!(text, "  expect  {}", expect.says)?;
+    }
+    let trials = scenario.plan();
+    let acts: usize = trials.iter().map(|trial| trial.acts.len()).sum();
+    writeln!(
+        text,
+        "  {acts} acts in {} trials: each method, under each case, in each sample",
+        trials.len()
+    )?;
     if steps {
-        for trial in &trials {
-            for planned in &trial.steps {
-                let from = if planned.key.base.is_empty() {
-                    "nothing"
-                } else {
-                    &planned.key.base
-                };
-                println!(
-                    "    {} sample {}: {} {} from {from}",
-                    trial.method,
-                    trial.sample,
-                    planned.step.word(),
-                    planned.key.image
-                );
-            }
+        for planned in trials.iter().flat_map(|trial| &trial.acts) {
+            writeln!(text, "    {}", planned.act)?;
         }
     }
-    println!();
+    text.push('\n');
+    Ok(text)
 }

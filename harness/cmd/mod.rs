@@ -6,10 +6,12 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod check_method;
+mod compare;
 mod completions;
 mod diff;
 mod doctor;
 mod list;
+mod out;
 mod progress;
 mod report;
 mod run;
@@ -18,26 +20,31 @@ mod selection;
 
 /// Bad input, or the lab's own trouble. A step that failed, or a difference that was found, is 1; all well is 0.
 pub const TROUBLE: u8 = 2;
-/// A step failed, a difference was found, or a claim does not hold.
+/// A step failed, an expectation or a claim does not hold, or a difference was found.
 pub const FAILED: u8 = 1;
 
-/// Ships container images (or any big archive) to machines that hold an older one, by every method worth
-/// considering, through one metered wire, and writes down what each one cost.
+/// Measures what it costs to ship container images (or any big archive) to machines that hold an older one.
+///
+/// Every method worth considering moves the images through one metered wire. Every rebuilt image is verified. Bytes,
+/// storage, time and memory are written down.
 #[derive(Parser)]
 #[command(
     name = "delta-lab",
     version,
     after_help = "\
 Start here:
+  delta-lab compare OLD NEW     what an update costs, by every method that can run here;
+                                OLD and NEW are files or Docker references
   delta-lab doctor              what can run on this machine, and how to get the rest
   delta-lab list quickstart     what a scenario would do; nothing is run
   delta-lab run quickstart      do it: verified rows in results/<date>-<host>/rows.csv
   delta-lab report              table and charts of the newest results
 
 Exit codes: 0 all well (methods whose tool is missing are skipped by name);
-            1 a step failed or was refused its number, `diff` found a difference, or
+            1 a step failed, an expectation does not hold, `diff` found a difference, or
               `check-method` a claim that does not hold;
-            2 bad input or usage, or the lab itself could not go on.
+            2 bad input or usage, a result that could not be printed, or the lab could not
+              continue.
 
 A SCENARIO is a file in scenarios/ named without its ending; any path to a .toml works too.
 How to write one, and how to add a tool of your own: scenarios/README.md.
@@ -50,24 +57,31 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// What can run here, in which version, and how to get the rest
+    /// Compare the methods on two images, or on a history of them; no scenario file needed
+    #[command(after_help = "\
+Examples:
+  delta-lab compare october.tar november.tar
+  delta-lab compare shop/backend:1.4 shop/backend:1.5
+  delta-lab compare v1.tar v2.tar v3.tar -m xdelta3 -m 'fastcdc/{16k,64k,256k}'")]
+    Compare(compare::Args),
+    /// Show what can run here, in which version, and how to get the rest
     ///
     /// Nothing is installed or changed. `make tools` installs what Debian has.
     Doctor(doctor::Args),
-    /// The plan of a scenario: images, methods, steps; nothing is run
+    /// Show the plan of a scenario: images, methods, acts; nothing is run
     ///
     /// Without a SCENARIO, every one in scenarios/.
     List(list::Args),
     /// Make and keep the images of a scenario, nothing more
     ///
-    /// Images are kept in the user's cache folder, or in DELTA_LAB_CACHE; each is made once, hashed, and verified
+    /// Images are kept in the user's cache folder, or in DELTA_LAB_CACHE. Each is made once, hashed, and verified
     /// whenever it is used.
     Save(save::Args),
     /// Run scenarios: every step a process, every byte over the wire, every output verified
     ///
-    /// Every step is a process of its own, every byte a client pulls crosses one counted wire, and what a client rebuilt
-    /// is compared with the image before there is a number. Rows are on disk one by one: after a crash or a kill,
-    /// the same command goes on where it stopped.
+    /// Every step is a process of its own. Every byte a client pulls crosses one counted wire. What a client rebuilt is
+    /// compared with the image before there is a number. Rows are on disk one by one: after a crash or a kill, the same
+    /// command continues where it stopped.
     #[command(after_help = "\
 Examples:
   delta-lab run quickstart --report
@@ -76,19 +90,19 @@ Examples:
     Run(run::Args),
     /// Draw every view of a results folder: report.md, and charts as SVG and PNG
     ///
-    /// Reads the rows and nothing else; no tool is run.
+    /// Reads the results and nothing else; no tool is run. Exit code 1 when an expectation does not hold.
     Report(report::Args),
     /// Compare the bytes of a run with a baseline, exactly
     ///
-    /// Bytes, requests and files repeat exactly, so any difference is one; time never does, so it is not looked at. Rows
-    /// made by another version of a method, or of another image, are listed as incomparable.
+    /// Bytes, requests and files repeat exactly, so any difference counts. Time never repeats, so it is left out. Rows of
+    /// another version of a method, or of another image, are listed as incomparable.
     #[command(after_help = "\
 Example, a gate for CI:
   delta-lab run smoke --into target/smoke && delta-lab diff results/baseline target/smoke
 
 Exit codes: 0 every step that could be compared has the same bytes; 1 not so, or nothing could be compared.")]
     Diff(diff::Args),
-    /// Put the contract of a declared method to the proof, claim by claim
+    /// Check that a declared method keeps its contract
     CheckMethod(check_method::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),
@@ -101,14 +115,14 @@ pub fn main() -> ExitCode {
     // any other, and must not end the lab.
     if !matches!(
         cli.command,
-        Command::Run(_) | Command::Save(_) | Command::CheckMethod(_)
+        Command::Run(_) | Command::Compare(_) | Command::Save(_) | Command::CheckMethod(_)
     ) {
         sigpipe::reset();
     }
     match dispatch(cli.command) {
         Ok(code) => code,
         Err(error) => {
-            eprintln!("delta-lab: {error:#}");
+            out::note(&format!("delta-lab: {error:#}"));
             ExitCode::from(TROUBLE)
         }
     }
@@ -116,6 +130,7 @@ pub fn main() -> ExitCode {
 
 fn dispatch(command: Command) -> Result<ExitCode> {
     match command {
+        Command::Compare(args) => compare::run(&args),
         Command::Doctor(args) => doctor::run(&args),
         Command::List(args) => list::run(&args),
         Command::Save(args) => save::run(&args),

@@ -6,8 +6,10 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 
+use super::out;
 use crate::record::Results;
 use crate::report;
+use crate::stats::{self, Verdict};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,25 +24,26 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         None => newest(Path::new("results"))
             .context("there are no results in results/ yet: delta-lab run quickstart")?,
     };
-    show(&dir)?;
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Draws every view of a results folder into it; prints the table and where the files are.
-pub fn show(dir: &Path) -> Result<()> {
     ensure!(
         !dir.is_file(),
         "{} is a file: name its folder, where the views are written",
         dir.display()
     );
-    let results = Results::load(dir)?;
-    let written = report::write_all(&results, dir)?;
-    print!("{}", report::terminal_table(&results, width())?);
-    println!();
+    let results = Results::load(&dir)?;
+    show(&results)?;
+    let failed = stats::verdicts(&results).iter().any(Verdict::fails);
+    Ok(ExitCode::from(if failed { super::FAILED } else { 0 }))
+}
+
+/// Draws every view of a results folder into it; prints the table and where the files are.
+pub fn show(results: &Results) -> Result<()> {
+    let written = report::write_all(results, &results.dir)?;
+    let mut text = report::terminal(results, width())?;
+    text.push('\n');
     for path in written {
-        println!("{}", path.display());
+        text.push_str(&format!("{}\n", path.display()));
     }
-    Ok(())
+    out::print(&text)
 }
 
 /// The folder whose rows were written last; the baseline is no run.
@@ -49,17 +52,10 @@ fn newest(results: &Path) -> Option<PathBuf> {
         .ok()?
         .flatten()
         .map(|entry| entry.path());
+    let written = |folder: &Path| fs::metadata(folder.join("rows.csv")).ok()?.modified().ok();
     folders
         .filter(|folder| folder.file_name().is_some_and(|name| name != "baseline"))
-        .filter_map(|folder| {
-            Some((
-                fs::metadata(folder.join("rows.csv"))
-                    .ok()?
-                    .modified()
-                    .ok()?,
-                folder,
-            ))
-        })
+        .filter_map(|folder| Some((written(&folder)?, folder)))
         .max()
         .map(|(_, folder)| folder)
 }

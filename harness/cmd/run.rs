@@ -6,11 +6,14 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
+use super::out::{self, note};
 use super::progress::Progress;
 use super::selection::Selection;
 use crate::record::Results;
+use crate::report;
 use crate::run::{self, Order, host};
 use crate::source::cache::Cache;
+use crate::stats::{self, Verdict};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -28,6 +31,9 @@ pub struct Args {
     /// Also write what crossed the wire object by object: DIR/objects/*.csv
     #[arg(long)]
     objects: bool,
+    /// Show a line for each act on a terminal too, not only for each method
+    #[arg(short, long)]
+    verbose: bool,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -35,40 +41,49 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         !args.selection.scenarios.is_empty(),
         "name a scenario to run, such as quickstart; `delta-lab list` shows them all"
     );
-    let scenarios = args.selection.read()?;
-    let cache = Cache::open()?;
-    let into = args.into.clone().unwrap_or_else(default_folder);
     let order = Order {
-        scenarios,
-        into: into.clone(),
+        scenarios: args.selection.read()?,
+        into: args.into.clone().unwrap_or_else(default_folder),
         retry: args.retry,
         objects: args.objects,
     };
-    let mut progress = Progress::new();
-    let summary = run::run(&order, &cache, &mut |news| progress.tell(news))?;
+    carry_out(&order, args.verbose, args.report)
+}
+
+/// Runs the order, shows how it goes, and says how it ended; with `draw` draws every view too.
+pub fn carry_out(order: &Order, verbose: bool, draw: bool) -> Result<ExitCode> {
+    let cache = Cache::open()?;
+    let mut progress = Progress::new(verbose);
+    let summary = run::run(order, &cache, &mut |news| progress.tell(news))?;
     drop(progress);
     if summary.old > 0 && summary.old == summary.verified + summary.failed + summary.skipped {
-        eprintln!(
-            "nothing was left to do; to measure again choose another folder with --into, to repeat what failed add --retry"
+        note(
+            "nothing was left to do; to measure again choose another folder with --into, to repeat what failed add --retry",
         );
     }
-    println!(
-        "{} steps verified, {} failed, {} skipped: {}",
+    let dir = &order.into;
+    out::print(&format!(
+        "{} acts verified, {} failed, {} skipped: {}\n",
         summary.verified,
         summary.failed,
         summary.skipped,
-        into.join("rows.csv").display()
-    );
-    if args.report {
-        super::report::show(&into)?;
+        dir.join("rows.csv").display()
+    ))?;
+    let results = Results::load(dir)?;
+    let verdicts = stats::verdicts(&results);
+    if draw {
+        super::report::show(&results)?;
     } else {
-        println!("table and charts: delta-lab report {}", into.display());
+        for verdict in &verdicts {
+            out::print(&format!("{}\n", report::verdict(verdict)))?;
+        }
+        out::print(&format!(
+            "table and charts: delta-lab report {}\n",
+            dir.display()
+        ))?;
     }
-    Ok(ExitCode::from(if summary.failed > 0 {
-        super::FAILED
-    } else {
-        0
-    }))
+    let failed = summary.failed > 0 || verdicts.iter().any(Verdict::fails);
+    Ok(ExitCode::from(if failed { super::FAILED } else { 0 }))
 }
 
 /// Where this same command was cut short, or a folder named after today and this machine.

@@ -3,21 +3,32 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
-use crate::method::{self, Contender};
+use crate::method::{Doer, Methods, split_list};
+use crate::probe::Looking;
+use crate::record::{Bound, Expect};
 use crate::scenario::{self, Scenario};
-use crate::words;
+
+/// A scenario, and its methods and probes in its order.
+pub type Chosen = (Scenario, Vec<Box<dyn Doer>>);
 
 #[derive(clap::Args)]
 pub struct Selection {
     /// Names of scenarios in scenarios/, or paths to scenario files
     #[arg(value_name = "SCENARIO")]
     pub scenarios: Vec<String>,
-    /// Run this method instead of the scenario's list; may be repeated
-    #[arg(short, long = "method", value_name = "M", value_delimiter = ',')]
+    /// Run these methods instead of the scenario's list, such as `-m xdelta3 -m 'fastcdc/{16k,64k}'`; may be repeated
+    #[arg(short, long = "method", value_name = "M")]
     methods: Vec<String>,
-    /// Timed repetitions of every step, instead of the scenario's number
+    #[command(flatten)]
+    pub bounds: Bounds,
+}
+
+/// How often, and how long at most.
+#[derive(clap::Args)]
+pub struct Bounds {
+    /// Timed repetitions of every act, instead of the scenario's number
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=scenario::MOST_SAMPLES))]
     samples: Option<u32>,
     /// Kill a step that takes longer than this many seconds
@@ -28,69 +39,111 @@ pub struct Selection {
     memory_limit: Option<u64>,
 }
 
-impl Selection {
-    /// The scenarios chosen, each checked whole, with the methods that may take part in it.
-    pub fn read(&self) -> Result<Vec<(Scenario, Vec<Contender>)>> {
-        let mut chosen: Vec<(Scenario, Vec<Contender>)> = Vec::new();
-        for word in &self.scenarios {
-            let path = scenario::find(word)?;
-            let contenders = method::all(&method_folders(&path))?;
-            let known: Vec<String> = contenders
-                .iter()
-                .map(|contender| contender.name().to_string())
-                .collect();
-            let mut scenario = Scenario::read(&path, &known)?;
-            if !self.methods.is_empty() {
-                for method in &self.methods {
-                    ensure!(
-                        known.contains(method),
-                        "unknown method `{method}`{}",
-                        words::meant(method, known.iter().map(String::as_str))
-                    );
-                }
-                scenario.methods.clear();
-                for method in &self.methods {
-                    if !scenario.methods.contains(method) {
-                        scenario.methods.push(method.clone());
-                    }
-                }
-            }
-            scenario.samples = self.samples.unwrap_or(scenario.samples);
-            scenario.limits.time = self
-                .time_limit
-                .map_or(scenario.limits.time, Duration::from_secs);
-            scenario.limits.memory_bytes = self
-                .memory_limit
-                .map_or(scenario.limits.memory_bytes, |mib| mib << 20);
-            let twice = chosen.iter().any(|(other, _)| other.name == scenario.name);
-            ensure!(
-                !twice,
-                "{}: a scenario named `{}` stands twice on the command line",
-                path.display(),
-                scenario.name
-            );
-            chosen.push((scenario, contenders));
+impl Bounds {
+    pub fn put_into(&self, scenario: &mut Scenario) {
+        if let Some(samples) = self.samples {
+            scenario.samples = samples;
         }
-        Ok(chosen)
+        if let Some(seconds) = self.time_limit {
+            scenario.limits.time = Duration::from_secs(seconds);
+        }
+        if let Some(mib) = self.memory_limit {
+            scenario.limits.memory_bytes = mib << 20;
+        }
+    }
+}
+
+impl Selection {
+    /// The scenarios chosen, each checked whole, with its methods and probes.
+    pub fn read(&self) -> Result<Vec<Chosen>> {
+        self.read_named(&self.scenarios)
     }
 
     /// The same with every shipped scenario when none was named.
-    pub fn read_or_all(&self) -> Result<Vec<(Scenario, Vec<Contender>)>> {
+    pub fn read_or_all(&self) -> Result<Vec<Chosen>> {
         if !self.scenarios.is_empty() {
             return self.read();
         }
-        let scenarios = scenario::shipped_names();
+        let shipped = scenario::shipped_names();
         ensure!(
-            !scenarios.is_empty(),
+            !shipped.is_empty(),
             "there is no folder scenarios/ here; go to the checkout, or give a path to a scenario file"
         );
-        Selection {
-            scenarios,
-            methods: self.methods.clone(),
-            ..*self
-        }
-        .read()
+        self.read_named(&shipped)
     }
+
+    /// The file of a scenario. A shell makes several words of `-m fastcdc/{8k,16k}`, and all but the first end up here.
+    fn find(&self, word: &str) -> Result<PathBuf> {
+        let family = |word: &str| word.split('/').next().unwrap_or_default().to_string();
+        let found = scenario::find(word);
+        let mut same = self.methods.iter().filter(|it| family(it) == family(word));
+        if let (Err(_), Some(first)) = (&found, same.next()) {
+            bail!(
+                "`{word}` is no scenario; if it belongs to -m, write quotes around the braces: -m '{}/{{…}}'",
+                family(first)
+            );
+        }
+        found
+    }
+
+    fn read_named(&self, words: &[String]) -> Result<Vec<Chosen>> {
+        let mut chosen: Vec<Chosen> = Vec::new();
+        for word in words {
+            let path = self.find(word)?;
+            let methods = Methods::in_folders(&method_folders(&path))?;
+            let mut scenario = Scenario::read(&path, &methods)?;
+            if !self.methods.is_empty() {
+                scenario.methods = expand(&self.methods, &methods)?;
+                scenario.probes.clear();
+                let named = |method: &String| scenario.methods.contains(method);
+                scenario.expects.retain(|expect| is_of(expect, &named));
+            }
+            self.bounds.put_into(&mut scenario);
+            ensure!(
+                chosen.iter().all(|(other, _)| other.name != scenario.name),
+                "{}: a scenario named `{}` is already on the command line",
+                path.display(),
+                scenario.name
+            );
+            let doers = doers(&scenario, &methods)?;
+            chosen.push((scenario, doers));
+        }
+        Ok(chosen)
+    }
+}
+
+/// The names that words on a command line mean, each once.
+pub fn expand(words: &[String], methods: &Methods) -> Result<Vec<String>> {
+    let mut names = Vec::new();
+    for word in words.iter().flat_map(|words| split_list(words)) {
+        for name in methods.expand(word)? {
+            if !names.contains(&name) {
+                names.push(name);
+            }
+        }
+    }
+    Ok(names)
+}
+
+/// The scenario's methods, then its probes.
+pub fn doers(scenario: &Scenario, methods: &Methods) -> Result<Vec<Box<dyn Doer>>> {
+    let mut doers = Vec::new();
+    for name in &scenario.methods {
+        doers.push(methods.get(name)?);
+    }
+    for name in &scenario.probes {
+        doers.push(Box::new(Looking::by(name)?));
+    }
+    Ok(doers)
+}
+
+/// Whether an expectation speaks of the named methods alone.
+fn is_of(expect: &Expect, named: &dyn Fn(&String) -> bool) -> bool {
+    let others = expect.bounds().filter_map(|(_, bound)| match bound {
+        Bound::Share(share) => share.act.as_ref(),
+        Bound::Number(_) => None,
+    });
+    others.chain([&expect.of]).all(|of| named(&of.method))
 }
 
 /// Where declared methods are looked for: beside the scenario, and in the folder's own scenarios/methods.

@@ -1,9 +1,10 @@
-//! bita's archive (`.cba`): a dictionary of compressed chunks, and the chunks.
+//! bita's archive (`.cba`): a dictionary of compressed chunks, then the chunks.
 //!
-//! Magic, the dictionary's length, the dictionary (a protocol buffer), where the chunks begin, a checksum of all that.
-//! Of the dictionary's fields (1 to 7; 8 is for whoever wants to add something, and nobody here does) a cross-check needs
-//! the descriptors of the chunks (7), and of each (1, 3 to 5) its digest (1), compressed length (3) and place behind the
-//! beginning (4). Chunks lie side by side in the order listed. Seen on bitar 0.15.
+//! It has a magic, the dictionary's length, the dictionary (a protocol buffer), the offset of the chunks, and a checksum of
+//! these. The dictionary has the fields 1 to 7 (8 is for metadata, which bita writes only on request). A cross-check needs
+//! the descriptors of the chunks (7). A descriptor has the fields 1 and 3 to 5, of which these are needed: digest (1),
+//! compressed length (3) and position after the offset of the chunks (4). Chunks are adjacent, in the order listed. Observed
+//! with bitar 0.15.
 
 use std::collections::BTreeSet;
 
@@ -11,32 +12,32 @@ use anyhow::{Context, Result, bail, ensure};
 use blake2::{Blake2b512, Digest};
 
 use super::cursor::Cursor;
-use super::{Expected, Published, Pull, head_of, stretches};
+use super::{Expected, Published, Pull, head_of, runs};
 use crate::store::Store;
 
 const MAGIC: &[u8] = b"BITA1\0";
-/// Magic and the dictionary's length: what a client asks for first.
+/// Magic and the dictionary's length: a client's first request.
 const FIRST_BYTES: u64 = 6 + 8;
-/// Behind the dictionary: where the chunks begin, and the checksum (BLAKE2b-512).
+/// After the dictionary: the offset of the chunks, and the checksum (BLAKE2b-512).
 const REST_BYTES: u64 = 8 + 64;
 
-/// A header as it was read.
+/// The parts of a header that are needed here.
 #[derive(Debug)]
-struct Header {
+struct BitaHeader {
     bytes: u64,
     /// Each chunk once, as the dictionary lists them.
-    chunks: Vec<Chunk>,
+    chunks: Vec<BitaChunk>,
 }
 
 #[derive(Debug, Default)]
-struct Chunk {
+struct BitaChunk {
     digest: Vec<u8>,
     first: u64,
     bytes: u64,
 }
 
-/// The header in two requests, then the chunks that no base holds, one request for each stretch of adjacent ones. The
-/// client cuts its base by the archive's parameters, so it finds what the base's own archive lists.
+/// The header in two requests, then the chunks that no base has, one request for each run of adjacent ones. The client cuts
+/// its base with the archive's parameters, so it has the chunks that the base's archive lists.
 pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     let header = read(pull.store, pull.wanted)?;
     let mut held = BTreeSet::new();
@@ -55,7 +56,7 @@ pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
             .filter(|chunk| !held.contains(&chunk.digest))
     };
     let chunk_bytes: u64 = missing().map(|chunk| chunk.bytes).sum();
-    let requests = stretches(missing().map(|chunk| (chunk.first, chunk.bytes)));
+    let requests = runs(missing().map(|chunk| (chunk.first, chunk.bytes)));
     Ok(vec![Expected::exactly(
         &pull.wanted.index,
         2 + requests,
@@ -63,7 +64,7 @@ pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     )])
 }
 
-fn read(store: &Store, published: &Published) -> Result<Header> {
+fn read(store: &Store, published: &Published) -> Result<BitaHeader> {
     let object = &published.index;
     let (first, length) = head_of(store, object, Some(FIRST_BYTES))?;
     let header = header_bytes(&first).with_context(|| object.clone())?;
@@ -80,12 +81,12 @@ fn header_bytes(first: &[u8]) -> Result<u64> {
         .context("its dictionary's length is over 64 bits")
 }
 
-/// Parses a header, of a file of that length.
-fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
+/// Parses the header of a file of `file_bytes` bytes.
+fn parse(bytes: &[u8], file_bytes: u64) -> Result<BitaHeader> {
     let header = header_bytes(bytes)?;
     ensure!(
         header == bytes.len() as u64,
-        "cut short: a header of {header} bytes, {} are there",
+        "cut short: the header has {header} bytes, but only {} are there",
         bytes.len()
     );
     let mut cursor = Cursor::new(bytes);
@@ -96,7 +97,7 @@ fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
     let mut end = header;
     for field in fields(dictionary)? {
         let descriptor = match field {
-            (7, Value::Bytes(descriptor)) => descriptor,
+            (7, FieldValue::Bytes(descriptor)) => descriptor,
             (1..=6, _) => continue,
             (number, _) => bail!("a field {number} in its dictionary, which bita does not write"),
         };
@@ -108,12 +109,12 @@ fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
             .filter(|(first, end)| *first >= header && *end <= file_bytes);
         let (first, chunk_end) = within.with_context(|| {
             format!(
-                "a chunk of {bytes} bytes, {place} after {begin}: the file ends at {file_bytes}"
+                "a chunk of {bytes} bytes, {place} after {begin}, but the file ends at {file_bytes}"
             )
         })?;
         ensure!(
             first == end,
-            "a chunk begins at {first}, the one before it ended at {end}"
+            "a chunk begins at {first}, but the previous one ended at {end}"
         );
         chunk.first = first;
         end = chunk_end;
@@ -121,28 +122,28 @@ fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
     }
     ensure!(
         end == file_bytes,
-        "{} bytes stand after its end at {end}",
+        "{} bytes follow its end at {end}",
         file_bytes - end
     );
     let (hashed, checksum) = bytes.split_at(bytes.len() - 64);
     ensure!(
         Blake2b512::digest(hashed).as_slice() == checksum,
-        "its header is not what its checksum says"
+        "its header does not match its checksum"
     );
-    Ok(Header {
+    Ok(BitaHeader {
         bytes: header,
         chunks,
     })
 }
 
-fn chunk(descriptor: &[u8]) -> Result<Chunk> {
-    let mut chunk = Chunk::default();
+fn chunk(descriptor: &[u8]) -> Result<BitaChunk> {
+    let mut chunk = BitaChunk::default();
     for field in fields(descriptor)? {
         match field {
-            (1, Value::Bytes(digest)) => chunk.digest = digest.to_vec(),
-            (3, Value::Number(bytes)) => chunk.bytes = bytes,
-            (4, Value::Number(place)) => chunk.first = place,
-            (5, Value::Number(_)) => {}
+            (1, FieldValue::Bytes(digest)) => chunk.digest = digest.to_vec(),
+            (3, FieldValue::Number(bytes)) => chunk.bytes = bytes,
+            (4, FieldValue::Number(place)) => chunk.first = place,
+            (5, FieldValue::Number(_)) => {}
             (number, _) => bail!("a field {number}, which bita does not write"),
         }
     }
@@ -150,26 +151,26 @@ fn chunk(descriptor: &[u8]) -> Result<Chunk> {
     Ok(chunk)
 }
 
-/// A field's value, as far as its wire type tells.
-enum Value<'a> {
+/// A field's value, by its wire type.
+enum FieldValue<'a> {
     Number(u64),
     Bytes(&'a [u8]),
 }
 
 /// The fields of a protocol buffer's message, in order: number and value.
-fn fields(message: &[u8]) -> Result<Vec<(u64, Value<'_>)>> {
+fn fields(message: &[u8]) -> Result<Vec<(u64, FieldValue<'_>)>> {
     let mut cursor = Cursor::new(message);
     let mut fields = Vec::new();
     while cursor.left() > 0 {
         let key = cursor.sevens(false)?;
         let value = match key & 7 {
-            0 => Value::Number(cursor.sevens(false)?),
-            1 => Value::Bytes(cursor.take(8)?),
+            0 => FieldValue::Number(cursor.sevens(false)?),
+            1 => FieldValue::Bytes(cursor.take(8)?),
             2 => {
                 let bytes = cursor.sevens(false)?;
-                Value::Bytes(cursor.take(bytes)?)
+                FieldValue::Bytes(cursor.take(bytes)?)
             }
-            5 => Value::Bytes(cursor.take(4)?),
+            5 => FieldValue::Bytes(cursor.take(4)?),
             kind => bail!("a field of type {kind} at byte {}", cursor.at()),
         };
         fields.push((key >> 3, value));

@@ -1,8 +1,8 @@
-//! casync's index of a blob (`.caibx`) and its store of chunks (`.castr`), which desync shares.
+//! casync's index of a blob (`.caibx`) and its store of chunks (`.castr`), which desync uses too.
 //!
-//! The index: a head (its size 48, its type, flags, least, average and most bytes of a chunk), a table of items (where a
-//! chunk ends in the blob, its digest), a tail (two zeros, 48, the table's size, a marker). All numbers are 64 bits,
-//! little-endian. A chunk is a file named by its digest, compressed. Seen on casync 2+20201210.
+//! The index has a head (its size 48, its type, flags, least, average and largest size of a chunk), a table of items (the end
+//! of a chunk in the blob, its digest) and a tail (two zeros, 48, the table's size, a marker). All numbers have 64 bits and
+//! are little-endian. A chunk is a compressed file named by its digest. Observed with casync 2+20201210.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -19,7 +19,7 @@ use crate::store::Store;
 const HEAD_TYPE: u64 = 0x9682_4D9C_7B12_9FF9;
 const TABLE_TYPE: u64 = 0xE75B_9E11_2F17_417D;
 const TAIL_MARKER: u64 = 0x4B4F_050E_5549_ECD1;
-/// Among the flags: chunks are named by SHA-512/256 and not by SHA-256.
+/// A flag: chunks are named by SHA-512/256 instead of SHA-256.
 const SHA512_256: u64 = 0x2000_0000_0000_0000;
 const HEAD_BYTES: u64 = 48;
 const TABLE_HEAD_BYTES: u64 = 16;
@@ -28,29 +28,29 @@ const TAIL_BYTES: u64 = 40;
 /// casync refuses larger chunks.
 const CHUNK_LIMIT_BYTES: u64 = 128 << 20;
 
-/// An index as it was read.
+/// The parts of an index that are needed here.
 #[derive(Debug)]
-struct Index {
+struct CasyncIndex {
     sha512_256: bool,
     most_bytes: u64,
     /// Each chunk once, in order of first use.
-    chunks: Vec<Chunk>,
+    chunks: Vec<CasyncChunk>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Chunk {
+struct CasyncChunk {
     digest: [u8; 32],
     bytes: u64,
 }
 
-/// One GET for the index, and one for each chunk that no base holds: whole files, no ranges. A chunk that comes several
-/// times in the image is kept by the client, and is asked for once.
+/// One GET for the index, and one for each chunk that no base has: whole files, no ranges. The client keeps a chunk that
+/// occurs several times in the image and requests it once.
 pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     expected(pull, false)
 }
 
-/// As `expect`, for a client that may make a chunk of the greatest length that is all zeros by itself, as desync says
-/// it does.
+/// Like `expect`, for a client that need not fetch a chunk of the largest size that is all zeros, as desync's documentation
+/// says.
 pub fn expect_without_zeros(pull: &Pull) -> Result<Vec<Expected>> {
     expected(pull, true)
 }
@@ -58,7 +58,7 @@ pub fn expect_without_zeros(pull: &Pull) -> Result<Vec<Expected>> {
 fn expected(pull: &Pull, may_make_zeros: bool) -> Result<Vec<Expected>> {
     let (index, index_bytes) = read(pull.store, pull.wanted)?;
     let folder = pull.wanted.chunks.as_deref().unwrap_or_default();
-    // The same cutter over the same bytes: what a base's own index lists is what the client finds in the base.
+    // The client cuts a base as the server did, so it has the chunks that the base's index lists.
     let mut held = BTreeSet::new();
     for base in pull.bases {
         held.extend(read(pull.store, base)?.0.chunks);
@@ -78,13 +78,13 @@ fn expected(pull: &Pull, may_make_zeros: bool) -> Result<Vec<Expected>> {
     Ok(all)
 }
 
-fn read(store: &Store, published: &Published) -> Result<(Index, u64)> {
+fn read(store: &Store, published: &Published) -> Result<(CasyncIndex, u64)> {
     let (bytes, length) = head_of(store, &published.index, None)?;
     let index = parse(&bytes).with_context(|| published.index.clone())?;
     Ok((index, length))
 }
 
-/// `default.castr/356b/356b5e….cacnk`: a folder for each four digits.
+/// `default.castr/356b/356b5e….cacnk`: the folder is named by the first four digits.
 fn object(folder: &str, digest: &[u8; 32]) -> String {
     let name = hex(digest);
     format!(
@@ -94,11 +94,11 @@ fn object(folder: &str, digest: &[u8; 32]) -> String {
     )
 }
 
-fn parse(bytes: &[u8]) -> Result<Index> {
+fn parse(bytes: &[u8]) -> Result<CasyncIndex> {
     let mut cursor = Cursor::new(bytes);
     let mut number = |what: &str| cursor.u64_le().with_context(|| what.to_string());
     let head = (number("its head")?, number("its head")?);
-    ensure!(head == (HEAD_BYTES, HEAD_TYPE), "no index of a blob");
+    ensure!(head == (HEAD_BYTES, HEAD_TYPE), "not an index of a blob");
     let flags = number("its flags")?;
     let (_, _, most_bytes) = (
         number("its sizes")?,
@@ -107,7 +107,7 @@ fn parse(bytes: &[u8]) -> Result<Index> {
     );
     ensure!(
         most_bytes <= CHUNK_LIMIT_BYTES,
-        "chunks of {most_bytes} bytes: casync has none over {CHUNK_LIMIT_BYTES}"
+        "chunks of {most_bytes} bytes, but casync allows at most {CHUNK_LIMIT_BYTES}"
     );
     let table = (number("its table")?, number("its table")?);
     ensure!(table == (u64::MAX, TABLE_TYPE), "no table of chunks");
@@ -117,7 +117,7 @@ fn parse(bytes: &[u8]) -> Result<Index> {
     let mut end = 0;
     loop {
         let next = cursor.u64_le().context("the table has no tail")?;
-        // An item ends behind the one before it, so a zero is the tail's.
+        // The end of a chunk is never zero, so a zero is the start of the tail.
         if next == 0 {
             break;
         }
@@ -125,10 +125,10 @@ fn parse(bytes: &[u8]) -> Result<Index> {
         let bytes = next.saturating_sub(end);
         ensure!(
             (1..=most_bytes).contains(&bytes),
-            "a chunk from {end} to {next}: it has 1 to {most_bytes} bytes"
+            "a chunk from {end} to {next}, but a chunk has 1 to {most_bytes} bytes"
         );
         end = next;
-        let chunk = Chunk {
+        let chunk = CasyncChunk {
             digest: digest.try_into().context("a digest has 32 bytes")?,
             bytes,
         };
@@ -141,55 +141,63 @@ fn parse(bytes: &[u8]) -> Result<Index> {
     let table_bytes = cursor.at() - HEAD_BYTES;
     ensure!(
         tail == (0, HEAD_BYTES, table_bytes, TAIL_MARKER),
-        "its tail says the table has {} bytes, it has {table_bytes}",
+        "its tail says the table has {} bytes, but it has {table_bytes}",
         tail.2
     );
     ensure!(
         (table_bytes - TABLE_HEAD_BYTES - TAIL_BYTES).is_multiple_of(ITEM_BYTES),
-        "its table holds a part of an item"
+        "its table ends inside an item"
     );
     ensure!(
         cursor.left() == 0,
-        "{} bytes stand after its end at {}",
+        "{} bytes follow its end at {}",
         cursor.left(),
         cursor.at()
     );
-    Ok(Index {
+    Ok(CasyncIndex {
         sha512_256: flags & SHA512_256 != 0,
         most_bytes,
         chunks,
     })
 }
 
-/// What a chunk's file is.
-struct Found {
+/// A chunk's file that was verified.
+struct UnpackedChunk {
     file_bytes: u64,
     zeros: bool,
 }
 
-/// Unpacks a chunk's file and holds it against its name and its length: one zstd frame and not a byte more.
-fn verify(store: &Store, object: &str, chunk: &Chunk, sha512_256: bool) -> Result<Found> {
+/// Decompresses a chunk's file and checks its digest and length. The file must be exactly one zstd frame.
+fn verify(
+    store: &Store,
+    object: &str,
+    chunk: &CasyncChunk,
+    sha512_256: bool,
+) -> Result<UnpackedChunk> {
     let file = File::open(store.object(object)).context("open it in the store")?;
-    let file_bytes = file.metadata().context("look at it in the store")?.len();
+    let file_bytes = file.metadata().context("inspect it in the store")?.len();
     let mut file = BufReader::new(file);
     ensure!(
         file.fill_buf().context("read it")?.starts_with(&ZSTD_MAGIC),
-        "not compressed with zstd: this check can't read it"
+        "not compressed with zstd, so it cannot be checked"
     );
     let mut unpacked = zstd::stream::read::Decoder::with_buffer(file)
-        .context("unpack it")?
+        .context("decompress it")?
         .single_frame();
     let (mut bytes, mut zeros) = (0, true);
     let (mut sha512, mut sha256) = (Sha512_256::new(), Sha256::new());
     let mut piece = vec![0; 64 << 10];
     loop {
-        let read = match unpacked.read(&mut piece).context("unpack it")? {
+        let read = match unpacked.read(&mut piece).context("decompress it")? {
             0 => break,
             read => &piece[..read],
         };
         bytes += read.len() as u64;
         if bytes > chunk.bytes {
-            bail!("unpacks to over {} bytes, its index's figure", chunk.bytes);
+            bail!(
+                "decompresses to more than the {} bytes in its index",
+                chunk.bytes
+            );
         }
         zeros &= read.iter().all(|byte| *byte == 0);
         if sha512_256 {
@@ -200,7 +208,7 @@ fn verify(store: &Store, object: &str, chunk: &Chunk, sha512_256: bool) -> Resul
     }
     ensure!(
         bytes == chunk.bytes,
-        "unpacks to {bytes} bytes, its index says {}",
+        "decompresses to {bytes} bytes, but its index says {}",
         chunk.bytes
     );
     let digest: [u8; 32] = if sha512_256 {
@@ -208,12 +216,12 @@ fn verify(store: &Store, object: &str, chunk: &Chunk, sha512_256: bool) -> Resul
     } else {
         sha256.finalize().into()
     };
-    ensure!(digest == chunk.digest, "holds what its name doesn't say");
+    ensure!(digest == chunk.digest, "its contents do not match its name");
     ensure!(
         unpacked.finish().fill_buf().context("read it")?.is_empty(),
-        "bytes stand after its end"
+        "bytes follow its end"
     );
-    Ok(Found { file_bytes, zeros })
+    Ok(UnpackedChunk { file_bytes, zeros })
 }
 
 const ZSTD_MAGIC: [u8; 4] = [0x28, 0xB5, 0x2F, 0xFD];

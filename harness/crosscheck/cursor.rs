@@ -1,4 +1,4 @@
-//! Reads a buffer piece by piece, and never past its end.
+//! Reads a buffer piece by piece, never beyond its end.
 
 use anyhow::{Context, Result, ensure};
 
@@ -22,15 +22,15 @@ impl<'a> Cursor<'a> {
         (self.bytes.len() - self.at) as u64
     }
 
-    /// The next bytes; a length may be any number that a hostile file holds.
+    /// The next bytes. A hostile file may state any length.
     pub fn take(&mut self, bytes: u64) -> Result<&'a [u8]> {
         ensure!(
             bytes <= self.left(),
-            "cut short: {bytes} bytes belong at {}, {} are there",
+            "cut short: {bytes} bytes should follow at {}, but only {} are there",
             self.at,
             self.left()
         );
-        // Not more than what is left of a buffer in memory, so it fits.
+        // At most the rest of a buffer in memory, so it fits.
         let end = self.at + bytes as usize;
         let taken = &self.bytes[self.at..end];
         self.at = end;
@@ -56,8 +56,8 @@ impl<'a> Cursor<'a> {
         Ok(())
     }
 
-    /// A number in groups of seven bits, the least first. In the last byte the high bit is `last`, in the others it is
-    /// not: protocol buffers end with it clear, zchunk with it set.
+    /// A number in groups of seven bits, the lowest first. The high bit is `last` in the last byte and the opposite in the
+    /// others: it is clear at the end in protocol buffers, and set in zchunk.
     pub fn sevens(&mut self, last: bool) -> Result<u64> {
         let mut number = 0;
         for group in 0..10 {
@@ -66,7 +66,7 @@ impl<'a> Cursor<'a> {
             let shifted = bits << (7 * group);
             ensure!(
                 shifted >> (7 * group) == bits,
-                "a number at byte {} is over 64 bits",
+                "a number at byte {} has more than 64 bits",
                 self.at - 1
             );
             number |= shifted;

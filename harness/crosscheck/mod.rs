@@ -1,8 +1,8 @@
-//! Cross-checks: what a client had to pull, computed without the tool from the store and the bases, held against what
-//! the wire metered.
+//! Cross-checks: computes what a client had to pull from the store and the bases, without the tool, and compares it with
+//! what the wire metered.
 //!
-//! A tool's store is a file format, and a format says what a client with given bases lacks. Where the lab can read it,
-//! no method's figure rests on the meter alone: a difference is an error, and the step has no figure.
+//! A tool's store is a file format, from which one can compute what a client with given bases lacks. If the lab can read the
+//! format, no figure depends on the meter alone: a difference is an error, and the step has no figure.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -28,12 +28,12 @@ mod zsync;
 /// A format the lab can read: one line of `FORMATS`.
 pub struct Format {
     pub name: &'static str,
-    /// Whether chunks lie beside the index, in a folder of their own.
+    /// Whether chunks are in a folder of their own, apart from the index.
     pub has_chunks: bool,
     expect: Expect,
 }
 
-/// What a client with these bases must pull, object by object. An error is a file that breaks its format.
+/// Computes what a client with these bases must pull of each object. Fails on a file that breaks its format.
 type Expect = fn(&Pull) -> Result<Vec<Expected>>;
 
 /// Every format. Adding one is a file and a line here.
@@ -48,7 +48,7 @@ pub const FORMATS: &[Format] = &[
         has_chunks: true,
         expect: casync::expect,
     },
-    // casync's files, fetched by a client that makes a chunk of zeros by itself.
+    // casync's files, with a client that does not fetch a chunk of zeros.
     Format {
         name: "desync",
         has_chunks: true,
@@ -94,16 +94,16 @@ pub struct Published {
     pub chunks: Option<String>,
 }
 
-/// One update as the formats see it: what was wanted, and what the client held.
+/// One update: the image that the client wanted, and the bases that it had.
 struct Pull<'a> {
     store: &'a Store,
     wanted: &'a Published,
     bases: &'a [Published],
 }
 
-/// One object a client must ask for, and what must cross of it.
+/// One object that a client must request, and how much of it must cross the wire.
 ///
-/// Ranges, because a tool may have a choice; nearly all of them hold one number.
+/// The numbers are ranges, because some tools have a choice; most ranges have one number.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Expected {
     object: String,
@@ -121,7 +121,8 @@ impl Expected {
     }
 }
 
-/// Whether what crossed is what a client with these bases had to pull; the error names the object and both figures.
+/// Fails unless exactly what a client with these bases had to pull crossed the wire. The error names the object and both
+/// figures.
 pub fn check(
     store: &Store,
     wanted: &Published,
@@ -145,7 +146,7 @@ fn compare(expected: &[Expected], traffic: &Traffic) -> Result<()> {
     for crossed in &traffic.objects {
         match missing.remove(crossed.object.as_str()) {
             None => wrong.push(format!(
-                "{}: asked for though no client with these bases needs it: {}, 0 expected",
+                "{}: requested, but no client with these bases needs it: {}, 0 expected",
                 crossed.object,
                 figures(crossed)
             )),
@@ -166,14 +167,14 @@ fn compare(expected: &[Expected], traffic: &Traffic) -> Result<()> {
     let optional = |expected: &Expected| expected.requests.contains(&0);
     for expected in missing.values().filter(|expected| !optional(expected)) {
         wrong.push(format!(
-            "{}: not asked for though no base holds it: 0 bytes crossed, {} expected",
+            "{}: not requested, but no base has it: 0 bytes crossed, {} expected",
             expected.object,
             wish(expected)
         ));
     }
     if traffic.upload_bytes > 0 {
         wrong.push(format!(
-            "{} bytes went up, 0 expected",
+            "{} bytes were uploaded, 0 expected",
             traffic.upload_bytes
         ));
     }
@@ -203,19 +204,19 @@ fn wish(expected: &Expected) -> String {
     )
 }
 
-/// No index of an image is longer; a longer file is no index, and is not read into memory.
+/// Longest index that is read into memory; real ones are far shorter.
 const INDEX_LIMIT_BYTES: u64 = 1 << 30;
 
-/// The first `bytes` of an object, or all of it, and its whole length.
+/// The first `bytes` of an object, or all of it, and the object's length.
 fn head_of(store: &Store, object: &str, bytes: Option<u64>) -> Result<(Vec<u8>, u64)> {
     let path = store.object(object);
     let whole = fs::metadata(&path)
-        .with_context(|| format!("{object}: look at it in the store"))?
+        .with_context(|| format!("{object}: inspect it in the store"))?
         .len();
     let wanted = bytes.unwrap_or(whole).min(whole);
     ensure!(
         wanted <= INDEX_LIMIT_BYTES,
-        "{object}: {wanted} bytes are no index"
+        "{object}: {wanted} bytes are too long for an index"
     );
     let mut head = Vec::new();
     File::open(&path)
@@ -224,15 +225,9 @@ fn head_of(store: &Store, object: &str, bytes: Option<u64>) -> Result<(Vec<u8>, 
     Ok((head, whole))
 }
 
-/// How many stretches without a gap some spans make, each given as its first byte and its length, in order.
-fn stretches(spans: impl IntoIterator<Item = (u64, u64)>) -> u64 {
-    let mut count = 0;
-    let mut end = None;
-    for (first, bytes) in spans {
-        if end != Some(first) {
-            count += 1;
-        }
-        end = Some(first + bytes);
-    }
-    count
+/// The number of runs of adjacent spans. A span is its first byte and its length; they are in order.
+fn runs(spans: impl Iterator<Item = (u64, u64)>) -> u64 {
+    let spans: Vec<(u64, u64)> = spans.collect();
+    let runs = spans.chunk_by(|(first, bytes), (next, _)| first + bytes == *next);
+    runs.count() as u64
 }

@@ -1,41 +1,41 @@
-//! zchunk's file (`.zck`): a header with an index of compressed chunks, and the chunks.
+//! zchunk's file (`.zck`): a header with an index of compressed chunks, then the chunks.
 //!
-//! The header: a lead (magic, type of the header's checksum, bytes of what follows, the checksum), a preface (checksum
-//! of the data, flags, type of compression), the index (its bytes, type of its checksums, count, and for each chunk
-//! checksum, compressed length, length), signatures. The first chunk is the dictionary. Numbers are groups of seven bits,
-//! the last byte's high bit set. Seen on zchunk 1.2.3.
+//! The header has a lead (magic, type of the header's checksum, length of the rest, the checksum), a preface (checksum of the
+//! data, flags, type of compression), the index (its length, type of its checksums, count, and for each chunk the checksum,
+//! compressed length and length) and signatures. The first chunk is the dictionary. Numbers are groups of seven bits; the
+//! last byte has its high bit set. Observed with zchunk 1.2.3.
 
 use std::collections::BTreeSet;
 
 use anyhow::{Context, Result, bail, ensure};
 
 use super::cursor::Cursor;
-use super::{Expected, Published, Pull, head_of, stretches};
+use super::{Expected, Published, Pull, head_of, runs};
 use crate::store::Store;
 
 const MAGIC: &[u8] = b"\0ZCK1";
-/// What zckdl asks for first: the longest lead there can be, so that one request brings any (magic 5, two numbers of at
-/// most 10, a checksum of at most 64). The second request brings what is missing of the header.
+/// Length of zckdl's first request: the longest possible lead (magic 5, two numbers of at most 10, a checksum of at most
+/// 64). The second request is for the rest of the header.
 const FIRST_BYTES: u64 = 5 + 10 + 10 + 64;
-/// zckdl 1.2.3 asks for at most 255 ranges at once: 255 of them were seen to be one request, 256 two.
+/// Ranges in one request of zckdl 1.2.3: 255 ranges were seen in one request, 256 in two.
 const RANGES_PER_REQUEST: u64 = 255;
 
-/// A header as it was read.
+/// The parts of a header that are needed here.
 #[derive(Debug)]
-struct Header {
+struct ZchunkHeader {
     bytes: u64,
-    chunks: Vec<Chunk>,
+    chunks: Vec<ZchunkChunk>,
 }
 
 #[derive(Debug)]
-struct Chunk {
+struct ZchunkChunk {
     checksum: Vec<u8>,
     first: u64,
     bytes: u64,
 }
 
-/// The header in two requests, then every chunk that no base holds, adjacent ones in one range; a chunk that comes twice
-/// crosses twice. The client packs its base with the same program, so it finds what the base's own file lists.
+/// The header in two requests, then every chunk that no base has, adjacent ones in one range. A chunk that occurs twice
+/// crosses twice. The client compresses its base with the same program, so it has the chunks that the base's file lists.
 pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     let (header, file_bytes) = read(pull.store, pull.wanted)?;
     let mut held = BTreeSet::new();
@@ -50,7 +50,7 @@ pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
             .filter(|chunk| chunk.bytes > 0 && !held.contains(&chunk.checksum))
     };
     let chunk_bytes: u64 = missing().map(|chunk| chunk.bytes).sum();
-    let ranges = stretches(missing().map(|chunk| (chunk.first, chunk.bytes)));
+    let ranges = runs(missing().map(|chunk| (chunk.first, chunk.bytes)));
     let first = FIRST_BYTES.min(file_bytes);
     let rest = header.bytes.saturating_sub(first);
     let mut expected = Expected::exactly(
@@ -58,7 +58,7 @@ pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
         1 + u64::from(rest > 0) + ranges.div_ceil(RANGES_PER_REQUEST),
         first + rest + chunk_bytes,
     );
-    // A header shorter than the first request: the client may or may not use the bytes of chunks that came with it.
+    // If the header is shorter than the first request, the client may or may not use the bytes of chunks in the response.
     let early = first.saturating_sub(header.bytes);
     expected.payload_bytes =
         expected.payload_bytes.start().saturating_sub(early)..=*expected.payload_bytes.end();
@@ -68,7 +68,7 @@ pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     Ok(vec![expected])
 }
 
-fn read(store: &Store, published: &Published) -> Result<(Header, u64)> {
+fn read(store: &Store, published: &Published) -> Result<(ZchunkHeader, u64)> {
     let object = &published.index;
     let (lead, _) = head_of(store, object, Some(FIRST_BYTES))?;
     let header_bytes = lead_of(&lead).with_context(|| object.clone())?.header_bytes;
@@ -78,7 +78,7 @@ fn read(store: &Store, published: &Published) -> Result<(Header, u64)> {
 }
 
 struct Lead {
-    /// Of the whole header, the lead too.
+    /// Length of the whole header, with the lead.
     header_bytes: u64,
     lead_bytes: u64,
     checksum_bytes: u64,
@@ -102,23 +102,23 @@ fn lead_of(bytes: &[u8]) -> Result<Lead> {
     })
 }
 
-/// Bytes of a checksum of that type: SHA-1, SHA-256, SHA-512, and the first half of SHA-512's first half.
+/// Bytes of a checksum of this type: SHA-1, SHA-256, SHA-512, and SHA-512 cut to 128 bits.
 fn checksum_bytes(kind: u64) -> Result<u64> {
     match kind {
         0 => Ok(20),
         1 => Ok(32),
         2 => Ok(64),
         3 => Ok(16),
-        _ => bail!("checksums of type {kind} are not known here"),
+        _ => bail!("checksums of type {kind} are not supported here"),
     }
 }
 
-/// Parses a header, of a file of that length.
-fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
+/// Parses the header of a file of `file_bytes` bytes.
+fn parse(bytes: &[u8], file_bytes: u64) -> Result<ZchunkHeader> {
     let lead = lead_of(bytes)?;
     ensure!(
         lead.header_bytes == bytes.len() as u64,
-        "cut short: a header of {} bytes, {} are there",
+        "cut short: the header has {} bytes, but only {} are there",
         lead.header_bytes,
         bytes.len()
     );
@@ -126,7 +126,7 @@ fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
     cursor.take(lead.lead_bytes)?;
     cursor.take(lead.checksum_bytes).context("its preface")?;
     let flags = cursor.sevens(true).context("its preface")?;
-    ensure!(flags == 0, "flags {flags:#x} are not known here");
+    ensure!(flags == 0, "flags {flags:#x} are not supported here");
     cursor.sevens(true).context("its preface")?;
 
     let index_bytes = cursor.sevens(true).context("its index")?;
@@ -134,7 +134,7 @@ fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
     let signatures = cursor.sevens(true).context("its signatures")?;
     ensure!(
         signatures == 0 && cursor.left() == 0,
-        "{} bytes stand in its header after the index",
+        "its header has {} bytes after the index",
         cursor.left()
     );
 
@@ -143,12 +143,12 @@ fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
     let count = cursor.sevens(true).context("its index")?;
     let mut chunks = Vec::new();
     let mut first = lead.header_bytes;
-    // The count is only a number; each turn takes bytes of the index, and there are no more turns than those.
+    // The count may be any number, but each round takes bytes of the index, so a wrong count ends with an error.
     for _ in 0..count {
         let checksum = cursor.take(checksum_bytes).context("its chunks")?.to_vec();
         let bytes = cursor.sevens(true).context("its chunks")?;
         cursor.sevens(true).context("its chunks")?;
-        chunks.push(Chunk {
+        chunks.push(ZchunkChunk {
             checksum,
             first,
             bytes,
@@ -157,20 +157,20 @@ fn parse(bytes: &[u8], file_bytes: u64) -> Result<Header> {
             .checked_add(bytes)
             .filter(|end| *end <= file_bytes)
             .with_context(|| {
-                format!("a chunk of {bytes} bytes at {first}, the file ends at {file_bytes}")
+                format!("a chunk of {bytes} bytes at {first}, but the file ends at {file_bytes}")
             })?;
     }
     ensure!(
         cursor.left() == 0,
-        "{} bytes stand in its index after {count} chunks",
+        "its index has {} bytes after {count} chunks",
         cursor.left()
     );
     ensure!(
         first == file_bytes,
-        "{} bytes stand after its end at {first}",
+        "{} bytes follow its end at {first}",
         file_bytes - first
     );
-    Ok(Header {
+    Ok(ZchunkHeader {
         bytes: lead.header_bytes,
         chunks,
     })

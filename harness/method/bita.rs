@@ -1,11 +1,11 @@
-//! bita's archives: a release is one file, an index in front of chunks that are cut where the contents say so.
+//! bita's archives: a release is one file, an index followed by content-defined chunks.
 //!
-//! `NAME.cba` is what `bita compress` writes with the same parameters, to the byte, and what `bita clone` reads. Chunks
-//! that occur twice in a release are stored once; releases share nothing, so a store holds each of them whole.
-//! A client reads the index, cuts its bases as the image was cut, and asks for what it lacks with one range request
-//! for each run of chunks that lie side by side in the archive, as bita itself does.
+//! `NAME.cba` has the same bytes as `bita compress` writes with the same parameters, and `bita clone` reads it. A chunk that
+//! occurs several times in a release is stored once. Releases share nothing, so the store holds each of them completely.
+//! A client reads the index, cuts its bases as the image was cut, and requests the chunks that it lacks, with one range
+//! request for each run of adjacent chunks in the archive, as bita does.
 //!
-//! The library is asynchronous: a step runs it in a runtime of its own, on its one thread, where a request may block.
+//! The library is asynchronous. A step runs it in a runtime of its own with one thread, in which a request may block.
 
 use std::collections::BTreeMap;
 use std::io::{Read, Seek};
@@ -26,7 +26,6 @@ use tokio::io::AsyncWriteExt;
 use tokio::runtime::{Builder, Runtime};
 
 use super::Method;
-use super::chunker::KIB;
 use super::object::{create_out, put};
 use super::version::{BITAR, LAB, zstd as zstd_version};
 use crate::crosscheck::{self, Published};
@@ -34,26 +33,54 @@ use crate::image::Image;
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
-/// Level at which each chunk is compressed: that of the other chunk stores, so that what differs is the method. (bita
-/// itself takes brotli unless told.)
+/// Level at which each chunk is compressed: the same as in the other chunk stores, so that only the method differs. (bita's
+/// own default is brotli.)
 const LEVEL: u32 = 3;
 
-/// An archive for each release, chunks of 64 KiB on average.
-pub struct Bita;
+/// Averages of a chunk, powers of two: the rolling sum is compared in whole bits. The least chunk is a quarter of the
+/// average and has to be longer than the sum's window.
+pub const LEAST_AVERAGE_BYTES: u32 = 1 << 10;
+pub const MOST_AVERAGE_BYTES: u32 = 4 << 20;
 
-/// bita's own parameters, but for the compression.
-fn options() -> Result<CreateArchiveOptions> {
+/// bita's own average.
+const DEFAULT_AVERAGE_BYTES: u32 = 64 << 10;
+
+/// Most bytes of a chunk, whatever the average: bita's own.
+const MOST_BYTES: usize = 16 << 20;
+
+/// An archive for each release.
+pub struct Bita {
+    average_bytes: u32,
+}
+
+impl Bita {
+    /// Chunks of about `bytes` bytes: a power of two from 1 KiB to 4 MiB.
+    pub fn average(bytes: u32) -> Bita {
+        assert!(bytes.is_power_of_two());
+        assert!((LEAST_AVERAGE_BYTES..=MOST_AVERAGE_BYTES).contains(&bytes));
+        Bita {
+            average_bytes: bytes,
+        }
+    }
+
+    fn least_bytes(&self) -> u32 {
+        self.average_bytes / 4
+    }
+}
+
+/// bita's own parameters, except for the average and the compression.
+fn options(bita: &Bita) -> Result<CreateArchiveOptions> {
     Ok(CreateArchiveOptions {
         chunker_config: Config::RollSum(FilterConfig {
-            filter_bits: FilterBits::from_size(64 * KIB as u32),
-            min_chunk_size: 16 * KIB,
-            max_chunk_size: 16 * KIB * KIB,
+            filter_bits: FilterBits::from_size(bita.average_bytes),
+            min_chunk_size: bita.least_bytes() as usize,
+            max_chunk_size: MOST_BYTES,
             window_size: 64,
         }),
-        // One chunk at a time: every built-in method has one core, or times could not be compared.
+        // One chunk at a time: every built-in method uses one core, so that times can be compared.
         num_chunk_buffers: 1,
         chunk_hash_length: 64,
-        // A nameless file in the step's scratch folder.
+        // An unnamed file in the step's temporary folder.
         temporary_file_override: None,
         compression: Some(Compression::zstd(LEVEL)?),
         metadata: BTreeMap::new(),
@@ -62,8 +89,12 @@ fn options() -> Result<CreateArchiveOptions> {
 
 impl Method for Bita {
     fn version(&self) -> Result<String> {
+        let sizes = match self.average_bytes {
+            DEFAULT_AVERAGE_BYTES => String::new(),
+            average => format!(" {}:{average}:{MOST_BYTES}", self.least_bytes()),
+        };
         Ok(format!(
-            "{LAB}, {BITAR} rollsum, {}",
+            "{LAB}, {BITAR} rollsum{sizes}, {}",
             zstd_version(LEVEL.cast_signed())
         ))
     }
@@ -78,17 +109,17 @@ impl Method for Bita {
     }
 
     fn publish(&self, image: &Image, _bases: &[Image], store: &Store) -> Result<()> {
-        let options = options()?;
+        let options = options(self)?;
         let input = File::from_std(image.open()?);
         put(store, &archive_of(&image.name), |to| {
             let mut to = File::from_std(to.try_clone()?);
             runtime()?.block_on(async {
                 let written = create_archive(input, &mut to, &options).await?;
-                // What a dropped file still holds back is lost.
+                // A file that is dropped loses its buffered bytes.
                 to.flush().await?;
                 ensure!(
                     written.source_length as u64 == image.bytes,
-                    "{} bytes, but {} when it was hashed",
+                    "it has {} bytes now, but had {} when it was hashed",
                     written.source_length,
                     image.bytes
                 );
@@ -99,7 +130,7 @@ impl Method for Bita {
 
     fn update(&self, name: &str, bases: &[Image], wire: &WireUrl, out: &Path) -> Result<()> {
         let object = archive_of(name);
-        let remote = Remote {
+        let remote = RemoteArchive {
             client: Client::new(wire),
             object: object.clone(),
         };
@@ -113,14 +144,14 @@ fn archive_of(name: &str) -> String {
     format!("{name}.cba")
 }
 
-/// Runs one step: all on this thread but for what waits for files.
+/// A runtime for one step, which runs on this thread except for file operations.
 fn runtime() -> Result<Runtime> {
     Builder::new_current_thread()
         .build()
         .context("set up the runtime of a step")
 }
 
-async fn rebuild(remote: Remote, bases: &[Image], out: &Path) -> Result<()> {
+async fn rebuild(remote: RemoteArchive, bases: &[Image], out: &Path) -> Result<()> {
     let mut archive = Archive::try_init(remote).await.map_err(said)?;
     let rebuilt = File::from_std(create_out(out)?);
     let mut output = CloneOutput::new(rebuilt, archive.build_source_index());
@@ -128,7 +159,7 @@ async fn rebuild(remote: Remote, bases: &[Image], out: &Path) -> Result<()> {
         let mut chunks = archive
             .chunker_config()
             .new_chunker(File::from_std(base.open()?));
-        // Once everything is found, the rest of the bases is left alone.
+        // The bases are read only until every chunk is found.
         while !output.is_empty()
             && let Some(chunk) = chunks.next().await
         {
@@ -148,12 +179,12 @@ async fn rebuild(remote: Remote, bases: &[Image], out: &Path) -> Result<()> {
     let whole = hash(rebuilt.into_std().await)?;
     ensure!(
         whole == archive.source_checksum().slice(),
-        "damaged: its chunks are right, the whole is not"
+        "damaged: its chunks are right, but the whole is not"
     );
     Ok(())
 }
 
-/// Blake2b-512 of a file, as bita writes it into its archives.
+/// BLAKE2b-512 of a file, which bita stores in its archives.
 fn hash(mut file: std::fs::File) -> Result<Vec<u8>> {
     file.rewind()?;
     let mut hash = Blake2b512::new();
@@ -174,49 +205,29 @@ fn said(error: ArchiveError<anyhow::Error>) -> anyhow::Error {
     }
 }
 
-/// An archive in the store, read over the wire by ranges.
-struct Remote {
+/// An archive in the store, read through the wire by ranges.
+struct RemoteArchive {
     client: Client,
     object: String,
 }
 
-/// Chunks that lie side by side: one request.
-struct Run {
-    first: u64,
-    bytes: u64,
-    /// Lengths of its chunks.
-    chunks: Vec<usize>,
+/// Splits chunks, in the order of the archive, into runs of adjacent ones.
+fn runs(chunks: &[ChunkOffset]) -> impl Iterator<Item = &[ChunkOffset]> {
+    chunks.chunk_by(|one, next| one.offset + one.size as u64 == next.offset)
 }
 
-/// In the order given, which is that of the archive.
-fn runs(chunks: &[ChunkOffset]) -> Vec<Run> {
-    let mut runs: Vec<Run> = Vec::new();
-    for chunk in chunks {
-        let bytes = chunk.size as u64;
-        match runs.last_mut() {
-            Some(run) if run.first + run.bytes == chunk.offset => {
-                run.bytes += bytes;
-                run.chunks.push(chunk.size);
-            }
-            _ => runs.push(Run {
-                first: chunk.offset,
-                bytes,
-                chunks: vec![chunk.size],
-            }),
-        }
-    }
-    runs
-}
-
-impl Remote {
-    /// The chunks of a run, each read when it is asked for: a run may be the whole archive.
-    fn fetch(&self, run: Run) -> impl Iterator<Item = Result<Bytes>> {
+impl RemoteArchive {
+    /// Requests a run of adjacent chunks. Each chunk is read when it is taken, because a run may be the whole archive.
+    fn fetch(&self, run: &[ChunkOffset]) -> impl Iterator<Item = Result<Bytes>> + use<'_> {
+        let first = run.first().map_or(0, |chunk| chunk.offset);
+        let sizes: Vec<usize> = run.iter().map(|chunk| chunk.size).collect();
+        let bytes = sizes.iter().map(|size| *size as u64).sum();
         let mut download = None;
-        run.chunks.into_iter().map(move |size| {
+        sizes.into_iter().map(move |size| {
             let download = match &mut download {
                 Some(download) => download,
                 None => {
-                    let range = self.client.open_range(&self.object, run.first, run.bytes)?;
+                    let range = self.client.open_range(&self.object, first, bytes)?;
                     download.insert(range)
                 }
             };
@@ -230,7 +241,7 @@ impl Remote {
 }
 
 #[async_trait]
-impl ArchiveReader for Remote {
+impl ArchiveReader for RemoteArchive {
     type Error = anyhow::Error;
 
     async fn read_at<'a>(&'a mut self, offset: u64, size: usize) -> Result<Bytes> {
@@ -243,10 +254,8 @@ impl ArchiveReader for Remote {
         chunks: Vec<ChunkOffset>,
     ) -> Pin<Box<dyn Stream<Item = Result<Bytes>> + Send + 'a>> {
         let remote = &*self;
-        let fetched = runs(&chunks)
-            .into_iter()
-            .flat_map(move |run| remote.fetch(run));
-        Box::pin(stream::iter(fetched))
+        let fetched: Vec<_> = runs(&chunks).map(|run| remote.fetch(run)).collect();
+        Box::pin(stream::iter(fetched.into_iter().flatten()))
     }
 }
 
@@ -259,11 +268,12 @@ mod tests {
     fn an_archive_of_right_chunks_that_names_another_whole_is_damaged() {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::at(&dir.path().join("store")).unwrap();
+        let bita = Bita::average(DEFAULT_AVERAGE_BYTES);
         let mut archive = Vec::new();
         let making = runtime().unwrap().block_on(create_archive(
             &b"what is published"[..],
             &mut archive,
-            &options().unwrap(),
+            &options(&bita).unwrap(),
         ));
         let mut index = making.unwrap().header;
         let index_bytes = bitar::header::build(&index, None).unwrap().len();
@@ -274,7 +284,7 @@ mod tests {
             std::fs::write(store.object("v1.cba"), archive).unwrap();
             let out = dir.path().join(format!("out-{fine}"));
             let wire = Wire::open(&store).unwrap();
-            let updated = Bita.update("v1", &[], &wire.url(), &out);
+            let updated = bita.update("v1", &[], &wire.url(), &out);
             wire.close().unwrap();
             let said = updated.map_err(|error| format!("{error:#}"));
             match said {
@@ -285,14 +295,12 @@ mod tests {
     }
 
     #[test]
-    fn chunks_side_by_side_are_one_run() {
+    fn adjacent_chunks_are_one_run() {
         let chunks = [(100, 10), (110, 5), (115, 1), (117, 3), (200, 4), (204, 4)];
         let chunks = chunks.map(|(offset, size)| ChunkOffset { offset, size });
-        let runs: Vec<(u64, u64, usize)> = runs(&chunks)
-            .iter()
-            .map(|run| (run.first, run.bytes, run.chunks.len()))
+        let runs: Vec<(u64, usize)> = runs(&chunks)
+            .map(|run| (run[0].offset, run.len()))
             .collect();
-        assert_eq!(runs, [(100, 16, 3), (117, 3, 1), (200, 8, 2)]);
-        assert!(super::runs(&[]).is_empty());
+        assert_eq!(runs, [(100, 3), (117, 1), (200, 2)]);
     }
 }

@@ -1,58 +1,234 @@
-//! The built-in methods: a name, and how to make the method.
+//! The built-in methods: a table of families, and how a method of each is made.
 
-use super::Method;
-use super::bita::Bita;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+
+use super::bita::{self, Bita};
 use super::bsdiff::Bsdiff;
 use super::chunked::Chunked;
-use super::chunker::{FastCdc, Fixed, KIB};
+use super::chunker::{Chunker, FastCdc, Fixed};
 use super::layers::Layers;
-use super::patched::Patched;
+use super::param::{Fit, Param};
+use super::patched::{Codec, Patched};
 use super::rsync::Rsync;
 use super::whole::{Form, Whole};
 use super::xdelta3::Xdelta3;
 use super::zstd_patch::ZstdPatch;
+use super::{About, Call, Doer, Method, Moves, STEP_WORD};
+use crate::clock::CommandLine;
+use crate::crosscheck::Published;
+use crate::image::Image;
+use crate::words;
 
-/// Makes a method.
-pub type Make = fn() -> Box<dyn Method>;
+/// Methods that differ in one parameter at most.
+pub struct Family {
+    pub name: &'static str,
+    pub param: Option<Param>,
+    /// The values that lists show; any other in range will do as well.
+    pub shown: &'static [&'static str],
+    /// One sentence, for lists.
+    pub about: &'static str,
+    /// Makes the method from its parameter, which is in range; 0 where there is none.
+    make: fn(u32) -> Box<dyn Method>,
+}
 
 /// Every built-in method. Adding one is one line here.
-pub const BUILTIN: &[(&str, Make)] = &[
-    ("raw", || Box::new(Whole(Form::Raw))),
-    ("gzip/6", || Box::new(Whole(Form::Gzip { level: 6 }))),
-    ("zstd/3", || Box::new(Whole(ZSTD_3))),
-    ("zstd/19", || Box::new(Whole(ZSTD_19))),
-    ("layers", || Box::new(Layers)),
-    ("fixed/64k", || {
-        Box::new(Chunked::by(const { Fixed::size(64 * KIB) }))
-    }),
-    ("fastcdc/16k", || {
-        Box::new(Chunked::by(const { FastCdc::average(16 * KIB) }))
-    }),
-    ("fastcdc/64k", || {
-        Box::new(Chunked::by(const { FastCdc::average(64 * KIB) }))
-    }),
-    ("fastcdc/256k", || {
-        Box::new(Chunked::by(const { FastCdc::average(256 * KIB) }))
-    }),
-    ("bita/64k", || Box::new(Bita)),
-    ("zstd-patch/3", || {
-        Box::new(Patched::by(ZstdPatch { level: 3 }, ZSTD_3))
-    }),
-    ("zstd-patch/19", || {
-        Box::new(Patched::by(ZstdPatch { level: 19 }, ZSTD_19))
-    }),
+#[rustfmt::skip]
+pub const METHODS: &[Family] = &[
+    family("raw", None, &[], "the whole image as it is: what a plain download costs", |_| whole(Form::Raw)),
+    family("gzip", Some(GZIP), &["6"], "the whole image, compressed with gzip", |level| whole(Form::Gzip { level })),
+    family("zstd", Some(ZSTD), &["3", "19"], "the whole image, compressed with zstd; from level 16 on with --long=27", |level| whole(zstd(level))),
+    family("layers", None, &[], "what a registry does: the layers a client lacks, each compressed with gzip", |_| Box::new(Layers)),
+    family("fixed", Some(FIXED), &["64k"], "chunks of one size in a store that all releases share", |size| chunked(Fixed::size(size as usize))),
+    family("fastcdc", Some(FASTCDC), &["16k", "64k", "256k"], "chunks cut by content in a store that all releases share", |size| chunked(FastCdc::average(size as usize))),
+    family("bita", Some(BITA), &["64k"], "one archive per release, fetched in ranges of the chunks a client lacks", |size| Box::new(Bita::average(size))),
+    family("zstd-patch", Some(ZSTD), &["3", "19"], "a patch from each earlier release by zstd --patch-from", |level| patched(ZstdPatch { level: level.cast_signed() }, zstd(level))),
     // A client with nothing gets the quick whole form of these: at level 19 that form alone would be 98 % of the time
     // xdelta3 takes to publish (230 of 235 s for a 281 MB image), and `zstd/19` is in the race on its own.
-    ("xdelta3", || Box::new(Patched::by(Xdelta3, ZSTD_3))),
-    ("bsdiff", || Box::new(Patched::by(Bsdiff, ZSTD_3))),
-    ("rsync", || Box::new(Patched::by(Rsync, ZSTD_3))),
+    family("xdelta3", None, &[], "a patch from each earlier release in VCDIFF, packed with zstd -19", |_| patched(Xdelta3, zstd(3))),
+    family("bsdiff", None, &[], "a patch from each earlier release by suffix sorting, packed with bzip2", |_| patched(Bsdiff, zstd(3))),
+    family("rsync", None, &[], "a delta from each earlier release by rsync's algorithm, packed with zstd -19", |_| patched(Rsync, zstd(3))),
 ];
 
-const ZSTD_3: Form = Form::Zstd { level: 3 };
-const ZSTD_19: Form = Form::ZstdLong { level: 19 };
+const GZIP: Param = Param::Level { least: 1, most: 9 };
+const ZSTD: Param = Param::Level { least: 1, most: 22 };
+/// Smaller chunks would make an index as long as half the image.
+const FIXED: Param = Param::Size {
+    what: "a chunk",
+    least: 64,
+    most: Fixed::MOST_BYTES,
+    fit: Fit::Any,
+};
+const FASTCDC: Param = Param::Size {
+    what: "an average chunk",
+    least: FastCdc::LEAST_AVERAGE_BYTES,
+    most: FastCdc::MOST_AVERAGE_BYTES,
+    fit: Fit::MultipleOf8,
+};
+const BITA: Param = Param::Size {
+    what: "an average chunk",
+    least: bita::LEAST_AVERAGE_BYTES,
+    most: bita::MOST_AVERAGE_BYTES,
+    fit: Fit::PowerOfTwo,
+};
+
+const fn family(
+    name: &'static str,
+    param: Option<Param>,
+    shown: &'static [&'static str],
+    about: &'static str,
+    make: fn(u32) -> Box<dyn Method>,
+) -> Family {
+    Family {
+        name,
+        param,
+        shown,
+        about,
+        make,
+    }
+}
+
+fn whole(form: Form) -> Box<dyn Method> {
+    Box::new(Whole(form))
+}
+
+/// Levels from 16 on spend their time on a small result, and long-distance matching belongs to that; below, it would
+/// double the time.
+fn zstd(level: u32) -> Form {
+    match level {
+        0..16 => Form::Zstd {
+            level: level.cast_signed(),
+        },
+        _ => Form::ZstdLong {
+            level: level.cast_signed(),
+        },
+    }
+}
+
+fn chunked(chunker: impl Chunker + 'static) -> Box<dyn Method> {
+    Box::new(Chunked::by(chunker))
+}
+
+fn patched(codec: impl Codec + 'static, full: Form) -> Box<dyn Method> {
+    Box::new(Patched::by(codec, full))
+}
+
+impl Family {
+    /// The names of the methods that lists show.
+    pub fn names(&self) -> Vec<String> {
+        match self.param {
+            None => vec![self.name.to_string()],
+            Some(_) => {
+                let shown = self.shown.iter();
+                shown
+                    .map(|value| format!("{}/{value}", self.name))
+                    .collect()
+            }
+        }
+    }
+
+    /// The method of that parameter, by its one name (`fastcdc/65536` is `fastcdc/64k`), and the parameter's value.
+    fn method(&self, value: Option<&str>) -> Result<(String, u32)> {
+        let name = self.name;
+        match (self.param, value) {
+            (None, None) => Ok((name.to_string(), 0)),
+            (None, Some(value)) => {
+                bail!("`{name}/{value}`: {name} takes no parameter: write `{name}`")
+            }
+            (Some(param), None) => bail!("{}", self.example(param)),
+            (Some(param), Some(text)) => {
+                let value = param
+                    .read(text)
+                    .with_context(|| format!("`{name}/{text}`"))?;
+                Ok((format!("{name}/{}", param.label(value)), value))
+            }
+        }
+    }
+
+    /// How the parameter is written.
+    fn example(&self, param: Param) -> String {
+        let (name, word) = (self.name, param.word());
+        let several = match self.shown {
+            [_] => String::new(),
+            several => format!(", or several as `{name}/{{{}}}`", several.join(",")),
+        };
+        let first = self.shown[0];
+        format!("`{name}` needs a {word}: write `{name}/{first}`{several}; {param}")
+    }
+}
+
+/// The family with that name.
+pub fn family_of(name: &str) -> Option<&'static Family> {
+    METHODS.iter().find(|family| family.name == name)
+}
+
+/// Splits `fastcdc/64k` into the family and the parameter.
+pub(super) fn split(name: &str) -> (&str, Option<&str>) {
+    match name.split_once('/') {
+        Some((family, value)) => (family, Some(value)),
+        None => (name, None),
+    }
+}
 
 /// The built-in method of that name.
-pub fn builtin(name: &str) -> Option<Box<dyn Method>> {
-    let (_, make) = BUILTIN.iter().find(|(known, _)| *known == name)?;
-    Some(make())
+pub fn builtin(name: &str) -> Result<Box<dyn Method>> {
+    BuiltIn::named(name).map(|built_in| built_in.method)
+}
+
+/// A method that is built in, with its parameter chosen.
+pub struct BuiltIn {
+    name: String,
+    about: About,
+    method: Box<dyn Method>,
+}
+
+impl BuiltIn {
+    /// The method that `name` says; the error says which parameters its family takes.
+    pub fn named(name: &str) -> Result<BuiltIn> {
+        let (family, value) = split(name);
+        let family = family_of(family).with_context(|| {
+            let known = METHODS.iter().map(|family| family.name);
+            format!("no built-in method `{name}`{}", words::meant(family, known))
+        })?;
+        let (name, value) = family.method(value)?;
+        let method = (family.make)(value);
+        Ok(BuiltIn {
+            name,
+            about: About {
+                text: family.about.to_string(),
+                moves: Moves::Archive,
+                uses_bases: method.uses_bases(),
+                tool: None,
+                room: None,
+            },
+            method,
+        })
+    }
+}
+
+impl Doer for BuiltIn {
+    fn name(&self) -> &str {
+        &self.name
+    }
+
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn version(&self) -> Result<String> {
+        self.method.version()
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        self.method.accepts(image)
+    }
+
+    fn cross_check(&self, image: &Image) -> Result<Option<Published>> {
+        self.method.cross_check(image)
+    }
+
+    fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<CommandLine>> {
+        call.to_own_program(STEP_WORD, &self.name, tmp)
+    }
 }

@@ -1,6 +1,6 @@
-//! Chunkers: where a stream of bytes is cut into chunks.
+//! Chunkers: they cut a stream of bytes into chunks.
 
-use std::io::{self, Read};
+use std::io::Read;
 
 use anyhow::{Context, Result};
 use fastcdc::v2020::{
@@ -11,28 +11,33 @@ use super::version::FASTCDC;
 
 /// 1,024 bytes.
 pub const KIB: usize = 1024;
+/// 1,048,576 bytes.
+pub const MIB: usize = 1024 * KIB;
 
-/// Most bytes of one chunk of any chunker here; nothing longer is believed of an index.
+/// Largest chunk of any chunker here; an index with a larger one is refused.
 pub(super) const CHUNK_LIMIT_BYTES: usize = MAXIMUM_MAX;
 
-/// Cuts a stream into chunks; equal streams always in the same places.
+/// Cuts a stream into chunks. Equal streams are always cut at the same positions.
 pub trait Chunker {
-    /// Its kind and sizes in at most 32 bytes of ASCII, for the head of an index.
+    /// Its kind and sizes in at most 32 bytes of ASCII, for an index.
     fn id(&self) -> String;
 
-    /// The code and the sizes that decide where it cuts, for a method's version.
+    /// The library and the sizes that decide where it cuts, for a method's version.
     fn version(&self) -> String;
 
-    /// Calls `each` with every chunk of `input` in order; none for an empty stream. Holds a few chunks in memory.
+    /// Calls `each` with every chunk of `input` in order; an empty stream has none. Holds a few chunks in memory.
     fn cut(&self, input: &mut dyn Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()>;
 }
 
-/// Chunks of one size; only the last is shorter. An inserted byte moves every cut after it.
+/// Chunks of one size, except the last. An inserted byte moves every later cut.
 pub struct Fixed {
     bytes: usize,
 }
 
 impl Fixed {
+    /// Most bytes of a chunk.
+    pub const MOST_BYTES: u32 = CHUNK_LIMIT_BYTES as u32;
+
     pub const fn size(bytes: usize) -> Fixed {
         assert!(bytes > 0 && bytes <= CHUNK_LIMIT_BYTES);
         Fixed { bytes }
@@ -49,22 +54,21 @@ impl Chunker for Fixed {
     }
 
     fn cut(&self, input: &mut dyn Read, each: &mut dyn FnMut(&[u8]) -> Result<()>) -> Result<()> {
-        let mut chunk = vec![0; self.bytes];
+        let mut chunk = Vec::with_capacity(self.bytes);
         loop {
-            let filled = fill(input, &mut chunk).context("read to cut it into chunks")?;
-            if filled > 0 {
-                each(&chunk[..filled])?;
-            }
-            if filled < chunk.len() {
+            chunk.clear();
+            let read = input.take(self.bytes as u64).read_to_end(&mut chunk);
+            if read.context("read to cut it into chunks")? == 0 {
                 return Ok(());
             }
+            each(&chunk)?;
         }
     }
 }
 
 /// Content-defined chunks by FastCDC (Xia et al., "The Design of Fast Content-Defined Chunking for Data
-/// Deduplication Based Storage Systems", IEEE TPDS 2020), normalization level 1: a cut follows the bytes around
-/// it, so an insertion changes the chunks it touches and no other.
+/// Deduplication Based Storage Systems", IEEE TPDS 2020), normalization level 1. A cut depends on the bytes around it, so an
+/// insertion changes only the chunks it touches.
 pub struct FastCdc {
     min_bytes: usize,
     average_bytes: usize,
@@ -72,9 +76,13 @@ pub struct FastCdc {
 }
 
 impl FastCdc {
-    /// Chunks of about `bytes` bytes (really about 1.25 times that), from a quarter of it to four times. The
-    /// library checks its limits in debug builds only, so they are checked here: sizes are even, the average from
-    /// 256 B to 4 MiB, and the quarter and the fourfold within its limits too.
+    /// The averages for which the quarter and the fourfold are within the library's limits as well.
+    pub const LEAST_AVERAGE_BYTES: u32 = AVERAGE_MIN as u32;
+    pub const MOST_AVERAGE_BYTES: u32 = AVERAGE_MAX as u32;
+
+    /// Chunks of about `bytes` bytes (in practice 1.25 times that), from a quarter to four times `bytes`. The library checks
+    /// its limits only in debug builds, so they are checked here: all sizes are even, the average is 256 B to 4 MiB, and the
+    /// least and the largest size are within the library's limits.
     pub const fn average(bytes: usize) -> FastCdc {
         let chunker = FastCdc {
             min_bytes: bytes / 4,
@@ -109,33 +117,10 @@ impl Chunker for FastCdc {
     }
 }
 
-/// Fills the buffer as far as the input goes.
-fn fill(input: &mut dyn Read, buffer: &mut [u8]) -> io::Result<usize> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match input.read(&mut buffer[filled..]) {
-            Ok(0) => break,
-            Ok(read) => filled += read,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(filled)
-}
-
 #[cfg(test)]
 mod tests {
-    use rand_chacha::ChaCha8Rng;
-    use rand_chacha::rand_core::{Rng, SeedableRng};
-
     use super::*;
-
-    /// Bytes without a pattern, the same on every machine.
-    fn noise(bytes: usize) -> Vec<u8> {
-        let mut noise = vec![0; bytes];
-        ChaCha8Rng::seed_from_u64(1).fill_bytes(&mut noise);
-        noise
-    }
+    use crate::dice::noise;
 
     fn lengths(chunker: &dyn Chunker, mut input: &[u8]) -> Vec<usize> {
         let mut lengths = Vec::new();
@@ -148,33 +133,25 @@ mod tests {
         lengths
     }
 
-    /// The library once moved its cut points between two releases, which orphans every store.
+    /// The library once moved its cut points between two releases, which makes every store useless.
     #[test]
     fn cut_points_are_what_they_always_were() {
-        let noise = noise(300_000);
-        let golden: [(usize, &[usize]); 3] = [
-            (
-                16,
-                &[
-                    14008, 20356, 21275, 21129, 20689, 20908, 24050, 28644, 5492, 19318, 5342,
-                    10106, 16144, 43643, 16643, 12253,
-                ],
-            ),
-            (64, &[176551, 19318, 23485, 80646]),
-            (256, &[211317, 88683]),
+        let noise = noise(1, 300_000);
+        let cuts = [16, 64, 256].map(|kib| lengths(&FastCdc::average(kib * KIB), &noise));
+        let golden: [&[usize]; 3] = [
+            &[
+                12881, 21124, 23292, 25180, 8599, 5140, 41573, 32261, 20539, 8470, 24163, 14967,
+                5278, 18681, 20488, 17364,
+            ],
+            &[34005, 62211, 73834, 68139, 19495, 42316],
+            &[257684, 42316],
         ];
-        for (kib, expected) in golden {
-            assert_eq!(
-                lengths(&FastCdc::average(kib * KIB), &noise),
-                expected,
-                "{kib}k"
-            );
-        }
+        assert_eq!(cuts, golden);
     }
 
     #[test]
     fn chunks_join_to_what_was_cut_and_keep_their_limits() {
-        let noise = noise(1_000_003);
+        let noise = noise(1, 1_000_003);
         for average in [1024, 16 * KIB, 64 * KIB] {
             let chunker = FastCdc::average(average);
             let mut joined = Vec::new();
@@ -195,7 +172,7 @@ mod tests {
 
     #[test]
     fn an_insertion_moves_every_fixed_cut_but_few_of_those_that_follow_the_content() {
-        let before = noise(2_000_000);
+        let before = noise(1, 2_000_000);
         let mut after = before.clone();
         after.splice(1000..1000, *b"inserted");
         let shared = |chunker: &dyn Chunker| {

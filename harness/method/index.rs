@@ -1,28 +1,26 @@
-//! The index of an image in a chunk store: which chunks it is made of, in order.
+//! The index of an image in a chunk store: its chunks, in order.
 //!
 //! All numbers are little-endian.
 //!
-//! | offset | bytes | is |
+//! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 8 | `dl-index` |
 //! | 8 | 4 | version of this format: 1 |
 //! | 12 | 4 | number of chunks, n |
 //! | 16 | 8 | length of the image |
 //! | 24 | 32 | sha256 of the image |
-//! | 56 | 32 | the chunker and its size, ASCII, padded with NUL: a client must cut its bases alike |
+//! | 56 | 32 | the chunker and its size, ASCII, padded with NUL: a client cuts its bases in the same way |
 //! | 88 | 36 n | for each chunk in order: its length (4), its sha256 (32) |
 
 use anyhow::{Context, Result, ensure};
 
 use super::chunker::CHUNK_LIMIT_BYTES;
+use crate::image::Digest;
 
 const MAGIC: &[u8; 8] = b"dl-index";
 const VERSION: u32 = 1;
 const HEAD_BYTES: usize = 88;
 const CHUNK_BYTES: usize = 36;
-
-/// A sha256.
-pub(super) type Digest = [u8; 32];
 
 /// One chunk of an image.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -31,7 +29,7 @@ pub(super) struct Chunk {
     pub sha256: Digest,
 }
 
-/// What an index says.
+/// The index of one image.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Index {
     pub image_bytes: u64,
@@ -44,7 +42,11 @@ impl Index {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
         let chunks = u32::try_from(self.chunks.len()).context("too many chunks for an index")?;
         let mut chunker = self.chunker.clone().into_bytes();
-        ensure!(chunker.len() <= 32, "{}: a long name", self.chunker);
+        ensure!(
+            chunker.len() <= 32,
+            "{}: the chunker's name is too long",
+            self.chunker
+        );
         chunker.resize(32, 0);
         let mut bytes = Vec::with_capacity(HEAD_BYTES + CHUNK_BYTES * self.chunks.len());
         bytes.extend(MAGIC);
@@ -60,7 +62,7 @@ impl Index {
         Ok(bytes)
     }
 
-    /// Reads an index and checks that it agrees with itself.
+    /// Parses an index and checks that it is consistent.
     pub fn parse(bytes: &[u8]) -> Result<Index> {
         ensure!(
             bytes.len() >= HEAD_BYTES && bytes.starts_with(MAGIC),
@@ -69,7 +71,7 @@ impl Index {
         let version = u32_at(bytes, 8);
         ensure!(
             version == VERSION,
-            "an index of version {version}, this delta-lab reads version {VERSION}"
+            "an index of version {version}, but this delta-lab reads version {VERSION}"
         );
         let (head, rest) = bytes.split_at(HEAD_BYTES);
         let (chunks, odd) = rest.as_chunks::<CHUNK_BYTES>();

@@ -1,15 +1,13 @@
-//! What a registry does: only the layers a client lacks, each compressed by itself.
+//! The method of a registry: only the layers that a client lacks, each compressed on its own.
 //!
-//! `blobs/DIGEST.gz` is a layer as `docker push` sends it, gzip at Go's default level (6); a layer that is
-//! compressed in the archive already is `blobs/DIGEST`, as it is. DIGEST is the sha256 of the layer as it lies in
-//! the archive, so a client can tell by its bases alone what it needs. `NAME.json` is the manifest, and
-//! `NAME.skeleton.gz` is the archive without its layers' bytes: the config a registry would send, and the headers
-//! and manifests that make the archive the same to the byte.
+//! `blobs/DIGEST.gz` is a layer as `docker push` sends it, gzip at Go's default level (6). A layer that is compressed in the
+//! archive is `blobs/DIGEST`, unchanged. DIGEST is the sha256 of the layer as the archive stores it, so a client knows from
+//! its bases what it lacks. `NAME.json` is the manifest. `NAME.skeleton.gz` is the archive without its layers: the config
+//! that a registry would send, and the headers and manifests that make the archive the same to the byte.
 //!
-//! A real engine knows the DiffIDs of its layers; this client reads and hashes its bases, which costs it time and
-//! no transfer.
+//! A real engine knows the DiffIDs of its layers. This client reads and hashes its bases, which costs time but no transfer.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::Path;
@@ -20,19 +18,20 @@ use serde::{Deserialize, Serialize};
 use tempfile::SpooledTempFile;
 
 use super::Method;
-use super::object::{create_out, put};
-use super::spans::{Gaps, Place, copy};
+use super::object::{create_out, put, put_bytes};
+use super::rebuild::{HeldPiece, HeldPieces, Rebuild};
+use super::spans::{Gaps, copy};
 use super::version::{LAB, ZLIB};
 use super::whole::Form;
 use crate::archive::{self, Archive, Compression, Content};
-use crate::image::{Hashing, Image};
+use crate::image::{Image, digest_from_hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
 /// How layers and skeletons are compressed.
 const GZIP: Form = Form::Gzip { level: 6 };
 
-/// A skeleton up to this length is held in memory while layers are fetched; a longer one in a nameless file beside the output.
+/// A longer skeleton is kept in a temporary file next to the output while layers are fetched.
 const SKELETON_IN_MEMORY_BYTES: usize = 1 << 20;
 
 /// A registry in a folder.
@@ -41,25 +40,25 @@ pub struct Layers;
 /// `NAME.json`.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Manifest {
+struct LayersManifest {
     image_bytes: u64,
     image_sha256: String,
-    /// In the order in which they lie in the archive.
-    layers: Vec<Placed>,
+    /// Sorted by offset.
+    layers: Vec<PlacedLayer>,
 }
 
-/// A layer, and where it lies.
+/// A layer and its place in the archive.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Placed {
+struct PlacedLayer {
     digest: String,
     offset: u64,
     bytes: u64,
-    /// Whether its blob is the layer compressed here, or as it is.
+    /// Whether the blob is the layer compressed here; otherwise it is the layer unchanged.
     gzip: bool,
 }
 
-impl Placed {
+impl PlacedLayer {
     fn object(&self) -> String {
         let ending = if self.gzip { ".gz" } else { "" };
         format!("blobs/{}{ending}", self.digest)
@@ -93,21 +92,19 @@ impl Method for Layers {
             let mut skeleton = Gaps::new(&file, spans.collect(), image.bytes);
             GZIP.write(&mut skeleton, image.bytes, to)
         })?;
-        let manifest = Manifest {
+        let manifest = LayersManifest {
             image_bytes: image.bytes,
             image_sha256: image.sha256.clone(),
             layers,
         };
         let manifest = serde_json::to_vec(&manifest).context("write the manifest as JSON")?;
-        put(store, &manifest_of(&image.name), |to| {
-            Ok(to.write_all(&manifest)?)
-        })
+        put_bytes(store, &manifest_of(&image.name), &manifest)
     }
 
     fn update(&self, name: &str, bases: &[Image], wire: &WireUrl, out: &Path) -> Result<()> {
         let client = Client::new(wire);
         let manifest = client.get_bytes(&manifest_of(name))?;
-        let manifest: Manifest =
+        let manifest: LayersManifest =
             serde_json::from_slice(&manifest).with_context(|| manifest_of(name))?;
         let beside = out.parent().filter(|dir| !dir.as_os_str().is_empty());
         let beside = beside.unwrap_or(Path::new("."));
@@ -117,7 +114,7 @@ impl Method for Layers {
         skeleton.rewind().context("read the skeleton again")?;
 
         let files: Vec<File> = bases.iter().map(Image::open).collect::<Result<_>>()?;
-        let mut places = HashMap::new();
+        let mut places = HeldPieces::new();
         for (base, file) in bases.iter().zip(&files) {
             note_layers(base, file, &mut places)?;
         }
@@ -126,49 +123,25 @@ impl Method for Layers {
     }
 }
 
-/// Writes skeleton and layers in turn: layers from `places` where they are there, else fetched.
+/// Writes the skeleton and the layers in turn.
 fn rebuild(
     client: &Client,
-    manifest: &Manifest,
+    manifest: &LayersManifest,
     skeleton: &mut dyn Read,
-    places: HashMap<String, Place>,
+    places: HeldPieces,
     out: &Path,
 ) -> Result<()> {
     let to = create_out(out)?;
-    let mut writing = Hashing::new(&to);
-    let mut places = places;
-    let mut at = 0;
+    let mut rebuild = Rebuild::new(&to, out, places);
     for layer in &manifest.layers {
-        let gap = layer.offset.checked_sub(at);
-        let gap = gap.context("damaged manifest: layers lie over each other")?;
-        copy(skeleton, gap, &mut writing).context("write what is between the layers")?;
-        let digest = match places.get(&layer.digest) {
-            Some(place) => place.copy(layer.bytes, &mut writing)?,
-            None => {
-                // Should it come again, it is here.
-                let place = Place {
-                    file: &to,
-                    what: out.display().to_string(),
-                    offset: layer.offset,
-                };
-                places.insert(layer.digest.clone(), place);
-                fetch_layer(client, layer, &mut writing)?
-            }
-        };
-        ensure!(
-            digest == layer.digest,
-            "damaged: what should be layer {} is {digest}",
-            layer.digest
-        );
-        at = layer.offset.saturating_add(layer.bytes);
+        let gap = layer.offset.checked_sub(rebuild.bytes());
+        let gap = gap.context("damaged manifest: its layers overlap")?;
+        copy(skeleton, gap, rebuild.between()).context("write what is between the layers")?;
+        let sha256 = digest_from_hex(&layer.digest).context("damaged manifest")?;
+        rebuild.piece(&sha256, layer.bytes, |to| fetch_layer(client, layer, to))?;
     }
-    io::copy(skeleton, &mut writing).context("write what follows the layers")?;
-    let (bytes, sha256) = writing.finish();
-    ensure!(
-        sha256 == manifest.image_sha256 && bytes == manifest.image_bytes,
-        "damaged: its layers are right, the whole is not"
-    );
-    Ok(())
+    io::copy(skeleton, rebuild.between()).context("write what follows the layers")?;
+    rebuild.finish(&digest_from_hex(&manifest.image_sha256)?)
 }
 
 fn manifest_of(name: &str) -> String {
@@ -179,7 +152,7 @@ fn skeleton_of(name: &str) -> String {
     format!("{name}.skeleton.gz")
 }
 
-/// The image's archive, or why there are no layers to move.
+/// The image's archive; the error says why there are no layers to move.
 fn archive_of(image: &Image) -> Result<Archive> {
     let what = match archive::read(&image.path)? {
         Content::Image(archive) if !archive.layers.is_empty() => return Ok(archive),
@@ -190,13 +163,13 @@ fn archive_of(image: &Image) -> Result<Archive> {
     bail!("no layers here: {} is {what}", image.name)
 }
 
-/// The layers in the order they lie in, each place once.
-fn placed(archive: &Archive) -> Vec<Placed> {
-    let by_offset: BTreeMap<u64, Placed> = archive
+/// The layers sorted by offset, each of them once.
+fn placed(archive: &Archive) -> Vec<PlacedLayer> {
+    let by_offset: BTreeMap<u64, PlacedLayer> = archive
         .layers
         .iter()
         .map(|layer| {
-            let placed = Placed {
+            let placed = PlacedLayer {
                 digest: layer.digest.clone(),
                 offset: layer.offset,
                 bytes: layer.length,
@@ -208,44 +181,37 @@ fn placed(archive: &Archive) -> Vec<Placed> {
     by_offset.into_values().collect()
 }
 
-/// Notes which layers a base holds. A base of another kind is no help, and no error.
-fn note_layers<'a>(
-    base: &Image,
-    file: &'a File,
-    places: &mut HashMap<String, Place<'a>>,
-) -> Result<()> {
+/// Adds the layers of a base. A base that is not an image archive adds none.
+fn note_layers<'a>(base: &Image, file: &'a File, places: &mut HeldPieces<'a>) -> Result<()> {
     let Content::Image(archive) = archive::read(&base.path)? else {
         return Ok(());
     };
     for layer in archive.layers {
-        places.entry(layer.digest).or_insert_with(|| Place {
-            file,
-            what: format!("{}: {}", base.path.display(), layer.name),
-            offset: layer.offset,
-        });
+        let offset = layer.offset;
+        let sha256 = digest_from_hex(&layer.digest)?;
+        places.entry(sha256).or_insert(HeldPiece { file, offset });
     }
     Ok(())
 }
 
-/// Fetches a layer and writes it; its sha256.
-fn fetch_layer(client: &Client, layer: &Placed, to: &mut dyn Write) -> Result<String> {
+/// Fetches a layer and writes it.
+fn fetch_layer(client: &Client, layer: &PlacedLayer, to: &mut dyn Write) -> Result<()> {
     let object = layer.object();
     let mut blob = BufReader::new(client.get(&object)?);
-    let mut hashing = Hashing::new(to);
-    // Never more than the layer's length: what is damaged may unpack to anything.
+    // Never more than the layer's length, because a damaged blob may decompress to any length.
     let written = if layer.gzip {
         let mut plain = GzDecoder::new(&mut blob);
-        copy(&mut plain, layer.bytes, &mut hashing).and_then(|()| copy_rest(&mut plain))
+        copy(&mut plain, layer.bytes, to).and_then(|()| copy_rest(&mut plain))
     } else {
-        copy(&mut blob, layer.bytes, &mut hashing)
+        copy(&mut blob, layer.bytes, to)
     };
     written.with_context(|| format!("rebuild the layer from {object}"))?;
-    // To its last byte, so that the connection is free for the next layer.
+    // Read to the end, so that the connection is free for the next layer.
     io::copy(&mut blob, &mut io::sink()).with_context(|| format!("get {object}"))?;
-    Ok(hashing.finish().1)
+    Ok(())
 }
 
-/// Reads the end of a gzip stream, where its checksum is, and refuses more contents.
+/// Reads the end of a gzip stream, which has the checksum. Fails if there are more contents.
 fn copy_rest(plain: &mut impl Read) -> Result<()> {
     ensure!(
         io::copy(plain, &mut io::sink())? == 0,

@@ -1,9 +1,9 @@
-//! Methods that publish a patch from each base, and the whole image for clients without one.
+//! Methods that publish a patch from each base, and the whole image for clients without a base.
 //!
-//! For an image NAME the store holds `NAME/full.zst`, one `NAME/from-BASE.…` for each base, and `NAME/forms.json`,
-//! which lists them with their lengths and the hashes of bases and image. A client reads the list, takes the
-//! smallest form it can use, and trusts what it rebuilt by its sha256. So it never tries a patch that was made
-//! for another base, and a base that nobody expected is simply no help.
+//! For an image NAME the store has `NAME/full.zst`, one `NAME/from-BASE.…` for each base, and `NAME/forms.json`, which lists
+//! them with their lengths and the hashes of the bases and the image. A client reads the list, fetches the smallest form
+//! that it can use, and verifies the rebuilt image by its sha256. It never applies a patch that was made for another base,
+//! and ignores a base for which there is no patch.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -13,55 +13,70 @@ use anyhow::{Context, Result, ensure};
 use serde::{Deserialize, Serialize};
 
 use super::Method;
-use super::object::{create_out, put};
+use super::object::{create_out, put, put_bytes};
 use super::version::LAB;
 use super::whole::Form;
 use crate::image::{Hashing, Image, sha256_hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
-/// A way to write one image as a patch to another. What is patched is held in memory.
+/// A way to write one image as a patch to another. Both are held in memory.
 pub trait Codec {
-    /// Library and parameters that decide the bytes of a patch; fails where the library is not built in.
+    /// The library and the parameters that decide the bytes of a patch; fails if the library is not built in.
     fn version(&self) -> Result<String>;
 
-    /// How the object of a patch is named.
+    /// The suffix of a patch's object.
     fn ending(&self) -> &'static str;
 
-    /// Fails, saying the limit, when these lengths are beyond what can be encoded and decoded.
+    /// Fails, and says the limit, if a base and an image of these lengths cannot be encoded and decoded.
     fn fits(&self, base_bytes: u64, image_bytes: u64) -> Result<()>;
 
-    /// The patch from `base` to the image of `image_bytes` bytes that `image` reads; nothing when this pair has
-    /// none that can be applied.
+    /// The difference between `base` and `image`, before `pack`; `None` if this pair has no patch that can be applied.
+    fn delta(&self, base: &[u8], image: &[u8]) -> Result<Option<Vec<u8>>>;
+
+    /// Compresses a delta. Called when the image is no longer in memory.
+    fn pack(&self, delta: Vec<u8>) -> Result<Vec<u8>> {
+        Ok(delta)
+    }
+
+    /// The patch from `base` to the image of `image_bytes` bytes that `image` reads; `None` as for `delta`.
     fn encode(
         &self,
         base: &[u8],
         image: &mut dyn Read,
         image_bytes: u64,
-    ) -> Result<Option<Vec<u8>>>;
+    ) -> Result<Option<Vec<u8>>> {
+        self.fits(base.len() as u64, image_bytes)?;
+        let mut whole = Vec::with_capacity(usize::try_from(image_bytes)?);
+        image
+            .take(image_bytes)
+            .read_to_end(&mut whole)
+            .context("read the image")?;
+        let delta = self.delta(base, &whole)?;
+        drop(whole);
+        delta.map(|delta| self.pack(delta)).transpose()
+    }
 
-    /// The image of `image_bytes` bytes that `patch` makes of `base`. What is wrong with a damaged patch need
-    /// not be found: the caller checks the image's hash.
+    /// The image of `image_bytes` bytes that `patch` makes of `base`. A damaged patch may go unnoticed, because the caller
+    /// verifies the image's hash.
     fn decode(&self, base: &[u8], patch: &[u8], image_bytes: u64) -> Result<Vec<u8>>;
 }
 
-/// The image of `image_bytes` bytes that `image` reads, for a codec whose library wants it in one piece.
-pub(super) fn read_whole(image: &mut dyn Read, image_bytes: u64) -> Result<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(usize::try_from(image_bytes)?);
-    image
-        .take(image_bytes)
-        .read_to_end(&mut bytes)
-        .context("read the image")?;
-    Ok(bytes)
+/// Decompresses a delta that is one zstd frame. Fails if it is longer than any delta to an image of `image_bytes` bytes: one
+/// that copies nothing is the image and a few lengths, others are shorter.
+pub(super) fn unpack(patch: &[u8], image_bytes: u64) -> Result<Vec<u8>> {
+    let limit = usize::try_from(image_bytes.saturating_add(image_bytes / 8 + 4096))?;
+    zstd::bulk::decompress(patch, limit)
+        .with_context(|| format!("decompress the delta, which has at most {limit} B"))
 }
 
-/// A codec for clients with a base, and a whole form for those without.
+/// A codec for clients with a base, and a form of the whole image for the others.
 pub struct Patched<C> {
     codec: C,
     full: Form,
 }
 
-/// `NAME/forms.json`: the forms in which an image can be had.
+/// `NAME/forms.json`: the forms in which an image is available.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Forms {
@@ -93,7 +108,7 @@ impl<C: Codec> Patched<C> {
     }
 
     fn publish_patch(&self, image: &Image, base: &Image, store: &Store) -> Result<Option<Patch>> {
-        // A base without a byte helps nobody, and codecs differ in what they make of it.
+        // An empty base is useless, and some codecs fail on it.
         if base.bytes == 0 {
             return Ok(None);
         }
@@ -103,9 +118,7 @@ impl<C: Codec> Patched<C> {
         let Some(patch) = patch else {
             return Ok(None);
         };
-        put(store, &self.patch_of(&image.name, &base.name), |to| {
-            Ok(to.write_all(&patch)?)
-        })?;
+        put_bytes(store, &self.patch_of(&image.name, &base.name), &patch)?;
         Ok(Some(Patch {
             base: base.name.clone(),
             base_sha256: base.sha256.clone(),
@@ -139,7 +152,7 @@ impl<C: Codec> Patched<C> {
             .decode(&load(base)?, &patch, forms.image_bytes)
             .with_context(|| format!("rebuild {name} from {object}"))?;
         to.write_all(&rebuilt)
-            .with_context(|| format!("write what {object} makes of {}", base.name))?;
+            .with_context(|| format!("write the image that {object} makes of {}", base.name))?;
         Ok(sha256_hex(&rebuilt))
     }
 }
@@ -147,7 +160,7 @@ impl<C: Codec> Patched<C> {
 impl<C: Codec> Method for Patched<C> {
     fn version(&self) -> Result<String> {
         let codec = self.codec.version()?;
-        // Where patches and whole images come from the same library, it is named once.
+        // If patches and whole images have the same version, it is named once.
         let full = self.full.version().filter(|full| *full != codec);
         let full = full.map_or(String::new(), |full| format!(", full: {full}"));
         Ok(format!("{LAB}, {codec}{full}"))
@@ -155,7 +168,7 @@ impl<C: Codec> Method for Patched<C> {
 
     fn publish(&self, image: &Image, bases: &[Image], store: &Store) -> Result<()> {
         self.version()?;
-        // Before anything is written, and before an hour is spent on the first of several bases.
+        // Checked before anything is written and before hours are spent on the first of several bases.
         for base in bases {
             self.codec
                 .fits(base.bytes, image.bytes)
@@ -182,11 +195,7 @@ impl<C: Codec> Method for Patched<C> {
             patches,
         };
         let forms = serde_json::to_vec(&forms).context("write the forms as JSON")?;
-        put(
-            store,
-            &forms_of(&image.name),
-            |to| Ok(to.write_all(&forms)?),
-        )
+        put_bytes(store, &forms_of(&image.name), &forms)
     }
 
     fn update(&self, name: &str, bases: &[Image], wire: &WireUrl, out: &Path) -> Result<()> {
@@ -201,7 +210,7 @@ impl<C: Codec> Method for Patched<C> {
         };
         ensure!(
             sha256 == forms.image_sha256,
-            "{}: damaged: rebuilt with the sha256 {sha256}, not {}",
+            "{}: damaged: the rebuilt image has the sha256 {sha256}, not {}",
             out.display(),
             forms.image_sha256
         );
@@ -210,7 +219,7 @@ impl<C: Codec> Method for Patched<C> {
 }
 
 impl Forms {
-    /// The base with the smallest patch, if there is one smaller than the whole form.
+    /// The base with the smallest patch, if a patch is smaller than the whole form.
     fn best<'a>(&self, bases: &'a [Image]) -> Option<&'a Image> {
         let usable = self.patches.iter().filter_map(|patch| {
             let held = bases
@@ -229,12 +238,12 @@ fn forms_of(name: &str) -> String {
     format!("{name}/forms.json")
 }
 
-/// A whole image in memory.
+/// Reads a whole image into memory.
 fn load(image: &Image) -> Result<Vec<u8>> {
     let bytes = fs::read(&image.path).with_context(|| format!("read {}", image.path.display()))?;
     ensure!(
         bytes.len() as u64 == image.bytes,
-        "{}: {} bytes, but {} when it was hashed",
+        "{}: it has {} bytes now, but had {} when it was hashed",
         image.path.display(),
         bytes.len(),
         image.bytes

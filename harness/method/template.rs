@@ -4,15 +4,18 @@
 //! the file is read: an update that names the store's folder would be cheating.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Serialize, Serializer};
 
 use super::Moves;
 use crate::image::Image;
 use crate::words;
 
 /// The verb a template belongs to, which decides what it may name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum Verb {
     Publish,
     PublishFromBase,
@@ -22,81 +25,68 @@ pub enum Verb {
     CrossCheck,
 }
 
+const SERVER: &[Verb] = &[Verb::Publish, Verb::PublishFromBase];
+const CLIENT: &[Verb] = &[Verb::Update, Verb::UpdateFromBase];
+const FROM_BASE: &[Verb] = &[Verb::PublishFromBase, Verb::UpdateFromBase];
+const FROM_ALL_BASES: &[Verb] = &[Verb::Publish, Verb::UpdateFromBase];
+const STEPS: &[Verb] = &[
+    Verb::Publish,
+    Verb::PublishFromBase,
+    Verb::Update,
+    Verb::UpdateFromBase,
+];
+const EVERYWHERE: &[Verb] = &[
+    Verb::Publish,
+    Verb::PublishFromBase,
+    Verb::Update,
+    Verb::UpdateFromBase,
+    Verb::CrossCheck,
+];
+
 /// Placeholder, and the verbs that may hold it.
 const PLACEHOLDERS: &[(&str, &[Verb])] = &[
-    ("image", &[Verb::Publish, Verb::PublishFromBase]),
-    ("image-bytes", &[Verb::Publish, Verb::PublishFromBase]),
-    ("tree", &[Verb::Publish, Verb::PublishFromBase]),
-    ("store", &[Verb::Publish, Verb::PublishFromBase]),
-    (
-        "name",
-        &[
-            Verb::Publish,
-            Verb::PublishFromBase,
-            Verb::Update,
-            Verb::UpdateFromBase,
-            Verb::CrossCheck,
-        ],
-    ),
-    (
-        "tmp",
-        &[
-            Verb::Publish,
-            Verb::PublishFromBase,
-            Verb::Update,
-            Verb::UpdateFromBase,
-        ],
-    ),
-    ("url", &[Verb::Update, Verb::UpdateFromBase]),
-    ("ssh", &[Verb::Update, Verb::UpdateFromBase]),
-    ("out", &[Verb::Update, Verb::UpdateFromBase]),
-    ("base", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
-    ("base-tree", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
-    ("base-name", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
-    ("base-bytes", &[Verb::PublishFromBase, Verb::UpdateFromBase]),
+    ("image", SERVER),
+    ("image-bytes", SERVER),
+    ("store", SERVER),
+    ("name", EVERYWHERE),
+    ("tmp", STEPS),
+    ("url", CLIENT),
+    ("ssh", CLIENT),
+    ("out", CLIENT),
+    ("base", FROM_BASE),
+    ("base-name", FROM_BASE),
+    ("base-bytes", FROM_BASE),
 ];
 
-/// `{each-base:PREFIX}` becomes one word for each base: PREFIX and the base's path; the other one likewise, with the
-/// path of the base's tree.
+/// `{each-base:PREFIX}` becomes one word for each base: PREFIX and the base's path.
 const EACH_BASE: &str = "each-base:";
-const EACH_BASE_TREE: &str = "each-base-tree:";
 
-/// What a method that moves archives may not name, and what it may instead.
-const OF_TREES: &[(&str, &str)] = &[
+/// Lengths are the archive's; a tree has none.
+const LENGTHS: &[&str] = &["image-bytes", "base-bytes"];
+
+/// Placeholders of earlier releases, and what is written now: `{image}` and `{base}` are what `moves` says.
+const OLD: &[(&str, &str)] = &[
     ("tree", "{image}"),
     ("base-tree", "{base}"),
-    (EACH_BASE_TREE, "{each-base:\u{2026}}"),
-];
-
-/// What a method that moves trees may not name, and what it may instead. Lengths are the archive's, of which there is
-/// nothing in a tree.
-const OF_ARCHIVES: &[(&str, &str)] = &[
-    ("image", "{tree}"),
-    ("image-bytes", "{tree}, which has no length,"),
-    ("base", "{base-tree}"),
-    ("base-bytes", "{base-tree}, which has no length,"),
-    (EACH_BASE, "{each-base-tree:\u{2026}}"),
+    ("each-base-tree", "{each-base:\u{2026}}"),
 ];
 
 impl Verb {
-    /// Every placeholder's name.
-    pub fn words() -> Vec<&'static str> {
-        PLACEHOLDERS.iter().map(|(name, _)| *name).collect()
-    }
-
-    fn table(self) -> &'static str {
+    /// Its table in a method's file, and its place in error messages.
+    pub fn table(self) -> &'static str {
         match self {
-            Verb::Publish => "[publish]",
-            Verb::PublishFromBase => "[publish-from-base]",
-            Verb::Update => "[update]",
-            Verb::UpdateFromBase => "[update-from-base]",
-            Verb::CrossCheck => "[cross-check]",
+            Verb::Publish => "publish",
+            Verb::PublishFromBase => "publish-from-base",
+            Verb::Update => "update",
+            Verb::UpdateFromBase => "update-from-base",
+            Verb::CrossCheck => "cross-check",
         }
     }
+}
 
-    fn takes_each_base(self) -> bool {
-        matches!(self, Verb::Publish | Verb::UpdateFromBase)
-    }
+/// Whether a parameter cannot have this name, since a placeholder has it.
+pub fn is_placeholder(name: &str) -> bool {
+    PLACEHOLDERS.iter().any(|(known, _)| *known == name) || OLD.iter().any(|(old, _)| *old == name)
 }
 
 /// One word of a command line: plain pieces and placeholders in turn.
@@ -108,7 +98,6 @@ enum Piece {
     Plain(String),
     Placeholder(String),
     EachBase(String),
-    EachBaseTree(String),
 }
 
 /// What the placeholders stand for in one step.
@@ -158,13 +147,10 @@ impl Template {
         if !plain.is_empty() || pieces.is_empty() {
             pieces.push(Piece::Plain(plain));
         }
-        let alone = pieces.len() == 1;
+        let each_base = |piece: &Piece| matches!(piece, Piece::EachBase(_));
         ensure!(
-            alone
-                || !pieces
-                    .iter()
-                    .any(|piece| matches!(piece, Piece::EachBase(_) | Piece::EachBaseTree(_))),
-            "{{each-base:…}} and {{each-base-tree:…}} must be words of their own"
+            pieces.len() == 1 || !pieces.iter().any(each_base),
+            "{{each-base:…}} must be a word of its own"
         );
         Ok(Template(pieces))
     }
@@ -201,55 +187,56 @@ impl Template {
         Ok(vec![Template(pieces)])
     }
 
-    /// Refuses what is not given to a method that moves `moves`.
+    /// Refuses what has no meaning for a method that moves `moves`.
     pub fn check_moves(&self, moves: Moves) -> Result<()> {
-        let (refused, what, mend) = match moves {
-            Moves::Archive => (
-                OF_TREES,
-                "archives",
-                "moves = \"tree\" at the top of the file",
-            ),
-            Moves::Tree => (OF_ARCHIVES, "trees", "no `moves` at the top of the file"),
-        };
-        for piece in &self.0 {
-            let (name, shown) = match piece {
-                Piece::Plain(_) => continue,
-                Piece::Placeholder(name) => (name.as_str(), name.clone()),
-                Piece::EachBase(_) => (EACH_BASE, format!("{EACH_BASE}\u{2026}")),
-                Piece::EachBaseTree(_) => (EACH_BASE_TREE, format!("{EACH_BASE_TREE}\u{2026}")),
-            };
-            if let Some((_, instead)) = refused.iter().find(|(word, _)| *word == name) {
-                bail!(
-                    "{{{shown}}} has no place in a method that moves {what}: write {instead} here, or {mend}"
-                );
-            }
+        if moves == Moves::Tree
+            && let Some(length) = LENGTHS.iter().find(|length| self.names(length))
+        {
+            bail!(
+                "{{{length}}} is the length of an archive, and this method moves trees, which have none"
+            );
         }
         Ok(())
     }
 
+    /// Whether the word holds this placeholder.
+    pub fn names(&self, placeholder: &str) -> bool {
+        let same = |piece: &Piece| matches!(piece, Piece::Placeholder(name) if name == placeholder);
+        self.0.iter().any(same)
+    }
+
+    /// Whether the word is this placeholder and nothing else.
+    pub fn is(&self, placeholder: &str) -> bool {
+        self.0.len() == 1 && self.names(placeholder)
+    }
+
+    /// The part of the word behind its first `placeholder`; nothing when it does not hold it.
+    pub fn after(&self, placeholder: &str) -> Option<Template> {
+        let same = |piece: &Piece| matches!(piece, Piece::Placeholder(name) if name == placeholder);
+        let at = self.0.iter().position(same)?;
+        Some(Template(self.0[at + 1..].to_vec()))
+    }
+
     /// Whether it may stand for any number of words.
     pub fn is_each_base(&self) -> bool {
-        matches!(
-            self.0.as_slice(),
-            [Piece::EachBase(_) | Piece::EachBaseTree(_)]
-        )
+        matches!(self.0.as_slice(), [Piece::EachBase(_)])
     }
 
     /// The word itself when it has no placeholder.
-    pub fn plain(&self) -> Option<String> {
+    pub fn plain(&self) -> Option<&str> {
         match self.0.as_slice() {
-            [Piece::Plain(word)] => Some(word.clone()),
+            [Piece::Plain(word)] => Some(word),
             _ => None,
         }
     }
 
     /// The words this one stands for in a step.
     pub fn expand(&self, part: &Part) -> Result<Vec<String>> {
-        if let [Piece::EachBase(prefix) | Piece::EachBaseTree(prefix)] = self.0.as_slice() {
+        if let [Piece::EachBase(prefix)] = self.0.as_slice() {
             let words = part
                 .bases
                 .iter()
-                .map(|base| Ok(format!("{prefix}{}", path_text(base)?)));
+                .map(|base| Ok(format!("{prefix}{}", words::utf8(&base.path)?)));
             return words.collect();
         }
         let mut word = String::new();
@@ -257,12 +244,32 @@ impl Template {
             match piece {
                 Piece::Plain(plain) => word.push_str(plain),
                 Piece::Placeholder(name) => word.push_str(&part.value(name)?),
-                Piece::EachBase(_) | Piece::EachBaseTree(_) => {
-                    bail!("{{each-base:…}} must be a word of its own")
-                }
+                Piece::EachBase(_) => bail!("{{each-base:…}} must be a word of its own"),
             }
         }
         Ok(vec![word])
+    }
+}
+
+/// The word as it is written in a method's file.
+impl fmt::Display for Template {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        for piece in &self.0 {
+            match piece {
+                Piece::Plain(plain) => {
+                    f.write_str(&plain.replace('{', "{{").replace('}', "}}"))?;
+                }
+                Piece::Placeholder(name) => write!(f, "{{{name}}}")?,
+                Piece::EachBase(prefix) => write!(f, "{{{EACH_BASE}{prefix}}}")?,
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Serialize for Template {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.collect_str(self)
     }
 }
 
@@ -272,13 +279,13 @@ impl Part<'_> {
         let value = match name {
             "tmp" => Some(self.tmp.to_string()),
             "name" => Some(self.name.to_string()),
-            "image" | "tree" => self.image.map(|(path, _)| path.to_string()),
+            "image" => self.image.map(|(path, _)| path.to_string()),
             "image-bytes" => self.image.map(|(_, bytes)| bytes.to_string()),
             "store" => self.store.map(str::to_string),
             "url" => self.url.map(str::to_string),
             "ssh" => self.ssh.map(str::to_string),
             "out" => self.out.map(str::to_string),
-            "base" | "base-tree" => Some(path_text(base()?)?.to_string()),
+            "base" => Some(words::utf8(&base()?.path)?.to_string()),
             "base-name" => Some(base()?.name.clone()),
             "base-bytes" => Some(base()?.bytes.to_string()),
             _ => None,
@@ -291,21 +298,15 @@ fn placeholder(name: &str, verb: Verb, params: &[String]) -> Result<Piece> {
     if params.iter().any(|param| param == name) {
         return Ok(Piece::Placeholder(name.to_string()));
     }
-    type Make = fn(String) -> Piece;
-    let each: [(&str, Make); 2] = [
-        (EACH_BASE, Piece::EachBase),
-        (EACH_BASE_TREE, Piece::EachBaseTree),
-    ];
-    for (word, make) in each {
-        let Some(prefix) = name.strip_prefix(word) else {
-            continue;
-        };
-        ensure!(
-            verb.takes_each_base(),
-            "{{{word}…}} has no place in {}: it belongs to [publish] and [update-from-base]",
-            verb.table()
+    let family = name.split(':').next().unwrap_or(name);
+    if let Some((_, now)) = OLD.iter().find(|(old, _)| *old == family) {
+        bail!(
+            "{{{name}}} is now {now}: the folder of files where the method says moves = \"tree\""
         );
-        return Ok(make(prefix.to_string()));
+    }
+    if let Some(prefix) = name.strip_prefix(EACH_BASE) {
+        check_place("each-base:…", FROM_ALL_BASES, verb)?;
+        return Ok(Piece::EachBase(prefix.to_string()));
     }
     let known = PLACEHOLDERS
         .iter()
@@ -317,21 +318,22 @@ fn placeholder(name: &str, verb: Verb, params: &[String]) -> Result<Piece> {
             words::meant(name, known)
         );
     };
-    if !verbs.contains(&verb) {
-        let tables: Vec<&str> = verbs.iter().map(|verb| verb.table()).collect();
-        bail!(
-            "{{{name}}} has no place in {}: it belongs to {}",
-            verb.table(),
-            tables.join(" and ")
-        );
-    }
+    check_place(name, verbs, verb)?;
     Ok(Piece::Placeholder(name.to_string()))
 }
 
-fn path_text(base: &Image) -> Result<&str> {
-    base.path
-        .to_str()
-        .with_context(|| format!("{}: the path is not UTF-8", base.path.display()))
+fn check_place(name: &str, verbs: &[Verb], verb: Verb) -> Result<()> {
+    let tables: Vec<String> = verbs
+        .iter()
+        .map(|verb| format!("[{}]", verb.table()))
+        .collect();
+    ensure!(
+        verbs.contains(&verb),
+        "{{{name}}} has no place in [{}]: it belongs to {}",
+        verb.table(),
+        tables.join(" and ")
+    );
+    Ok(())
 }
 
 #[cfg(test)]
@@ -376,6 +378,46 @@ mod tests {
         assert_eq!(expand("{base-bytes}", verb, &part), ["70000"]);
         assert_eq!(expand("{{{name}}}", verb, &part), ["{v3}"]);
         assert_eq!(expand("", verb, &part), [""]);
+    }
+
+    #[test]
+    fn a_word_is_shown_as_it_was_written() {
+        for word in [
+            "",
+            "plain",
+            "{{{name}}}",
+            "x{url}/{name}.y",
+            "{each-base:--seed=}",
+        ] {
+            let template = Template::parse(word, Verb::UpdateFromBase, &[]).unwrap();
+            assert_eq!(template.to_string(), word);
+        }
+    }
+
+    #[test]
+    fn placeholders_of_earlier_releases_name_their_successors() {
+        for (word, now) in [
+            ("{tree}", "{tree} is now {image}: "),
+            ("{base-tree}/x", "{base-tree} is now {base}: "),
+            (
+                "{each-base-tree:-C}",
+                "{each-base-tree:-C} is now {each-base:\u{2026}}: ",
+            ),
+        ] {
+            let said = Template::parse(word, Verb::Publish, &[]).unwrap_err();
+            assert!(said.to_string().starts_with(now), "{said}");
+        }
+    }
+
+    #[test]
+    fn a_length_has_no_meaning_where_trees_move() {
+        let length = Template::parse("-B{base-bytes}", Verb::UpdateFromBase, &[]).unwrap();
+        assert!(length.check_moves(Moves::Archive).is_ok());
+        let said = length.check_moves(Moves::Tree).unwrap_err().to_string();
+        assert!(
+            said.starts_with("{base-bytes} is the length of an archive"),
+            "{said}"
+        );
     }
 
     #[test]

@@ -1,7 +1,7 @@
-//! Methods that move the whole image, as it is or compressed: a base is no help to them.
+//! Methods that move the whole image, uncompressed or compressed, and do not use a base.
 //!
-//! They are the yardstick: `raw` is what a plain download costs, the others what any server could do with a
-//! standard tool. One object, one request.
+//! The others are compared with them: `raw` is the cost of a plain download, the rest is what any server can do with a
+//! standard tool. An image is one object and one request.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
@@ -18,15 +18,15 @@ use crate::image::Image;
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
-/// Window of the long form of zstd, as a power of two: the largest (128 MiB) that every zstd client decodes
-/// without being told to (ZSTD_WINDOWLOG_LIMIT_DEFAULT), as `zstd --long` chooses. A client needs that much memory.
+/// Window of zstd's long mode, as a power of two: 128 MiB, the default of `zstd --long` and the largest that every zstd
+/// client decodes without an option (ZSTD_WINDOWLOG_LIMIT_DEFAULT). A client needs that much memory.
 const LONG_WINDOW_LOG: u32 = 27;
 
 /// The form in which a whole image crosses the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
     Raw,
-    /// As `gzip -n` writes it: no name, no time.
+    /// As `gzip -n` writes it: without a name and a time.
     Gzip {
         level: u32,
     },
@@ -41,7 +41,7 @@ pub enum Form {
 }
 
 impl Form {
-    /// How an object of this form is named.
+    /// The suffix of an object of this form.
     pub(super) fn ending(self) -> &'static str {
         match self {
             Form::Raw => "raw",
@@ -50,7 +50,7 @@ impl Form {
         }
     }
 
-    /// The libraries and parameters that decide the bytes; nothing for the raw form.
+    /// The library and the parameters that decide the bytes; `None` for the raw form.
     pub(super) fn version(self) -> Option<String> {
         match self {
             Form::Raw => None,
@@ -62,7 +62,7 @@ impl Form {
         }
     }
 
-    /// Writes all of `from` (`bytes` long) to `to` in this form, streaming.
+    /// Streams `from`, which has `bytes` bytes, to `to` in this form.
     pub(super) fn write(self, from: &mut dyn Read, bytes: u64, to: &mut dyn Write) -> Result<()> {
         let mut from = from.take(bytes);
         match self {
@@ -89,8 +89,8 @@ impl Form {
         Ok(())
     }
 
-    /// Writes what `from` holds in this form to `to`, streaming. A damaged stream is an error, but for the raw
-    /// form, which holds nothing to check against.
+    /// Streams the image that `from` has in this form to `to`. A damaged stream is an error, except in the raw form, which
+    /// has no checksum.
     pub(super) fn read(self, from: impl Read, to: &mut dyn Write) -> Result<()> {
         match self {
             Form::Raw => {
@@ -99,7 +99,7 @@ impl Form {
             Form::Gzip { .. } => {
                 let mut decoder = GzDecoder::new(from);
                 io::copy(&mut decoder, to)?;
-                // What follows is nobody's; reading to the end also frees the connection for the next request.
+                // Read to the end, so that the connection is free for the next request.
                 io::copy(&mut decoder.into_inner(), &mut io::sink())?;
             }
             Form::Zstd { .. } | Form::ZstdLong { .. } => {
@@ -112,7 +112,7 @@ impl Form {
     }
 }
 
-/// A method that knows one form and no base.
+/// A method that moves an image in one form.
 pub struct Whole(pub Form);
 
 impl Whole {
@@ -127,6 +127,10 @@ impl Method for Whole {
             Some(form) => format!("{LAB}, {form}"),
             None => LAB.to_string(),
         })
+    }
+
+    fn uses_bases(&self) -> bool {
+        false
     }
 
     fn publish(&self, image: &Image, _bases: &[Image], store: &Store) -> Result<()> {

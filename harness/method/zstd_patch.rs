@@ -1,8 +1,8 @@
-//! Patches by zstd: the base stands before the image as a prefix, and long-distance matching finds it there.
+//! Patches by zstd: the base is a prefix of the image, and long-distance matching finds what they share.
 //!
-//! What `zstd --patch-from=BASE --long=31` writes: a plain frame with a checksum, which `zstd -d
-//! --patch-from=BASE --long=31` applies. The server holds the base in memory and as much of the image as a window covers, the
-//! client both.
+//! A patch is what `zstd --patch-from=BASE --long=31` writes: a plain frame with a checksum, which `zstd -d
+//! --patch-from=BASE --long=31` applies. The server holds the base in memory and as much of the image as a window covers,
+//! the client holds both.
 
 use std::io::{self, Read};
 
@@ -12,12 +12,12 @@ use zstd::zstd_safe::{self, DCtx};
 use super::patched::Codec;
 use super::version::zstd as zstd_version;
 
-/// zstd's largest window is 2^31 bytes. A base beyond it is out of reach of the first byte of the image, and the
-/// base is out of reach of what follows the first window of an image: it would encode, without the matches
-/// (2.34 GiB against 2.34 GiB took 620 MB where 1.9 against 1.9 took 1.1 MB).
+/// zstd's largest window is 2^31 bytes. The start of a longer base, and the part of an image after the first window, cannot
+/// be matched: such a pair would be encoded without those matches (a patch between images of 2.34 GiB took 620 MB, one
+/// between images of 1.9 GiB 1.1 MB).
 const LIMIT_BYTES: u64 = 1 << 31;
 
-/// Least window, as a power of two; the largest is 31.
+/// Smallest window, as a power of two; the largest is 31.
 const WINDOW_LOG_MIN: u32 = 20;
 
 /// A patch in one zstd frame, at this level.
@@ -26,9 +26,9 @@ pub struct ZstdPatch {
 }
 
 impl ZstdPatch {
-    /// The window that covers all of base and image, as far as zstd goes (31). The base is reachable while the
-    /// place in the image is less than a window from its start, so covering the image alone would do; covering
-    /// both changes the patch by less than a hundredth and leaves nothing to the order of matches.
+    /// The window that covers base and image, up to zstd's limit of 31. zstd can refer to the base while the position in the
+    /// image is less than a window from its start, so covering the image would suffice; covering both changes the patch by
+    /// less than 1 %, and no match depends on its distance.
     fn window_log(base_bytes: u64, image_bytes: u64) -> u32 {
         let covered = (base_bytes + image_bytes).max(1);
         (u64::BITS - (covered - 1).leading_zeros()).clamp(WINDOW_LOG_MIN, 31)
@@ -52,18 +52,23 @@ impl Codec for ZstdPatch {
         Ok(())
     }
 
+    fn delta(&self, base: &[u8], image: &[u8]) -> Result<Option<Vec<u8>>> {
+        self.encode(base, &mut &image[..], image.len() as u64)
+    }
+
+    /// Streams the image, so that it is not held in memory beside the window.
     fn encode(
         &self,
         base: &[u8],
         image: &mut dyn Read,
         image_bytes: u64,
     ) -> Result<Option<Vec<u8>>> {
-        // As a stream, not in one call: in one call zstd 1.5.7 cuts blocks short where it thinks their contents
-        // change, which makes a patch of long matches larger (155 KB instead of 90 KB on a rebuilt image).
+        // In a single call, zstd 1.5.7 splits blocks where it expects their contents to change, which makes a patch of long
+        // matches larger (155 KB instead of 90 KB on a rebuilt image). A stream avoids that.
         let window_log = Self::window_log(base.len() as u64, image_bytes);
         let mut encoder = zstd::Encoder::with_ref_prefix(Vec::new(), self.level, base)?;
         encoder.window_log(window_log)?;
-        // Without it, matches far back are not looked for: 55 MB instead of 9.5 MB on one pair at level 3.
+        // Without it, distant matches are not searched: 55 MB instead of 9.5 MB on one pair at level 3.
         encoder.long_distance_matching(true)?;
         encoder.include_checksum(true)?;
         encoder.set_pledged_src_size(Some(image_bytes))?;
@@ -77,18 +82,18 @@ impl Codec for ZstdPatch {
             .context("a zstd frame without its length")?;
         ensure!(
             stated == image_bytes,
-            "a patch to {stated} B where the image has {image_bytes}"
+            "a patch to {stated} B, but the image has {image_bytes}"
         );
         let mut context = DCtx::try_create().context("no memory for a decompressor")?;
         context.ref_prefix(base).map_err(said)?;
-        // In one call the window is the output itself, so its limit (27 unless raised) does not count.
+        // In a single call the output is the window, so the limit on windows (27 by default) does not apply.
         let mut image = Vec::with_capacity(usize::try_from(stated)?);
         context.decompress(&mut image, patch).map_err(said)?;
         Ok(image)
     }
 }
 
-/// What zstd says of an error code.
+/// The error of a zstd error code.
 fn said(code: usize) -> anyhow::Error {
     anyhow!("zstd: {}", zstd_safe::get_error_name(code))
 }
@@ -98,7 +103,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_window_covers_base_and_image_as_far_as_zstd_goes() {
+    fn the_window_covers_base_and_image_up_to_the_limit_of_zstd() {
         assert_eq!(ZstdPatch::window_log(0, 1), 20);
         assert_eq!(ZstdPatch::window_log(1 << 25, 1 << 25), 26);
         assert_eq!(ZstdPatch::window_log((1 << 25) + 1, 1 << 25), 27);
@@ -106,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_beyond_the_window_is_refused_with_the_limit() {
+    fn an_image_beyond_the_window_is_refused_with_the_limit() {
         let codec = ZstdPatch { level: 3 };
         assert!(codec.fits(1 << 31, 1 << 31).is_ok());
         for (base, image) in [((1 << 31) + 1, 1), (1, (1 << 31) + 1)] {
@@ -122,8 +127,7 @@ mod tests {
         let mut image = base.clone();
         image[7] = 9;
         let bytes = image.len() as u64;
-        let patch = codec.encode(&base, &mut &image[..], bytes);
-        let patch = patch.unwrap().unwrap();
+        let patch = codec.delta(&base, &image).unwrap().unwrap();
         assert!(patch.len() < 500, "{}", patch.len());
         let mut other = base.clone();
         other[200_000] ^= 1;

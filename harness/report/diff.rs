@@ -4,10 +4,9 @@ use std::fmt::Write;
 
 use anyhow::Result;
 
-use crate::record::{Key, Step};
 use crate::stats::Comparison;
 
-use super::units;
+use super::{clean, units};
 
 /// What is different first, then what cannot be compared, then the verdict in one line.
 pub fn text(comparison: &Comparison) -> Result<String> {
@@ -18,8 +17,8 @@ pub fn text(comparison: &Comparison) -> Result<String> {
         write!(
             text,
             "different: {}: {} {} -> {}",
-            words(&difference.key),
-            difference.column,
+            clean::line(&difference.act.to_string()),
+            difference.measure,
             figure(before),
             figure(after)
         )?;
@@ -29,14 +28,22 @@ pub fn text(comparison: &Comparison) -> Result<String> {
         }
         text.push('\n');
     }
-    for (key, instead) in &comparison.missing {
-        writeln!(text, "missing: {}: {instead}", words(key))?;
+    let mut say = |what: &str, act: String, why: &str| {
+        let why = if why.is_empty() {
+            ""
+        } else {
+            &format!(": {}", clean::short(why))
+        };
+        writeln!(text, "{what}: {}{why}", clean::line(&act))
+    };
+    for (act, instead) in &comparison.missing {
+        say("missing", act.to_string(), instead)?;
     }
-    for (key, reason) in &comparison.incomparable {
-        writeln!(text, "incomparable: {}: {reason}", words(key))?;
+    for (act, reason) in &comparison.incomparable {
+        say("incomparable", act.to_string(), reason)?;
     }
-    for key in &comparison.new {
-        writeln!(text, "new: {}", words(key))?;
+    for act in &comparison.new {
+        say("new", act.to_string(), "")?;
     }
     let verdict = if comparison.passes() {
         "every step that could be compared has the same bytes and requests"
@@ -55,19 +62,4 @@ pub fn text(comparison: &Comparison) -> Result<String> {
         comparison.different.len()
     )?;
     Ok(text)
-}
-
-fn words(key: &Key) -> String {
-    let step = match (key.step, key.base.as_str()) {
-        (Step::Publish, _) => format!("publish {}", key.image),
-        (Step::Update, "") => format!("update {}", key.image),
-        (Step::Update, base) => format!("update {} from {base}", key.image),
-    };
-    let Key {
-        scenario,
-        method,
-        sample,
-        ..
-    } = key;
-    format!("{scenario}, {method}, {step}, sample {sample}")
 }

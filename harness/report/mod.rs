@@ -1,49 +1,36 @@
-//! Views: pure functions from rows and facts to text. Each is a file here and a line in `VIEWS`.
+//! Reports: views make blocks of results, inks print them. Nothing here changes a figure.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use crate::record::{Results, replace};
-use crate::stats::{ScenarioRows, scenarios};
+use crate::stats;
 
-mod bars;
-mod canvas;
-mod columns;
+pub mod block;
+mod cells;
+mod clean;
 pub mod diff;
-mod markdown;
-mod palette;
-mod scale;
-mod sheet;
-mod storage;
-mod table;
-mod time;
-mod transfer;
+mod inks;
+pub mod plot;
 pub mod units;
+mod views;
 
-pub use table::terminal_table;
+pub use inks::INKS;
+pub use views::{VIEWS, verdict};
 
-/// A pure function from results to text.
-#[derive(Clone, Copy)]
-pub enum View {
-    /// One file for the results folder.
-    Text(fn(&Results) -> Result<String>),
-    /// One SVG, and its picture as PNG, for each scenario that has something to show.
-    Chart(fn(&ScenarioRows) -> Result<Option<String>>),
-}
+use block::{Block, Picture};
+use plot::Plot;
+use views::Page;
 
-/// Every view: its file's name, or for a chart what follows the scenario's in it.
-pub const VIEWS: &[(&str, View)] = &[
-    ("report.md", View::Text(markdown::report)),
-    ("transfer", View::Chart(transfer::draw)),
-    ("storage", View::Chart(storage::draw)),
-    ("time", View::Chart(time::draw)),
-];
-
-/// Writes every view into the folder `into` (made when absent) and returns the files, in the order of `VIEWS`.
+/// Writes the report in every ink, and its pictures as SVG and PNG, into the folder `into` (made when absent). Returns
+/// the files, the reports first.
 pub fn write_all(results: &Results, into: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(into).with_context(|| format!("make the folder {}", into.display()))?;
+    let reading = stats::read(results);
+    let blocks = views::page(results, &reading, Page::Report);
     let mut written = Vec::new();
     let mut write = |file: &str, bytes: &[u8]| -> Result<()> {
         let path = into.join(file);
@@ -51,32 +38,44 @@ pub fn write_all(results: &Results, into: &Path) -> Result<Vec<PathBuf>> {
         written.push(path);
         Ok(())
     };
-    for (name, view) in VIEWS {
-        match view {
-            View::Text(text) => {
-                let text = text(results).with_context(|| format!("write {name}"))?;
-                write(name, text.as_bytes())?;
-            }
-            View::Chart(draw) => {
-                for scenario in &scenarios(&results.rows) {
-                    let chart = || format!("draw the {name} chart of {}", scenario.scenario);
-                    if let Some(svg) = draw(scenario).with_context(chart)? {
-                        let png = canvas::png(&svg).with_context(chart)?;
-                        write(&chart_file(scenario, name, "svg"), svg.as_bytes())?;
-                        write(&chart_file(scenario, name, "png"), &png)?;
-                    }
-                }
-            }
-        }
+    for (file, print) in INKS {
+        write(file, print(&blocks).as_bytes())?;
+    }
+    let mut files = BTreeSet::new();
+    for picture in pictures(&blocks) {
+        let file = &picture.file;
+        ensure!(
+            files.insert(file),
+            "two charts would be written to {file}.svg: the names of two scenarios differ in letters alone that a file name leaves out"
+        );
+        let svg = picture.plot.svg().with_context(|| format!("draw {file}"))?;
+        let svg = svg.with_context(|| format!("draw {file}: it has no figures"))?;
+        let png = Plot::png(&svg).with_context(|| format!("make {file}.png"))?;
+        write(&format!("{file}.svg"), svg.as_bytes())?;
+        write(&format!("{file}.png"), &png)?;
     }
     Ok(written)
 }
 
-/// File name of a scenario's chart, free of letters that a path or a link would take otherwise.
-fn chart_file(scenario: &ScenarioRows, chart: &str, ending: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
-    let scenario = scenario.scenario.replace(|letter| !plain(letter), "-");
-    format!("{scenario}-{chart}.{ending}")
+/// What a terminal of `width` columns shows of the results: for each scenario and case the ranked table, what did not
+/// run, and the verdicts.
+pub fn terminal(results: &Results, width: usize) -> Result<String> {
+    let reading = stats::read(results);
+    let blocks = views::page(results, &reading, Page::Screen);
+    Ok(inks::terminal::print(&blocks, width))
+}
+
+/// Every picture, in folds too.
+fn pictures(blocks: &[Block]) -> Vec<&Picture> {
+    let mut pictures = Vec::new();
+    for block in blocks {
+        match block {
+            Block::Plot(picture) => pictures.push(picture.as_ref()),
+            Block::Fold { blocks, .. } => pictures.extend(self::pictures(blocks)),
+            _ => {}
+        }
+    }
+    pictures
 }
 
 #[cfg(test)]

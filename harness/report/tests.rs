@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use resvg::{tiny_skia, usvg};
-
+use super::plot::palette;
+use super::plot::tests::{check_texts, text_boxes};
 use super::*;
-use crate::record::{Check, Row, Step};
-use crate::stats::fixture::{results, spoil, troubled};
+use crate::record::{Check, Row, Verb};
+use crate::stats::fixture::{add_findings, every_step, policies, results, spoil, troubled};
+use crate::stats::sections;
 
 /// Every shape of results that a chart could stumble over, by name.
 fn shapes() -> Vec<(&'static str, Results)> {
@@ -19,10 +20,10 @@ fn shapes() -> Vec<(&'static str, Results)> {
         ("failures and skips", troubled(4, 3)),
     ];
     let mut published = results("publish-only", 5, 3, 1);
-    published.rows.retain(|row| row.step == Step::Publish);
+    published.rows.retain(|row| row.verb == Verb::Publish);
     shapes.push(("publish only", published));
     let mut updated = results("update-only", 5, 3, 1);
-    updated.rows.retain(|row| row.step == Step::Update);
+    updated.rows.retain(|row| row.verb == Verb::Update);
     shapes.push(("update only", updated));
     let mut odd = results("odd", 5, 3, 2);
     for row in &mut odd.rows {
@@ -34,54 +35,54 @@ fn shapes() -> Vec<(&'static str, Results)> {
         }
     }
     shapes.push(("zero payloads and stores that shrink", odd));
+    shapes.push(("two cases", policies(6, 5)));
+    shapes.push(("every step", every_step(6, 5)));
     let mut long = troubled(3, 1);
+    let plan = &mut long.plan.scenarios[0];
+    plan.name = "a-scenario-whose-name-goes-on-".repeat(5);
+    for method in &mut plan.methods {
+        method
+            .name
+            .push_str("/with-parameters-that-someone-spelled-out-in-full");
+    }
     for row in &mut long.rows {
         row.scenario = "a-scenario-whose-name-goes-on-".repeat(5);
         row.method = format!(
             "{}/with-parameters-that-someone-spelled-out-in-full",
             row.method
         );
-        row.image = format!("{}-2026-11-22T07-25-46-nightly-build", row.image);
         row.error = row.error.repeat(9);
     }
     shapes.push(("long names", long));
     shapes
 }
 
-/// Every chart of `results`, with its name.
-fn charts(results: &Results) -> Vec<(&'static str, String)> {
-    let mut charts = Vec::new();
-    for scenario in &scenarios(&results.rows) {
-        for (name, view) in VIEWS {
-            if let View::Chart(draw) = view
-                && let Some(svg) = draw(scenario).unwrap()
-            {
-                charts.push((*name, svg));
-            }
-        }
-    }
-    charts
+/// Expects something of the main update by xdelta3 under `policy=all`.
+fn expect(results: &mut Results, bounds: &str) {
+    let of = "{ method = \"xdelta3\", image = \"v4\", base = \"v3\", case = \"policy=all\" }";
+    let text =
+        format!("says = \"a small update\"\nmeasure = \"payload_bytes\"\n{bounds}\nof = {of}");
+    let expect = toml::from_str(&text).unwrap();
+    results.plan.scenarios[0].expects.push(expect);
 }
 
-/// Where each text of a chart lies, as laid out with the embedded font.
-fn text_boxes(svg: &str) -> (tiny_skia::Rect, Vec<(String, tiny_skia::Rect)>) {
-    fn collect(group: &usvg::Group, found: &mut Vec<(String, tiny_skia::Rect)>) {
-        for node in group.children() {
-            match node {
-                usvg::Node::Group(group) => collect(group, found),
-                usvg::Node::Text(text) => {
-                    let words = text.chunks().iter().map(|chunk| chunk.text()).collect();
-                    found.push((words, text.abs_bounding_box()));
-                }
-                _ => {}
-            }
-        }
-    }
-    let tree = canvas::layout(svg).unwrap();
-    let page = tree.size().to_rect(0.0, 0.0).unwrap();
-    let mut found = Vec::new();
-    collect(tree.root(), &mut found);
-    (page, found)
+/// Every chart of `results`, with its name.
+fn charts(results: &Results) -> Vec<(&'static str, String)> {
+    let reading = stats::read(results);
+    let blocks = views::page(results, &reading, Page::Report);
+    pictures(&blocks)
+        .into_iter()
+        .map(|picture| (picture.name, picture.plot.svg().unwrap().unwrap()))
+        .collect()
+}
+
+/// report.md of `results`.
+fn report(results: &Results) -> String {
+    let reading = stats::read(results);
+    let blocks = views::page(results, &reading, Page::Report);
+    let (name, print) = INKS[0];
+    assert_eq!(name, "report.md");
+    print(&blocks)
 }
 
 #[test]
@@ -90,30 +91,13 @@ fn no_text_of_a_chart_leaves_the_page_or_touches_another() {
         let charts = charts(&results);
         assert!(!charts.is_empty(), "{shape}");
         for (chart, svg) in charts {
-            let (page, texts) = text_boxes(&svg);
-            assert!(texts.len() > 5, "{shape}, {chart}: hardly any text");
-            for (at, (words, place)) in texts.iter().enumerate() {
-                let inside = place.left() >= 8.0
-                    && place.top() >= 8.0
-                    && place.right() <= page.right() - 8.0
-                    && place.bottom() <= page.bottom() - 8.0;
-                assert!(
-                    inside,
-                    "{shape}, {chart}: {words:?} at {place:?} on {page:?}"
-                );
-                for (other, there) in &texts[at + 1..] {
-                    assert!(
-                        place.intersect(there).is_none(),
-                        "{shape}, {chart}: {words:?} touches {other:?}"
-                    );
-                }
-            }
+            check_texts(&format!("{shape}, {chart}"), &svg);
         }
     }
 }
 
 /// How many boxes of a chart have this fill.
-fn boxes(svg: &str, fill: canvas::Fill) -> usize {
+fn boxes(svg: &str, fill: plot::Fill) -> usize {
     let (red, green, blue) = (fill.area.0, fill.area.1, fill.area.2);
     svg.matches(&format!("fill=\"#{red:02X}{green:02X}{blue:02X}\""))
         .count()
@@ -123,7 +107,7 @@ fn boxes(svg: &str, fill: canvas::Fill) -> usize {
 fn a_failed_step_is_said_in_words_and_never_drawn_as_a_bar() {
     let whole = results("whole", 6, 3, 2);
     let mut spoiled = whole.clone();
-    let of_delta = |row: &Row| !row.base.is_empty();
+    let of_delta = |row: &Row| row.verb == Verb::Update && !row.bases.is_empty();
     spoil(
         &mut spoiled,
         "gzip/6",
@@ -186,7 +170,7 @@ fn without_a_verified_row_there_is_a_report_and_no_chart() {
         let report = fs::read_to_string(&written[0]).unwrap();
         assert!(report.contains(says), "{report}");
         assert!(!report.contains("!["), "{report}");
-        assert!(!terminal_table(&results, 80).unwrap().is_empty());
+        assert!(!terminal(&results, 80).unwrap().is_empty());
     }
 }
 
@@ -194,7 +178,9 @@ fn without_a_verified_row_there_is_a_report_and_no_chart() {
 fn every_scenario_has_its_own_charts_and_the_report_links_exactly_them() {
     let dir = tempfile::tempdir().unwrap();
     let mut both = results("first", 3, 2, 1);
-    both.rows.extend(results("../second one", 3, 2, 1).rows);
+    let second = results("../second one", 3, 2, 1);
+    both.rows.extend(second.rows);
+    both.plan.scenarios.extend(second.plan.scenarios);
     let written = write_all(&both, dir.path()).unwrap();
     let names = |paths: &[PathBuf]| -> BTreeSet<String> {
         let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
@@ -225,12 +211,12 @@ fn every_scenario_has_its_own_charts_and_the_report_links_exactly_them() {
 #[test]
 fn the_table_fits_a_terminal_of_eighty_columns_and_cuts_no_word() {
     for (shape, results) in shapes() {
-        let table = terminal_table(&results, 80).unwrap();
+        let table = terminal(&results, 80).unwrap();
         for line in table.lines().filter(|_| shape != "long names") {
             assert!(line.chars().count() <= 80, "{shape}: {line}");
         }
-        for scenario in scenarios(&results.rows) {
-            for method in scenario.ranked() {
+        for section in sections(&results) {
+            for method in section.ranked() {
                 assert!(table.contains(method.method), "{shape}: {}", method.method);
             }
         }
@@ -245,14 +231,32 @@ fn the_same_results_make_the_same_views() {
 
 #[test]
 fn report_md_reads_like_this() {
-    insta::assert_snapshot!("report", markdown::report(&troubled(3, 3)).unwrap());
+    insta::assert_snapshot!("report", report(&troubled(3, 3)));
 }
 
 #[test]
-fn the_table_at_a_terminal_reads_like_this() {
+fn a_scenario_with_axes_reads_like_this() {
+    let mut results = policies(3, 4);
+    add_findings(&mut results, "layers", 3, 9);
+    expect(
+        &mut results,
+        "below = { share = 0.001, of = \"image_bytes\" }",
+    );
+    expect(&mut results, "above = 1000000\nbelow = 2000000");
+    insta::assert_snapshot!("axes", report(&results));
+    insta::assert_snapshot!("axes-80", terminal(&results, 80).unwrap());
+}
+
+#[test]
+fn a_scenario_with_updates_of_every_image_reads_like_this() {
+    insta::assert_snapshot!("every-step-80", terminal(&every_step(8, 4), 80).unwrap());
+}
+
+#[test]
+fn the_screen_reads_like_this() {
     let mut results = troubled(3, 3);
     results.rows.retain(|row| !row.method.contains("-cli"));
-    insta::assert_snapshot!("table-80", terminal_table(&results, 80).unwrap());
+    insta::assert_snapshot!("table-80", terminal(&results, 80).unwrap());
 }
 
 #[test]
@@ -267,4 +271,154 @@ fn a_comparison_reads_like_this() {
     new.push(Row { sample: 2, ..gone });
     let text = diff::text(&crate::stats::compare(&baseline, &new)).unwrap();
     insta::assert_snapshot!("diff", text);
+}
+
+#[test]
+fn names_and_errors_of_others_reach_neither_the_terminal_nor_the_markup() {
+    let hostile = "<img src=x onerror=alert(1)>\u{1b}[2J\u{7}|`x`\n# head";
+    let mut results = troubled(3, 1);
+    let plan = &mut results.plan.scenarios[0];
+    plan.name = hostile.to_string();
+    plan.methods[0].name = hostile.to_string();
+    for row in &mut results.rows {
+        row.scenario = hostile.to_string();
+        if row.method == "raw" {
+            row.method = hostile.to_string();
+        }
+        row.error = format!("{hostile}{}", row.error);
+    }
+    let report = report(&results);
+    let (all, escaped) = (report.matches("<img"), report.matches("\\<img"));
+    assert_eq!(all.count(), escaped.count(), "{report}");
+    assert!(!report.contains("\n# head"), "{report}");
+    let said = report + &terminal(&results, 80).unwrap();
+    let controls = |letter: char| letter.is_control() && letter != '\n';
+    assert!(!said.contains(controls), "{said}");
+    for (chart, svg) in charts(&results) {
+        check_texts(chart, &svg);
+        assert!(!svg.contains("<img"), "{chart}");
+    }
+}
+
+#[test]
+fn an_expectation_is_told_with_both_numbers() {
+    let mut results = policies(3, 4);
+    expect(
+        &mut results,
+        "below = { share = 0.001, of = \"image_bytes\" }",
+    );
+    expect(&mut results, "below = 3951");
+    let verdicts = stats::verdicts(&results);
+    assert_eq!(
+        verdict(&verdicts[0]),
+        "holds: a small update (xdelta3: update v4 from v3 [policy=all]: payload_bytes 3,951 B, below 0.1 % of \
+         image_bytes 131,703,701 B)"
+    );
+    assert_eq!(
+        verdict(&verdicts[1]),
+        "fails: a small update (xdelta3: update v4 from v3 [policy=all]: payload_bytes 3,951 B, not below 3,951 B)"
+    );
+}
+
+#[test]
+fn thousands_of_methods_make_a_report_whose_charts_show_the_first() {
+    let mut results = results("many", 1, 2, 1);
+    let rows = std::mem::take(&mut results.rows);
+    let methods = std::mem::take(&mut results.plan.scenarios[0].methods);
+    for at in 0..3_000 {
+        let name = format!("raw/{at}");
+        for row in &rows {
+            let row = row.clone();
+            let error = format!("out of luck {at}");
+            let check = if at % 3 == 0 {
+                Check::Failed
+            } else {
+                row.check
+            };
+            results.rows.push(Row {
+                method: name.clone(),
+                check,
+                error,
+                ..row
+            });
+        }
+        let method = methods[0].clone();
+        results.plan.scenarios[0]
+            .methods
+            .push(crate::record::PlannedMethod { name, ..method });
+    }
+    let report = report(&results);
+    assert!(report.contains("raw/2999") && report.contains("out of luck 2997"));
+    for (chart, svg) in charts(&results) {
+        assert!(svg.contains("The first 60 of 2000 methods."), "{chart}");
+    }
+}
+
+/// The columns of every grid have as many cells as each other, in folds too.
+fn check_grids(blocks: &[block::Block]) {
+    for block in blocks {
+        match block {
+            block::Block::Grid(grid) => {
+                let cells: BTreeSet<usize> = grid.columns.iter().map(|it| it.cells.len()).collect();
+                assert_eq!(cells.len(), 1);
+            }
+            block::Block::Fold { blocks, .. } => check_grids(blocks),
+            _ => {}
+        }
+    }
+}
+
+#[test]
+fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
+    let mut axes = policies(3, 4);
+    add_findings(&mut axes, "layers", 3, 9);
+    expect(&mut axes, "below = 4000");
+    axes.rows.push(Row {
+        method: "somebody else".into(),
+        ..axes.rows[0].clone()
+    });
+    let shapes = [axes, every_step(8, 40), troubled(30, 2)];
+    for view in VIEWS {
+        let said: Vec<usize> = shapes
+            .iter()
+            .map(|results| {
+                let blocks = view.blocks(results, &stats::read(results));
+                check_grids(&blocks);
+                blocks.len()
+            })
+            .collect();
+        assert!(said.iter().any(|blocks| *blocks > 0), "{}", view.name);
+    }
+}
+
+#[test]
+fn many_cases_are_compared_on_a_screen_and_ranked_in_the_report() {
+    let mut results = policies(2, 3);
+    let plan = &mut results.plan.scenarios[0];
+    let (case, rows) = (plan.cases[0].clone(), results.rows.clone());
+    for seed in ["1", "2", "3"] {
+        let turned = case.case.clone().with("seed", seed);
+        let of_case = rows.iter().filter(|row| row.case == case.case).cloned();
+        results.rows.extend(of_case.map(|row| Row {
+            case: turned.clone(),
+            ..row
+        }));
+        plan.cases.push(crate::record::PlannedCase {
+            case: turned,
+            ..case.clone()
+        });
+    }
+    let screen = terminal(&results, 80).unwrap();
+    assert!(screen.contains("5 cases compared"), "{screen}");
+    assert!(
+        screen.contains("The ranking of each case is in report.md."),
+        "{screen}"
+    );
+    assert!(!screen.contains("delta is from"), "{screen}");
+    let report = report(&results);
+    assert_eq!(report.matches("Ranked by").count(), 5, "{report}");
+    assert!(
+        report.contains("](smoke-policy-all-seed-3-transfer.svg)"),
+        "{report}"
+    );
 }

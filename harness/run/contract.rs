@@ -1,4 +1,4 @@
-//! The contract of a declared method, claim by claim, each put to the proof by a small run.
+//! The contract of a declared method, claim by claim, each checked by a small run.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -6,16 +6,15 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use super::{News, Order, run, sample_trees};
 use crate::clock::Limits;
+use crate::dice::noise;
 use crate::image::{hash_file, sha256_hex};
-use crate::method::{Contender, Moves, declared};
-use crate::record::{Row, Step};
-use crate::scenario::{ImageSpec, Scenario};
-use crate::source::Source;
+use crate::method::declared::{self, Declared};
+use crate::method::{Doer, Moves};
+use crate::record::{Row, Verb};
+use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 
 /// One promise of a method, and whether it was kept.
@@ -147,69 +146,84 @@ const FAR_LIMITS: Limits = Limits {
 };
 
 /// Checks every variant that the file declares, with `far` on a pair of 80 MiB too. `tell` hears of each claim when it
-/// is settled.
+/// is settled; an error of its ends the check.
 ///
 /// An error is a file that can't be read, or the lab's own trouble; a broken promise is a claim.
-pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim)) -> Result<()> {
+pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim) -> Result<()>) -> Result<()> {
     let variants = declared::read(file)?;
     let place = tempfile::tempdir().context("make a scratch folder")?;
     let cache = Cache::at(&place.path().join("cache"))?;
     let images = place.path().join("images");
     fs::create_dir(&images).with_context(|| format!("make {}", images.display()))?;
     for variant in variants {
-        let method = variant.name.clone();
+        let ground = Ground {
+            place: place.path(),
+            images: &images,
+            cache: &cache,
+        };
+        let method = variant.name().to_string();
         let mut claim = |claim: &str, kept| {
             tell(&Claim {
                 method: method.clone(),
                 claim: claim.to_string(),
                 kept,
-            });
+            })
         };
-        match variant.version() {
-            Ok(version) => claim("its programs are here", Ok(version)),
-            Err(why) => {
-                claim("its programs are here", Err(format!("{why:#}")));
-                continue;
-            }
+        let version = variant.version().map_err(|why| format!("{why:#}"));
+        let is_here = version.is_ok();
+        claim("its programs are here", version)?;
+        if !is_here {
+            continue;
         }
-        let pairs = match variant.moves {
-            Moves::Archive => FILES,
-            Moves::Tree => TREES,
+        let (pairs, far) = match variant.about().moves {
+            Moves::Archive => (FILES, far),
+            // `--far` tests a compressor's window; tree methods have none.
+            Moves::Tree => (TREES, false),
         };
-        // What is far in a tree is no question of a window.
-        let far = far && variant.moves == Moves::Archive;
         for pair in pairs.iter().chain(far.then_some(&FAR)) {
-            let scenario = pair.scenario(&images, &method)?;
-            let before = listing(&images)?;
-            let mut rows = Vec::new();
-            let order = Order {
-                scenarios: vec![(
-                    scenario,
-                    vec![Contender::Declared(Box::new(variant.clone()))],
-                )],
-                into: place.path().join("results").join(pair.name).join(&method),
-                retry: false,
-                objects: false,
-            };
-            run(&order, &cache, &mut |news| {
-                if let News::Row(row) = news {
-                    rows.push(row.clone());
-                }
-            })?;
-            for (base, from) in [("", "nothing"), ("old", "the one before")] {
-                claim(
-                    &format!("rebuilds {} from {from}", pair.about),
-                    rebuilt(&rows, base),
-                );
-            }
-            if pair.name == FAR.name && variant.uses_bases() {
-                claim("finds what moved 72 MiB away", found(&rows));
-            }
-            let words = format!("leaves nothing beside the images: {}", pair.about);
-            claim(&words, untouched(&before, &listing(&images)?));
+            ground.check(pair, &variant, &mut claim)?;
         }
     }
     Ok(())
+}
+
+/// Settles one claim.
+type Settle<'a> = &'a mut dyn FnMut(&str, std::result::Result<String, String>) -> Result<()>;
+
+/// Where the small runs are made.
+struct Ground<'a> {
+    place: &'a Path,
+    images: &'a Path,
+    cache: &'a Cache,
+}
+
+impl Ground<'_> {
+    fn check(&self, pair: &Pair, variant: &Declared, claim: Settle) -> Result<()> {
+        let method = variant.name();
+        let scenario = pair.scenario(self.images, method)?;
+        let before = listing(self.images)?;
+        let mut rows = Vec::new();
+        let order = Order {
+            scenarios: vec![(scenario, vec![Box::new(variant.clone())])],
+            into: self.place.join("results").join(pair.name).join(method),
+            retry: false,
+            objects: false,
+        };
+        run(&order, self.cache, &mut |news| {
+            if let News::Row(row) = news {
+                rows.push(row.clone());
+            }
+        })?;
+        for (base, from) in [("", "nothing"), ("old", "the one before")] {
+            let words = format!("rebuilds {} from {from}", pair.about);
+            claim(&words, rebuilt(&rows, base))?;
+        }
+        if pair.name == FAR.name && variant.about().uses_bases {
+            claim("finds what moved 72 MiB away", found(&rows))?;
+        }
+        let words = format!("leaves nothing beside the images: {}", pair.about);
+        claim(&words, untouched(&before, &listing(self.images)?))
+    }
 }
 
 impl Pair {
@@ -220,26 +234,21 @@ impl Pair {
             fs::remove_dir_all(&dir).with_context(|| format!("remove {}", dir.display()))?;
         }
         fs::create_dir(&dir).with_context(|| format!("make {}", dir.display()))?;
-        let image = |name: &str, bytes: Vec<u8>| -> Result<ImageSpec> {
+        let image = |name: &str, bytes: Vec<u8>| -> Result<(String, PathBuf)> {
             let path = dir.join(name);
             fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
-            Ok(ImageSpec {
-                name: name.to_string(),
-                source: Source::File { path },
-            })
+            Ok((name.to_string(), path))
         };
+        let files = [image("old", (self.old)()?)?, image("new", (self.new)()?)?];
         Ok(Scenario {
-            name: self.name.to_string(),
-            path: PathBuf::from(self.name),
             about: self.about.to_string(),
             methods: vec![method.to_string()],
-            samples: 1,
             limits: if self.name == FAR.name {
                 FAR_LIMITS
             } else {
                 LIMITS
             },
-            images: vec![image("old", (self.old)()?)?, image("new", (self.new)()?)?],
+            ..Scenario::of_files(self.name, files)
         })
     }
 }
@@ -248,13 +257,13 @@ impl Pair {
 fn rebuilt(rows: &[Row], base: &str) -> std::result::Result<String, String> {
     if let Some(publish) = rows
         .iter()
-        .find(|row| row.step == Step::Publish && !row.verified())
+        .find(|row| row.verb == Verb::Publish && !row.verified())
     {
         return Err(format!("publish of {}: {}", publish.image, publish.error));
     }
     match rows
         .iter()
-        .find(|row| row.step == Step::Update && row.base == base)
+        .find(|row| row.verb == Verb::Update && row.bases.to_string() == base)
     {
         Some(row) if row.verified() => Ok(format!(
             "{} bytes fetched of {}",
@@ -270,7 +279,7 @@ fn rebuilt(rows: &[Row], base: &str) -> std::result::Result<String, String> {
 fn found(rows: &[Row]) -> std::result::Result<String, String> {
     let update = rows
         .iter()
-        .find(|row| row.step == Step::Update && row.base == "old");
+        .find(|row| row.verb == Verb::Update && row.bases.to_string() == "old");
     match update.and_then(|row| row.payload_bytes) {
         None => Err("the update has no figure".to_string()),
         Some(bytes) if bytes <= FOUND_BYTES => Ok(format!("{bytes} bytes fetched")),
@@ -310,13 +319,6 @@ fn untouched(
         Some(path) if !after.contains_key(path) => Err(format!("removed {}", path.display())),
         Some(path) => Err(format!("changed {}", path.display())),
     }
-}
-
-/// Bytes from a seed that do not compress.
-fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut noise = vec![0; bytes];
-    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut noise);
-    noise
 }
 
 /// Hex digits from a seed: no two stretches alike, and half of it compresses away.

@@ -1,12 +1,16 @@
-//! The results folder while a run writes to it: held by one run alone, and refused to rows that can't stand together.
+//! The results folder while a run writes to it: held by one run alone, and refused to rows that can't be compared with
+//! those it holds.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::{Ready, host, trees, trial};
-use crate::record::{self, Check, Fact, Host, Results, Row, RowFile};
+use super::ready::Ready;
+use super::scratch::clear;
+use super::{host, trees};
+use crate::record::{self, Act, Check, FindingFile, Plan, Row, RowFile, SCHEMA, ScenarioPlan};
 
 /// The results folder, held by this run alone.
 pub struct Folder {
@@ -46,18 +50,28 @@ impl Folder {
         Ok(folder)
     }
 
-    /// Removes the folders of steps and of trees that a kill left.
+    /// Removes what a kill left: the folders of steps and of trees, and files that were being written.
     fn clear_scratch(&self) -> Result<()> {
-        let work = self.work();
-        for entry in fs::read_dir(&work).with_context(|| format!("list {}", work.display()))? {
-            let entry = entry.with_context(|| format!("list {}", work.display()))?;
-            let name = entry.file_name();
-            let scratch = ["client-", "server-", trees::PREFIX].map(str::as_bytes);
-            if scratch
-                .iter()
-                .any(|prefix| name.as_encoded_bytes().starts_with(prefix))
-            {
-                trial::clear(&entry.path())?;
+        for (dir, prefixes) in [
+            (self.work(), &["client-", "server-", trees::PREFIX][..]),
+            (self.dir.clone(), &[record::HALF_WRITTEN]),
+        ] {
+            for entry in fs::read_dir(&dir).with_context(|| format!("list {}", dir.display()))? {
+                let path = entry
+                    .with_context(|| format!("list {}", dir.display()))?
+                    .path();
+                let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+                if prefixes
+                    .iter()
+                    .any(|prefix| name.starts_with(prefix.as_bytes()))
+                {
+                    if path.is_dir() {
+                        clear(&path)?;
+                    } else {
+                        fs::remove_file(&path)
+                            .with_context(|| format!("remove {}", path.display()))?;
+                    }
+                }
             }
         }
         Ok(())
@@ -71,128 +85,28 @@ impl Folder {
         self.dir.join(".step.lock")
     }
 
-    /// Refuses to put rows beside others they can't be compared with.
-    pub fn check_rows(&self, ready: &[Ready]) -> Result<()> {
-        if !self.dir.join("rows.csv").exists() {
-            return Ok(());
-        }
-        let (_, rows) = RowFile::open(&self.dir)?;
-        let elsewhere = "choose another folder with --into";
-        for row in &rows {
-            let Some(ready) = ready
-                .iter()
-                .find(|ready| ready.scenario.name == row.scenario)
-            else {
-                continue;
-            };
-            if let Some(image) = ready.images.iter().find(|image| image.name == row.image) {
-                ensure!(
-                    image.sha256 == row.image_sha256,
-                    "{}: holds rows for another image `{}` (sha256 {}…, now {}…); {elsewhere}",
-                    self.dir.display(),
-                    image.name,
-                    row.image_sha256.get(..12).unwrap_or(&row.image_sha256),
-                    &image.sha256[..12]
-                );
-            }
-            if ready.versions.contains_key(&row.method) {
-                let planned =
-                    ready
-                        .steps
-                        .contains(&(row.step, row.image.clone(), row.base.clone()));
-                ensure!(
-                    planned,
-                    "{}: holds {} of {} from `{}`, which scenario {} does not ask for now; {elsewhere}",
-                    self.dir.display(),
-                    row.step.word(),
-                    row.image,
-                    row.base,
-                    row.scenario
-                );
-            }
-            if let (true, Some(Ok(version))) = (row.verified(), ready.versions.get(&row.method)) {
-                ensure!(
-                    *version == row.version,
-                    "{}: holds rows of {} made with `{}`, now it is `{version}`; {elsewhere}",
-                    self.dir.display(),
-                    row.method,
-                    row.version
-                );
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes host.toml and facts.csv, keeping what an earlier run said of other scenarios and methods.
-    pub fn write_about(&self, ready: &[Ready]) -> Result<()> {
-        let before = if self.dir.join("rows.csv").exists() {
-            Results::load(&self.dir)?
-        } else {
-            Results::default()
-        };
-        let mut host = Host {
-            methods: before.host.methods,
-            skipped: before.host.skipped,
-            ..host::look()
-        };
-        for (name, version) in ready.iter().flat_map(|ready| &ready.versions) {
-            host.methods.remove(name);
-            host.skipped.remove(name);
-            match version {
-                Ok(version) => host.methods.insert(name.clone(), version.clone()),
-                Err(why) => host.skipped.insert(name.clone(), why.clone()),
-            };
-        }
-        record::write_host(&self.dir, &host)?;
-        let ours = |fact: &Fact| {
-            ready
-                .iter()
-                .any(|ready| ready.scenario.name == fact.scenario)
-        };
-        let (of_trees, before): (Vec<Fact>, Vec<Fact>) = before
-            .facts
-            .into_iter()
-            .partition(|fact| ours(fact) && fact.fact.starts_with(trees::FACTS));
-        let mut facts: Vec<Fact> = before.into_iter().filter(|fact| !ours(fact)).collect();
-        facts.extend(ready.iter().flat_map(|ready| ready.facts.clone()));
-        facts.extend(of_trees);
-        record::write_facts(&self.dir, &facts)
-    }
-
-    /// Adds to facts.csv, in place of what was there of the same images under the same names.
-    pub fn add_facts(&self, facts: &[Fact]) -> Result<()> {
-        let same = |one: &Fact, other: &Fact| {
-            (&one.scenario, &one.image, &one.fact) == (&other.scenario, &other.image, &other.fact)
-        };
-        let mut all = Results::load(&self.dir)?.facts;
-        all.retain(|old| !facts.iter().any(|new| same(old, new)));
-        all.extend_from_slice(facts);
-        record::write_facts(&self.dir, &all)
-    }
-
-    /// The rows that stand, and the file to add to. Rows of tools that have arrived since are dropped, and with
+    /// Opens rows.csv, refuses rows that the new ones can't be compared with, and writes down the plan and the machine.
+    ///
+    /// Returns the rows that stand, and the file to add to. Rows of tools that have arrived since are dropped, and with
     /// `retry` those that failed.
-    pub fn rows(&self, ready: &[Ready], retry: bool) -> Result<(RowFile, Vec<Row>)> {
+    pub fn take_up(&self, ready: &[Ready], retry: bool) -> Result<(RowFile, Vec<Row>)> {
         let (file, rows) = RowFile::open(&self.dir)?;
-        let again = |row: &Row| {
-            let Some(ready) = ready
-                .iter()
-                .find(|ready| ready.scenario.name == row.scenario)
-            else {
-                return false;
-            };
-            match row.check {
-                // A row with a version was skipped for its image, which is as it was.
-                Check::Skipped => {
-                    row.version.is_empty()
-                        && ready
-                            .versions
-                            .get(&row.method)
-                            .is_some_and(|version| version.is_ok())
-                }
-                Check::Failed => retry && ready.scenario.methods.contains(&row.method),
-                Check::Exact | Check::Tree => false,
+        let by_name: BTreeMap<&str, &Ready> = ready
+            .iter()
+            .map(|ready| (ready.scenario.name.as_str(), ready))
+            .collect();
+        for row in &rows {
+            if let Some(ready) = by_name.get(row.scenario.as_str()) {
+                refuse_strange(row, ready).with_context(|| {
+                    format!("{}: choose another folder with --into", self.dir.display())
+                })?;
             }
+        }
+        record::write_host(&self.dir, &host::look())?;
+        self.write_plan(ready)?;
+        let again = |row: &Row| {
+            let ready = by_name.get(row.scenario.as_str());
+            ready.is_some_and(|ready| is_done_again(row, ready, retry))
         };
         if !rows.iter().any(again) {
             return Ok((file, rows));
@@ -201,6 +115,95 @@ impl Folder {
         drop(file);
         record::rewrite_rows(&self.dir, &keep)?;
         RowFile::open(&self.dir)
+    }
+
+    /// Writes plan.toml, keeping what an earlier run said of other scenarios and methods.
+    fn write_plan(&self, ready: &[Ready]) -> Result<()> {
+        let mut plan = self.plan()?;
+        for ready in ready {
+            let mut planned = ready.plan();
+            match plan.scenario_mut(&planned.name) {
+                Some(earlier) => {
+                    planned.keep(earlier);
+                    *earlier = planned;
+                }
+                None => plan.scenarios.push(planned),
+            }
+        }
+        record::write_plan(&self.dir, &plan)
+    }
+
+    fn plan(&self) -> Result<Plan> {
+        Ok(record::read_plan(&self.dir)?.unwrap_or(Plan {
+            schema: SCHEMA,
+            scenarios: Vec::new(),
+        }))
+    }
+
+    /// Adds to what plan.toml says of an image.
+    pub fn learn(
+        &self,
+        scenario: &str,
+        image: &str,
+        about: BTreeMap<String, String>,
+    ) -> Result<()> {
+        let mut plan = self.plan()?;
+        let images = plan
+            .scenario_mut(scenario)
+            .map(|it: &mut ScenarioPlan| &mut it.images);
+        let image = images.and_then(|images| images.iter_mut().find(|it| it.name == image));
+        image
+            .context("an image that is run is planned")?
+            .about
+            .extend(about);
+        record::write_plan(&self.dir, &plan)
+    }
+
+    /// findings.csv, to be added to. What was found by acts that have no row is dropped: they are done again.
+    pub fn findings(&self, done: &BTreeMap<Act, Check>) -> Result<FindingFile> {
+        FindingFile::open(&self.dir, &|act| done.contains_key(act))
+    }
+}
+
+/// Refuses a row that was made of another image, by another version, or that the scenario does not ask for now.
+fn refuse_strange(row: &Row, ready: &Ready) -> Result<()> {
+    let images = || ready.images.iter().map(|saved| &saved.image);
+    if let Some(image) = images().find(|image| image.name == row.image) {
+        ensure!(
+            image.sha256 == row.image_sha256,
+            "it holds rows of another image `{}` (sha256 {}…, now {}…)",
+            image.name,
+            row.image_sha256.get(..12).unwrap_or(&row.image_sha256),
+            &image.sha256[..12]
+        );
+    }
+    let Some(version) = ready.versions.get(&row.method) else {
+        return Ok(());
+    };
+    let act = row.act();
+    ensure!(
+        ready.asks_for(&act),
+        "it holds `{act}`, which the scenario does not ask for now"
+    );
+    if let (true, Ok(version)) = (row.verified(), version) {
+        ensure!(
+            *version == row.version,
+            "it holds rows of {} made with `{}`, now it is `{version}`",
+            row.method,
+            row.version
+        );
+    }
+    Ok(())
+}
+
+/// Whether the act of a row that is there is to be done once more.
+fn is_done_again(row: &Row, ready: &Ready, retry: bool) -> bool {
+    let version = ready.versions.get(&row.method);
+    match row.check {
+        // A row with a version was skipped for its image, which is as it was.
+        Check::Skipped => row.version.is_empty() && version.is_some_and(Result::is_ok),
+        Check::Failed => retry && version.is_some(),
+        Check::Exact | Check::Tree => false,
     }
 }
 

@@ -1,6 +1,5 @@
 //! What machine this is: the facts of host.toml that the lab can read off it.
 
-use std::collections::BTreeMap;
 use std::fs;
 
 use procfs::Current;
@@ -32,8 +31,7 @@ pub fn look() -> Host {
         cpu: model.unwrap_or_default(),
         cores: std::thread::available_parallelism().map_or(0, |cores| cores.get() as u64),
         memory_bytes: procfs::Meminfo::current().map_or(0, |memory| memory.mem_total),
-        methods: BTreeMap::new(),
-        skipped: BTreeMap::new(),
+        ..Host::default()
     }
 }
 

@@ -6,14 +6,16 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use super::scratch::clear;
+use super::setting::Setting;
 use super::tree::{Listing, Stamps};
 use super::trees::Tree;
-use super::trial::{Setting, clear};
 use crate::clock::{self, Account, Work};
 use crate::crosscheck;
 use crate::image::{Image, hash_file};
 use crate::method::Call;
-use crate::record::{Key, replace};
+use crate::probe::{self, Found};
+use crate::record::{Act, replace};
 use crate::store::{Holdings, Store};
 use crate::wire::{Traffic, Wire};
 
@@ -26,6 +28,8 @@ pub struct Figures {
     pub account: Account,
     pub traffic: Option<Traffic>,
     pub added: Option<(Holdings, Holdings)>,
+    /// What a probe found.
+    pub found: Vec<Found>,
 }
 
 impl Setting<'_> {
@@ -133,6 +137,36 @@ impl Setting<'_> {
         }))
     }
 
+    /// Looks at the image and its bases; what was found is read back from the probe's process.
+    pub fn probe(&self, image: &Image, bases: &[Image]) -> Result<Outcome<Figures>> {
+        let inputs = || {
+            let given = bases.iter().chain([image]);
+            given.map(Seen::of).collect::<Result<Vec<_>>>()
+        };
+        let untouched = inputs()?;
+        let scratch = self.scratch("client-")?;
+        let out = scratch.path().join("out");
+        let call = Call::Probe {
+            image: image.clone(),
+            bases: bases.to_vec(),
+            out: out.clone(),
+        };
+        let ended = self.process(&call, scratch.path())?;
+        self.refuse_touched(&untouched, inputs())?;
+        let account = match ended {
+            Ok(account) => account,
+            Err(why) => return Ok(Err(why)),
+        };
+        match probe::read_found(&out) {
+            Ok(found) => Ok(Ok(Figures {
+                account,
+                found,
+                ..Figures::default()
+            })),
+            Err(why) => Ok(Err(format!("its findings can't be read: {why:#}"))),
+        }
+    }
+
     /// For a method whose format the lab can read: whether what crossed is what a client with these bases had to pull.
     fn cross_check(
         &self,
@@ -141,13 +175,13 @@ impl Setting<'_> {
         store: &Store,
         traffic: &Traffic,
     ) -> Result<()> {
-        let Some(wanted) = self.contender.cross_check(image)? else {
+        let Some(wanted) = self.doer.cross_check(image)? else {
             return Ok(());
         };
         let mut held = Vec::new();
         // Of a method without `[update-from-base]` a client with a base fetches what one with nothing does.
-        for base in bases.iter().filter(|_| self.contender.uses_bases()) {
-            held.extend(self.contender.cross_check(base)?);
+        for base in bases.iter().filter(|_| self.doer.about().uses_bases) {
+            held.extend(self.doer.cross_check(base)?);
         }
         crosscheck::check(store, &wanted, &held, traffic)
     }
@@ -197,7 +231,7 @@ impl Setting<'_> {
         let touched = || {
             format!(
                 "{} changed an image it was given to read: make that image again",
-                self.contender.name()
+                self.doer.name()
             )
         };
         let after = after.with_context(touched)?;
@@ -219,7 +253,7 @@ impl Setting<'_> {
         }
         let text = |path: &Path| path.to_string_lossy().into_owned();
         let work = Work {
-            commands: match self.contender.commands(call, &tmp) {
+            commands: match self.doer.commands(call, &tmp) {
                 Ok(commands) => commands,
                 Err(why) => return Ok(Err(format!("{why:#}"))),
             },
@@ -392,20 +426,15 @@ impl Seen {
 }
 
 /// One CSV for one update: what crossed the wire, object by object.
-pub fn write_objects(folder: &Path, key: &Key, traffic: &Traffic) -> Result<()> {
+pub fn write_objects(folder: &Path, act: &Act, traffic: &Traffic) -> Result<()> {
     fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-    let from = if key.base.is_empty() {
-        "nothing"
-    } else {
-        &key.base
-    };
-    let name = format!(
-        "{}.{}.{}-from-{from}.{}.csv",
-        key.scenario,
-        key.method.replace('/', "-"),
-        key.image,
-        key.sample
-    );
+    let case = act.case.to_string();
+    let (deed, sample) = (act.deed(), act.sample.to_string());
+    let parts = [&act.scenario, &case, &act.doer, &deed, &sample];
+    let parts = parts.into_iter().filter(|part| !part.is_empty());
+    let name = parts.cloned().collect::<Vec<_>>().join(".");
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-=".contains(letter);
+    let name = name.replace(|letter| !plain(letter), "-") + ".csv";
     let mut text = csv::Writer::from_writer(Vec::new());
     text.write_record(["object", "requests", "payload_bytes"])
         .context("write objects as CSV")?;
@@ -417,8 +446,6 @@ pub fn write_objects(folder: &Path, key: &Key, traffic: &Traffic) -> Result<()> 
         ])
         .context("write objects as CSV")?;
     }
-    replace(
-        &folder.join(name),
-        &text.into_inner().context("write objects as CSV")?,
-    )
+    let text = text.into_inner().context("write objects as CSV")?;
+    replace(&folder.join(name), &text)
 }

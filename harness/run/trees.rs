@@ -5,19 +5,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 
-use super::is_full_disk;
+use super::scratch::{clear, is_full_disk};
 use super::tree::Listing;
-use super::trial::clear;
 use crate::archive::unpack::{LeftOut, unpack};
 use crate::image::Image;
-use crate::record::{Fact, SCHEMA};
 
 /// What the folders are called in the work folder, before their random ends: a step that was given one tree can't
 /// name the others.
 pub const PREFIX: &str = "tree-";
-
-/// What the facts made here are called; a run that needs no tree keeps those of an earlier one.
-pub const FACTS: &str = "tree_";
 
 /// The unpacked images, by the archive's sha256.
 pub struct Trees {
@@ -64,26 +59,18 @@ impl Trees {
         tree.as_ref().map_err(|why| anyhow::anyhow!("{why}"))
     }
 
-    /// What is to be known of an image's tree.
-    pub fn facts(&self, scenario: &str, image: &Image) -> Vec<Fact> {
+    /// What is known of an image's tree: key to value.
+    pub fn about(&self, image: &Image) -> BTreeMap<String, String> {
         let Some(Ok(tree)) = self.known.get(&image.sha256) else {
-            return Vec::new();
+            return BTreeMap::new();
         };
-        let facts = [
-            ("entries", tree.listing.entries().to_string()),
-            ("bytes", tree.listing.bytes().to_string()),
-            ("left_out", tree.left_out.to_string()),
-        ];
-        facts
-            .map(|(fact, value)| Fact {
-                schema: SCHEMA,
-                scenario: scenario.to_string(),
-                image: image.name.clone(),
-                base: String::new(),
-                fact: format!("{FACTS}{fact}"),
-                value,
-            })
-            .into()
+        [
+            ("tree_entries", tree.listing.entries().to_string()),
+            ("tree_bytes", tree.listing.bytes().to_string()),
+            ("tree_left_out", tree.left_out.to_string()),
+        ]
+        .map(|(key, value)| (key.to_string(), value))
+        .into()
     }
 }
 

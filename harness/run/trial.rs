@@ -1,117 +1,95 @@
-//! One trial: the steps of one method in one sample, done in fresh folders, metered, verified, and written down.
+//! One trial: the acts of one doer under one case in one sample, done in fresh folders, metered, verified, and written
+//! down.
 
 use std::collections::BTreeMap;
-use std::fs::Permissions;
-use std::os::unix::fs::PermissionsExt;
-use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, ensure};
-use walkdir::WalkDir;
+use anyhow::{Result, ensure};
 
 use super::ledger;
+use super::scratch::clear;
+use super::setting::Setting;
 use super::step::{Figures, write_objects};
-use super::trees::Trees;
-use crate::clock::Limits;
 use crate::image::Image;
-use crate::method::Contender;
 use crate::plan::{Planned, Trial};
-use crate::record::{Check, Key, Row, RowFile, SCHEMA, Step};
+use crate::record::{Act, Check, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
 use crate::store::{Holdings, Store};
 
-/// What a trial needs beside its plan.
-pub struct Setting<'a> {
-    pub images: &'a [Image],
-    pub contender: &'a Contender,
-    /// The images unpacked, when it is trees that the method moves.
-    pub trees: Option<&'a Trees>,
-    /// Version of the method here, or why it can't run here.
-    pub version: std::result::Result<String, String>,
-    pub limits: Limits,
-    /// Folder of this trial, kept until all its rows are written.
-    pub folder: PathBuf,
-    /// See `clock::Work::guard`.
-    pub guard: PathBuf,
-    /// Folder for one CSV of objects per update, when asked for.
-    pub objects: Option<PathBuf>,
+/// Longest text of a row's error, in bytes: a tool may print megabytes before it fails.
+const ERROR_BYTES: usize = 2000;
+
+/// Where rows and findings are written, and which acts have their row from an earlier run.
+pub struct Book<'a> {
+    pub rows: RowFile,
+    pub findings: FindingFile,
+    pub done: &'a BTreeMap<Act, Check>,
 }
 
-/// Does the steps of a trial that have no row yet. `starting` hears of each step before it begins, `row_written` of
-/// each row when it is on disk.
+/// Does the acts of a trial that have no row yet. `starting` hears of each act before it begins, `row_written` of each
+/// row when it is on disk.
 ///
 /// An error is the lab's own trouble and ends the run; a step that fails is a row.
 pub fn run(
     trial: &Trial,
     setting: &Setting,
-    done: &BTreeMap<Key, Check>,
-    rows: &mut RowFile,
+    book: &mut Book,
     starting: &mut dyn FnMut(&Planned),
     row_written: &mut dyn FnMut(&Row),
 ) -> Result<()> {
-    let mut write = |row: Row| -> Result<()> {
-        rows.append(&row)?;
+    let done = book.done;
+    let mut write = |row: Row, found: &[Finding]| -> Result<()> {
+        // The row is what makes an act done, so it comes last.
+        book.findings.append(found)?;
+        book.rows.append(&row)?;
         row_written(&row);
         Ok(())
     };
-    if trial
-        .steps
-        .iter()
-        .all(|planned| done.contains_key(&planned.key))
-    {
+    let waiting = || trial.acts.iter().filter(|it| !done.contains_key(&it.act));
+    if waiting().next().is_none() {
         return clear(&setting.folder);
     }
     if let Err((check, why)) = setting.can_run() {
-        for planned in trial
-            .steps
-            .iter()
-            .filter(|planned| !done.contains_key(&planned.key))
-        {
-            write(setting.row(planned, check, why.clone()))?;
+        for planned in waiting() {
+            write(setting.row(planned, check, &why), &[])?;
         }
         return clear(&setting.folder);
     }
     let store = setting.store_after(trial, done)?;
-    let mut broken = None;
-    for planned in &trial.steps {
-        let name = &setting.images[planned.image].name;
-        let failed = match done.get(&planned.key) {
-            Some(check) => *check == Check::Failed,
-            None if broken.is_some() => {
-                let why = format!(
-                    "not run: publish of {} failed",
-                    broken.as_deref().unwrap_or_default()
-                );
-                write(setting.row(planned, Check::Failed, why))?;
+    let mut broken: Option<&str> = None;
+    for planned in &trial.acts {
+        let failed = match (done.get(&planned.act), broken) {
+            (Some(check), _) => *check == Check::Failed,
+            (None, Some(image)) => {
+                let why = format!("not run: publish of {image} failed");
+                write(setting.row(planned, Check::Failed, &why), &[])?;
                 continue;
             }
-            None => {
+            (None, None) => {
                 starting(planned);
-                let row = setting.step(planned, &store)?;
+                let (row, found) = setting.act(planned, &store)?;
                 let failed = !row.verified();
-                write(row)?;
+                write(row, &found)?;
                 failed
             }
         };
-        if failed && planned.step == Step::Publish && broken.is_none() {
-            broken = Some(name.clone());
+        if failed && planned.act.verb == Verb::Publish && broken.is_none() {
+            broken = Some(&planned.act.image);
         }
     }
     clear(&setting.folder)
 }
 
 impl Setting<'_> {
+    /// Why the doer can't run here, or can't handle one of the images.
     fn can_run(&self) -> std::result::Result<(), (Check, String)> {
-        self.version
-            .as_ref()
-            .map_err(|why| (Check::Skipped, why.clone()))?;
-        for image in self.images {
-            self.contender
+        self.version.as_ref().map_err(Clone::clone)?;
+        for image in &self.images {
+            let skipped = |why: String| (Check::Skipped, why);
+            self.doer
                 .accepts(image)
-                .map_err(|why| (Check::Skipped, format!("{}: {why:#}", image.name)))?;
+                .map_err(|why| skipped(format!("{}: {why:#}", image.name)))?;
             if let Some(trees) = self.trees {
-                trees
-                    .of(image)
-                    .map_err(|why| (Check::Skipped, format!("{why:#}")))?;
+                trees.of(image).map_err(|why| skipped(format!("{why:#}")))?;
             }
         }
         Ok(())
@@ -121,13 +99,12 @@ impl Setting<'_> {
     ///
     /// What a cut-short publish left is removed. Where that can't be told from what was there before (a tool that
     /// rewrites its files), the publishes are done again, without new rows.
-    fn store_after(&self, trial: &Trial, done: &BTreeMap<Key, Check>) -> Result<Store> {
-        let publishes = trial
-            .steps
+    fn store_after(&self, trial: &Trial, done: &BTreeMap<Act, Check>) -> Result<Store> {
+        let finished: Vec<&Planned> = trial
+            .acts
             .iter()
-            .filter(|planned| planned.step == Step::Publish);
-        let finished: Vec<&Planned> = publishes
-            .take_while(|planned| done.contains_key(&planned.key))
+            .filter(|planned| planned.act.verb == Verb::Publish)
+            .take_while(|planned| done.contains_key(&planned.act))
             .collect();
         let place = self.folder.join("store");
         if let Some(last) = finished.last() {
@@ -138,17 +115,15 @@ impl Setting<'_> {
         }
         clear(&self.folder)?;
         let store = Store::at(&place)?;
-        for planned in finished
-            .iter()
-            .filter(|planned| done[&planned.key] != Check::Failed)
-        {
-            let row = self.step(planned, &store)?;
+        for planned in finished {
+            if done[&planned.act] == Check::Failed {
+                continue;
+            }
+            let (row, _) = self.act(planned, &store)?;
             ensure!(
                 row.verified(),
-                "{}: done again after an interruption, {} of {} failed: {}",
-                trial.method,
-                row.step.word(),
-                row.image,
+                "{}: done again after an interruption, it failed: {}",
+                planned.act,
                 row.error
             );
         }
@@ -156,62 +131,66 @@ impl Setting<'_> {
     }
 
     fn ledger(&self, planned: &Planned) -> PathBuf {
-        self.folder.join(format!(
-            "store-after-{}.json",
-            self.images[planned.image].name
-        ))
+        self.folder
+            .join(format!("store-after-{}.json", planned.act.image))
     }
 
-    /// Does one step and returns its row.
-    fn step(&self, planned: &Planned, store: &Store) -> Result<Row> {
+    /// Does one act; returns its row and what it found.
+    fn act(&self, planned: &Planned, store: &Store) -> Result<(Row, Vec<Finding>)> {
         let image = &self.images[planned.image];
         let bases: Vec<Image> = planned
             .bases
             .iter()
             .map(|&base| self.images[base].clone())
             .collect();
-        let outcome = match planned.step {
-            Step::Publish => self.publish(image, &bases, store)?,
-            Step::Update => self.update(image, &bases, store)?,
+        let outcome = match planned.act.verb {
+            Verb::Publish => self.publish(image, &bases, store)?,
+            Verb::Update => self.update(image, &bases, store)?,
+            Verb::Probe => self.probe(image, &bases)?,
         };
-        let row = match outcome {
+        let acted = match outcome {
             Ok(figures) => {
                 if let (Some(folder), Some(traffic)) = (&self.objects, &figures.traffic) {
-                    write_objects(folder, &planned.key, traffic)?;
+                    write_objects(folder, &planned.act, traffic)?;
                 }
-                self.filled(planned, &figures)
+                let found = figures.found.iter().map(|found| {
+                    let value = i64::try_from(found.value).unwrap_or(i64::MAX);
+                    Finding::of(&planned.act, &found.part, &found.measure, value)
+                });
+                (self.filled(planned, &figures), found.collect())
             }
-            Err(why) => self.row(planned, Check::Failed, why),
+            Err(why) => (self.row(planned, Check::Failed, &why), Vec::new()),
         };
-        if planned.step == Step::Publish {
+        if planned.act.verb == Verb::Publish {
             ledger::write(store, &self.ledger(planned))?;
         }
-        Ok(row)
+        Ok(acted)
     }
 
     /// A row without figures.
-    fn row(&self, planned: &Planned, check: Check, error: String) -> Row {
+    fn row(&self, planned: &Planned, check: Check, error: &str) -> Row {
         let image = &self.images[planned.image];
         let bases: Vec<&str> = planned
             .bases
             .iter()
             .map(|&base| self.images[base].sha256.as_str())
             .collect();
+        let act = &planned.act;
         Row {
             schema: SCHEMA,
-            scenario: planned.key.scenario.clone(),
-            method: planned.key.method.clone(),
+            scenario: act.scenario.clone(),
+            method: act.doer.clone(),
             version: self.version.clone().unwrap_or_default(),
-            step: planned.step,
+            case: act.case.clone(),
+            verb: act.verb,
             image: image.name.clone(),
             image_sha256: image.sha256.clone(),
-            base: planned.key.base.clone(),
-            base_sha256: bases.join("+"),
-            sample: planned.key.sample,
+            bases: act.bases.clone(),
+            bases_sha256: bases.join("+"),
+            sample: act.sample,
             image_bytes: image.bytes,
             check,
-            // One line a row, so that a torn last line is all that a crash can leave.
-            error: error.replace('\n', " / "),
+            error: one_line(error),
             ..Row::default()
         }
     }
@@ -220,10 +199,8 @@ impl Setting<'_> {
     fn filled(&self, planned: &Planned, figures: &Figures) -> Row {
         let traffic = figures.traffic.as_ref();
         let added = |count: fn(&Holdings) -> u64| {
-            figures
-                .added
-                .as_ref()
-                .map(|(before, after)| count(after).cast_signed() - count(before).cast_signed())
+            let (before, after) = figures.added.as_ref()?;
+            Some(count(after).cast_signed() - count(before).cast_signed())
         };
         let check = match self.trees {
             Some(_) => Check::Tree,
@@ -239,26 +216,41 @@ impl Setting<'_> {
             wall_ns: Some(figures.account.wall_ns),
             cpu_ns: Some(figures.account.cpu_ns),
             peak_rss_bytes: Some(figures.account.peak_rss_bytes),
-            ..self.row(planned, check, String::new())
+            ..self.row(planned, check, "")
         }
     }
 }
 
-/// Removes a folder and all in it, folders without write permission too; nothing to do when it is not there.
-pub fn clear(folder: &Path) -> Result<()> {
-    let gone = |removed: io::Result<()>| match removed {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        other => other,
-    };
-    if gone(fs::remove_dir_all(folder)).is_ok() {
-        return Ok(());
+/// A tool's last words as one line of bounded length without control characters: a torn last line is then all that a
+/// crash can leave in rows.csv, and a terminal that shows it is not written to.
+fn one_line(text: &str) -> String {
+    let lines: Vec<String> = text
+        .lines()
+        .map(|line| line.chars().filter(|letter| !letter.is_control()).collect())
+        .collect();
+    let mut line = lines.join(" / ");
+    if line.len() > ERROR_BYTES {
+        let mut end = ERROR_BYTES;
+        while !line.is_char_boundary(end) {
+            end -= 1;
+        }
+        line.truncate(end);
+        line.push('…');
     }
-    for entry in WalkDir::new(folder)
-        .into_iter()
-        .flatten()
-        .filter(|entry| entry.file_type().is_dir())
-    {
-        fs::set_permissions(entry.path(), Permissions::from_mode(0o700)).ok();
+    line
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_words_of_a_tool_become_one_plain_line_of_bounded_length() {
+        assert_eq!(
+            one_line("no\u{1b}[31m luck\r\nat all"),
+            "no[31m luck / at all"
+        );
+        let long = one_line(&"ä".repeat(3000));
+        assert!(long.len() <= ERROR_BYTES + '…'.len_utf8() && long.ends_with("ä…"));
     }
-    gone(fs::remove_dir_all(folder)).with_context(|| format!("remove {}", folder.display()))
 }

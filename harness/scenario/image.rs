@@ -1,4 +1,4 @@
-//! One `[[image]]` table of a scenario, and the source it makes.
+//! An `[[image]]` table of a scenario, and the source it describes.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -7,8 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::ImageSpec;
-use crate::source::synthetic::{Change, Release};
-use crate::source::{From, Source, command, registry};
+use crate::source::synthetic::Change;
+use crate::source::{
+    BuildBase, CommandImage, DockerBuild, EngineImage, Normalized, RegistryImage, Release, Source,
+    command, registry,
+};
 use crate::words;
 
 #[derive(Deserialize)]
@@ -24,7 +27,7 @@ pub(super) struct ImageTable {
     dockerfile: Option<String>,
     args: Option<BTreeMap<String, String>>,
     no_cache: Option<bool>,
-    from: Option<From>,
+    from: Option<BuildBase>,
     synthetic: Option<SyntheticTable>,
     normalize: Option<bool>,
 }
@@ -37,11 +40,11 @@ struct SyntheticTable {
     changes: Option<Vec<Change>>,
 }
 
-/// What methods call the folders that their releases share.
+/// Names that methods use for folders in their stores.
 const IN_STORES: &[&str] = &["blobs", "chunks"];
 
 impl ImageTable {
-    /// The image, its source's paths made absolute. `history` carries the synthetic release before this one.
+    /// The image, with absolute paths. `history` holds the synthetic release before this one, if any.
     pub fn spec(&self, folder: &Path, history: &mut Option<Release>) -> Result<ImageSpec> {
         let name = &self.name;
         ensure!(
@@ -50,13 +53,13 @@ impl ImageTable {
         );
         ensure!(
             !IN_STORES.contains(&name.as_str()),
-            "image name `{name}`: stores have a folder of that name; take another"
+            "image name `{name}`: stores have a folder of that name; choose another one"
         );
         self.check_companions()?;
         let mut sources = self.sources(folder, history)?;
         ensure!(
             sources.len() < 2,
-            "image `{name}` has {} sources, one is meant",
+            "image `{name}` has {} sources; give it one",
             sources.len()
         );
         let source = sources.pop().with_context(|| {
@@ -73,7 +76,7 @@ impl ImageTable {
         })
     }
 
-    /// Refuses keys that say more about a source which is not there.
+    /// Refuses keys that belong to a source which the table does not have.
     fn check_companions(&self) -> Result<()> {
         let companions = [
             ("dockerfile", self.dockerfile.is_some(), "build"),
@@ -101,37 +104,35 @@ impl ImageTable {
         let at = |key: &str| format!("image `{}`: {key}", self.name);
         let mut sources = Vec::new();
         if let Some(reference) = &self.docker {
-            sources.push(Source::Docker {
+            sources.push(Source::Docker(EngineImage {
                 reference: reference.clone(),
-            });
+            }));
         }
         if let Some(reference) = &self.registry {
             registry::check(reference, self.platform.as_deref()).with_context(|| at("registry"))?;
-            sources.push(Source::Registry {
+            sources.push(Source::Registry(RegistryImage {
                 reference: reference.clone(),
                 platform: self.platform.clone(),
-            });
+            }));
         }
         if let Some(path) = &self.file {
-            sources.push(Source::File {
-                path: folder.join(path),
-            });
+            sources.push(Source::file(folder.join(path)));
         }
         if let Some(argv) = &self.command {
             command::check(argv).with_context(|| at("command"))?;
-            sources.push(Source::Command { argv: argv.clone() });
+            sources.push(Source::Command(CommandImage { argv: argv.clone() }));
         }
         if let Some(dir) = &self.build {
             if let Some(from) = &self.from {
                 command::check(&from.command).with_context(|| at("from"))?;
             }
-            sources.push(Source::Build {
+            sources.push(Source::Build(DockerBuild {
                 dir: folder.join(dir),
                 dockerfile: self.dockerfile.clone(),
                 args: self.args.clone().unwrap_or_default(),
                 no_cache: self.no_cache.unwrap_or(false),
                 from: self.from.clone(),
-            });
+            }));
         }
         if let Some(synthetic) = &self.synthetic {
             let release =
@@ -143,48 +144,24 @@ impl ImageTable {
     }
 
     fn normalized(&self, source: Source) -> Result<Source> {
-        let why = match source {
-            Source::Registry { .. } => "what comes from a registry is written so already",
-            Source::Synthetic(_) => "a synthetic image is the same bytes everywhere already",
-            source => return Ok(Source::Normalized(Box::new(source))),
-        };
-        bail!(
-            "image `{}`: `normalize` belongs to docker, file, build and command: {why}",
-            self.name
-        )
+        if let Some(why) = source.kind().is_normal() {
+            bail!(
+                "image `{}`: `normalize` belongs to docker, file, build and command: {why}",
+                self.name
+            );
+        }
+        Ok(Source::Normalized(Normalized(Box::new(source))))
     }
 }
 
-/// The first synthetic image states seed and size; each later one states what changed.
+/// The first synthetic image has a seed and a size; each later one only has changes.
 fn next_release(table: &SyntheticTable, before: Option<Release>) -> Result<Release> {
-    match (before, table) {
-        (
-            None,
-            SyntheticTable {
-                seed: Some(seed),
-                mib: Some(mib),
-                changes: None,
-            },
-        ) => Ok(Release {
-            seed: *seed,
-            mib: *mib,
-            changes: Vec::new(),
-        }),
-        (
-            Some(before),
-            SyntheticTable {
-                seed: None,
-                mib: None,
-                changes: Some(changes),
-            },
-        ) => {
-            let mut release = before;
-            release.changes.push(changes.clone());
-            Ok(release)
-        }
-        (None, _) => bail!("the first release takes {{ seed = …, mib = … }} and no changes"),
-        (Some(_), _) => bail!(
-            "a later release takes {{ changes = […] }} alone; seed and size are the first one's"
+    match (before, table.seed, table.mib, &table.changes) {
+        (None, Some(seed), Some(mib), None) => Ok(Release::first(seed, mib)),
+        (Some(before), None, None, Some(changes)) => Ok(before.then(changes)),
+        (None, ..) => bail!("the first release takes {{ seed = …, mib = … }} and no changes"),
+        (Some(_), ..) => bail!(
+            "a later release takes only {{ changes = […] }}; seed and size are those of the first one"
         ),
     }
 }

@@ -1,10 +1,10 @@
-//! The cache: each image saved once, verified at each use, never half-saved.
+//! The cache: each image is saved once, verified at each use, and never left half saved.
 //!
 //! ```text
-//! images/KIND-NAME-KEY/   image.tar, image.toml: appears by one rename when both are on disk
-//! making/KIND-NAME-KEY.*  an image being made by a living process; without one, rubbish
-//! locks/KIND-NAME-KEY     held by the process that makes or verifies the image
-//! blobs/sha256-DIGEST     a layer on its way from a registry, kept half fetched until its image is whole
+//! images/KIND-NAME-KEY/   image.tar, image.toml: appear by one rename when both are on disk
+//! making/KIND-NAME-KEY.*  an image that a living process is making; without such a process, left over
+//! locks/KIND-NAME-KEY     locked by the process that makes or verifies the image
+//! blobs/sha256-DIGEST     a layer from a registry, kept while incomplete and until its image is complete
 //! ```
 
 use std::env;
@@ -14,9 +14,9 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use nix::unistd::{AccessFlags, access};
 
-use super::entry::{self, Entry};
-use super::key::Key;
-use super::{Made, Source, file, inspect};
+use super::entry::{self, CacheEntry};
+use super::key::CacheKey;
+use super::{Made, SaveOrder, Source, file, inspect};
 use crate::image::Image;
 
 /// Where saved images are kept.
@@ -25,16 +25,16 @@ pub struct Cache {
     dir: PathBuf,
 }
 
-/// An image ready for use, and what is known of it.
+/// An image that is ready for use, and what is known about it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Saved {
     pub image: Image,
-    /// By name: `source`, `layout`, `layers`, `layers_compressed`, `image_bytes`, `image_sha256`, and where an engine
-    /// saved it `engine`, `image_id`; where it came from a registry what `registry::save` says.
+    /// By name: `source`, `layout`, `layers`, `layers_compressed`, `image_bytes`, `image_sha256`; for an image of an engine
+    /// also `engine` and `image_id`, for one from a registry also those of `registry::save`.
     pub facts: Vec<(String, String)>,
-    /// What to tell the user about this image each time it is used.
+    /// Shown to the user each time the image is used.
     pub warnings: Vec<String>,
-    /// Whether it was in the cache already.
+    /// Whether it was already in the cache.
     pub reused: bool,
 }
 
@@ -66,7 +66,7 @@ impl Cache {
                 .and_then(|()| access(&part, all).map_err(Into::into))
                 .with_context(|| {
                     format!(
-                        "the cache {} cannot be read and written by this user; set DELTA_LAB_CACHE to a folder that can \
+                        "the cache {} cannot be read and written by this user; set DELTA_LAB_CACHE to a folder that can be \
                          (at {})",
                         dir.display(),
                         part.display()
@@ -80,10 +80,10 @@ impl Cache {
         &self.dir
     }
 
-    /// Saves the image unless it is there, its sha256 checked either way; with `refresh` it is made again even so.
+    /// Saves the image unless it is in the cache, and verifies its sha256 in both cases. With `refresh` it is made again.
     ///
-    /// `say` gets lines of progress. On failure the cache is as it was. Safe among threads and processes: an image
-    /// that another one is saving is waited for.
+    /// `say` takes lines of progress. On failure the cache is unchanged. Threads and processes may call this at once: if
+    /// another one is saving the image, this call waits for it.
     pub fn save(
         &self,
         scenario: &str,
@@ -92,57 +92,71 @@ impl Cache {
         refresh: bool,
         say: &dyn Fn(&str),
     ) -> Result<Saved> {
-        self.save_or_reuse(scenario, name, source, refresh, say)
-            .with_context(|| format!("image {name}"))
+        let saved = match source.kind().in_place() {
+            Some(path) => {
+                file::read(name, path).map(|(image, made)| Saved::of(image, source, made, false))
+            }
+            None => source.key(scenario, name).and_then(|key| {
+                let wanted = WantedImage {
+                    scenario,
+                    name,
+                    source,
+                    key,
+                    say,
+                };
+                self.save_or_reuse(&wanted, refresh)
+            }),
+        };
+        saved.with_context(|| format!("image {name}"))
     }
 
-    fn save_or_reuse(
-        &self,
-        scenario: &str,
-        name: &str,
-        source: &Source,
-        refresh: bool,
-        say: &dyn Fn(&str),
-    ) -> Result<Saved> {
-        if let Source::File { path } = source {
-            let (image, made) = file::read(name, path)?;
-            return Ok(Saved::of(image, source, made, false));
-        }
-        let wanted = Wanted {
-            scenario,
-            name,
-            source,
-            key: Key::of(scenario, name, source)?,
-        };
+    fn save_or_reuse(&self, wanted: &WantedImage, refresh: bool) -> Result<Saved> {
+        let WantedImage {
+            source, key, say, ..
+        } = wanted;
         self.sweep(say)?;
-        let _lock = self.lock(&wanted.key, say)?;
-        let place = self.dir.join("images").join(wanted.key.folder());
-        if !refresh && let Some(saved) = wanted.reuse(&place, say)? {
+        let _lock = self.lock(key, say)?;
+        let place = self.dir.join("images").join(key.folder());
+        if !refresh && let Some(saved) = wanted.reuse(&place)? {
             return Ok(saved);
         }
-        // Another folder each time: a program that outlives a killed lab keeps writing, but into the past.
-        let making = self.making(&wanted.key)?;
+        // A new folder each time, because a program may outlive a lab that was killed and keep writing to the old one.
+        let making = self.making(key)?;
         let out = making.path().join(entry::ARCHIVE);
-        let mut made = self.make(&wanted, source, refresh, &out, say)?;
+        let order = SaveOrder {
+            scenario: wanted.scenario,
+            name: wanted.name,
+            key,
+            refresh,
+            out: &out,
+            blobs: &self.dir.join("blobs"),
+            save: &|name, source| {
+                let saved = self.save(wanted.scenario, name, source, false, say)?;
+                Ok(saved.image)
+            },
+            say,
+        };
+        let mut made = source.kind().make(&order)?;
         made.add(inspect::look(&out).with_context(|| format!("the image made by {source}"))?);
-        let entry = Entry::write(making.path(), &wanted.key.sha256, source, made)?;
-        entry::place(making.path(), &place, self.making(&wanted.key)?.path())?;
+        let entry = CacheEntry::write(making.path(), &key.sha256, source, made)?;
+        entry::place(making.path(), &place, self.making(key)?.path())?;
         Ok(wanted.saved(entry, &place, false))
     }
 }
 
 /// The image asked for.
-struct Wanted<'a> {
+struct WantedImage<'a> {
     scenario: &'a str,
     name: &'a str,
     source: &'a Source,
-    key: Key,
+    key: CacheKey,
+    say: &'a dyn Fn(&str),
 }
 
-impl Wanted<'_> {
-    /// The image in `place`, verified; `None` when it is to be made.
-    fn reuse(&self, place: &Path, say: &dyn Fn(&str)) -> Result<Option<Saved>> {
-        let Some(entry) = Entry::read(place)? else {
+impl WantedImage<'_> {
+    /// The image in `place`, verified; `None` when it must be made.
+    fn reuse(&self, place: &Path) -> Result<Option<Saved>> {
+        let Some(entry) = CacheEntry::read(place)? else {
             return Ok(None);
         };
         ensure!(
@@ -154,20 +168,19 @@ impl Wanted<'_> {
         let Some(damage) = entry.damage(place)? else {
             return Ok(Some(self.saved(entry, place, true)));
         };
-        if self.source.is_reproducible() {
-            say(&format!("{damage}; making the image again"));
+        if self.source.kind().is_reproducible() {
+            (self.say)(&format!("{damage}; making the image again"));
             return Ok(None);
         }
-        // Made again from the network or a clock it would be another image under the same name, and figures made with
-        // the one before would stand beside figures made with this one. Only the user can decide that.
+        // An image that depends on the network or the clock may be different when it is made again, and its figures would
+        // appear next to those of the old one. So the user decides.
         bail!(
-            "{damage}; made again it may be another image than the one measured so far: \
-             remove {} if that is right",
+            "{damage}; made again it may differ from the image measured so far: remove {} to make it again anyway",
             place.display()
         )
     }
 
-    fn saved(&self, entry: Entry, place: &Path, reused: bool) -> Saved {
+    fn saved(&self, entry: CacheEntry, place: &Path, reused: bool) -> Saved {
         let image = Image {
             name: self.name.to_string(),
             path: place.join(entry::ARCHIVE),
@@ -200,7 +213,6 @@ impl Saved {
     }
 }
 
-mod make;
 mod making;
 #[cfg(test)]
 mod tests;

@@ -1,21 +1,52 @@
-//! Images from any program that writes an archive, or a bare root filesystem, to the `{out}` of its command line.
+//! Images from any program that writes an archive or a bare root filesystem to the `{out}` of its command line.
 
+use std::fmt;
 use std::fs;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::{Made, program};
+use super::key::{FORMAT, Identity, base_name};
+use super::{Made, SaveOrder, SourceKind, program};
 use crate::archive::{self, Content};
 
-/// The one placeholder: where the program writes.
+/// A program that writes an archive or a root filesystem tar to `{out}`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CommandImage {
+    pub argv: Vec<String>,
+}
+
+impl SourceKind for CommandImage {
+    fn identity(&self, _scenario: &str, name: &str) -> Result<Identity> {
+        let program = self.argv.first().map_or("", |program| base_name(program));
+        Ok(Identity {
+            kind: "command",
+            readable: format!("{program}-{name}"),
+            json: json!([FORMAT, self.argv, name]),
+        })
+    }
+
+    fn make(&self, order: &SaveOrder) -> Result<Made> {
+        save(&self.argv, order.name, order.out, order.say)
+    }
+}
+
+impl fmt::Display for CommandImage {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        write!(to, "command {}", self.argv.join(" "))
+    }
+}
+
+/// The only placeholder: the path that the program writes to.
 const OUT: &str = "{out}";
 
-/// Name of the file the program writes. Programs choose a format by the ending (mmdebstrap writes a folder where there
-/// is none and a squashfs for others), and `.tar` means the same to all.
+/// Name of the file the program writes. Some programs choose the format by the suffix (mmdebstrap writes a folder if there
+/// is none), and `.tar` means the same to all of them.
 const WRITTEN: &str = "rootfs.tar";
 
-/// Refuses a command line without exactly one `{out}`, or with any other `{word}`.
+/// Fails unless the command line has exactly one `{out}` and no other `{word}`.
 pub fn check(argv: &[String]) -> Result<()> {
     let program = argv.first().context("the command is empty")?;
     ensure!(!program.contains(OUT), "the program itself cannot be {OUT}");
@@ -31,12 +62,12 @@ pub fn check(argv: &[String]) -> Result<()> {
         .sum();
     ensure!(
         count == 1,
-        "the command must say {OUT} once, where the program is to write; it says it {count} times"
+        "the command must contain {OUT} once, as the path to write to; it contains it {count} times"
     );
     Ok(())
 }
 
-/// Each `{word}` in an argument, braces included. Braces around anything else (`{}`, JSON) are the program's business.
+/// Each `{word}` in an argument, with its braces. Braces around anything else (`{}`, JSON) are passed to the program.
 fn placeholders(argument: &str) -> impl Iterator<Item = &str> {
     argument.match_indices('{').filter_map(|(at, _)| {
         let rest = &argument[at..];
@@ -50,8 +81,8 @@ fn placeholders(argument: &str) -> impl Iterator<Item = &str> {
     })
 }
 
-/// Runs the program and makes its output an image at `out`: an archive as it is, a root filesystem wrapped as the one
-/// layer of a docker archive called `name`.
+/// Runs the program and makes its output an image at `out`: an archive is kept as it is, a root filesystem becomes the only
+/// layer of a docker archive tagged `name`.
 pub fn save(argv: &[String], name: &str, out: &Path, say: &dyn Fn(&str)) -> Result<Made> {
     check(argv)?;
     let written = out.with_file_name(WRITTEN);
@@ -64,7 +95,7 @@ pub fn save(argv: &[String], name: &str, out: &Path, say: &dyn Fn(&str)) -> Resu
     program::run_quietly(&argv, &mut |line| say(line))?;
     ensure!(
         written.is_file(),
-        "{} ended well but left no file at {OUT}",
+        "{} succeeded but left no file at {OUT}",
         argv[0]
     );
     match archive::read(&written).with_context(|| format!("what {} wrote", argv[0]))? {
@@ -74,7 +105,7 @@ pub fn save(argv: &[String], name: &str, out: &Path, say: &dyn Fn(&str)) -> Resu
             let mut file =
                 fs::File::create(out).with_context(|| format!("make {}", out.display()))?;
             archive::wrap_rootfs(&written, &mut file, name)?;
-            // It would double the room the image takes.
+            // It would double the disk space of the image.
             fs::remove_file(&written).with_context(|| format!("remove {}", written.display()))?;
         }
         Content::Other => bail!(
@@ -98,14 +129,14 @@ mod tests {
     }
 
     #[test]
-    fn a_command_says_once_where_to_write() {
+    fn a_command_contains_out_exactly_once() {
         assert_eq!(checked(&["mmdebstrap", "bookworm", "{out}"]), "fine");
         assert_eq!(checked(&["tool", "--output={out}", "{}", "{1: 2}"]), "fine");
         assert_eq!(checked(&[]), "the command is empty");
         let never = checked(&["mmdebstrap", "bookworm"]);
-        assert!(never.ends_with("it says it 0 times"), "{never}");
+        assert!(never.ends_with("it contains it 0 times"), "{never}");
         let twice = checked(&["tool", "{out}{out}"]);
-        assert!(twice.ends_with("it says it 2 times"), "{twice}");
+        assert!(twice.ends_with("it contains it 2 times"), "{twice}");
     }
 
     #[test]
@@ -125,12 +156,12 @@ mod tests {
         let error = save(&argv, "image", &dir.path().join("image.tar"), &|_| ()).unwrap_err();
         assert_eq!(
             error.to_string(),
-            "test ended well but left no file at {out}"
+            "test succeeded but left no file at {out}"
         );
     }
 
     #[test]
-    fn output_that_is_no_archive_is_refused() {
+    fn output_that_is_not_an_archive_is_refused() {
         let dir = tempfile::tempdir().unwrap();
         let argv = ["cp", "/proc/self/cmdline", "{out}"].map(String::from);
         let error = save(&argv, "image", &dir.path().join("image.tar"), &|_| ()).unwrap_err();

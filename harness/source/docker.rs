@@ -1,32 +1,61 @@
-//! Images from the docker engine: asked through its own command line, saved with `docker save`.
+//! Images of the docker engine, saved with `docker save` through its command line.
 
+use std::fmt;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
+use serde::{Deserialize, Serialize};
+use serde_json::json;
 
-use super::Made;
-use super::program;
+use super::key::Identity;
+use super::{Made, SaveOrder, SourceKind, program};
 
-/// How a daemon is started.
+/// `docker save` of a reference, which is pulled when the engine does not have it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct EngineImage {
+    pub reference: String,
+}
+
+impl SourceKind for EngineImage {
+    fn identity(&self, _scenario: &str, _name: &str) -> Result<Identity> {
+        Ok(Identity {
+            kind: "docker",
+            readable: self.reference.clone(),
+            json: json!([self.reference]),
+        })
+    }
+
+    fn make(&self, order: &SaveOrder) -> Result<Made> {
+        save(&self.reference, order.out, order.refresh, order.say)
+    }
+}
+
+impl fmt::Display for EngineImage {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        write!(to, "docker save {}", self.reference)
+    }
+}
+
+/// How to start a daemon.
 const START: &str = "systemctl start docker, or dockerd where there is no systemd";
 
 /// A docker engine that answers.
 pub struct Engine {
-    /// Version of the daemon, which decides the layout of saved archives; the command line's may differ.
+    /// Version of the daemon, which decides the layout of saved archives. The command line may have another.
     pub version: String,
 }
 
-/// What the engine knows of an image it holds.
+/// What the engine knows about an image it has.
 #[derive(Debug, PartialEq)]
 pub struct Held {
-    /// `sha256:` and the digest of its configuration (of its manifest, where containerd keeps the images).
+    /// `sha256:` and the digest of its config, or of its manifest if containerd stores the images.
     pub id: String,
-    /// Whether it came from a registry, or went to one.
+    /// Whether it was pulled from a registry or pushed to one.
     pub has_registry: bool,
 }
 
 impl Engine {
-    /// Asks the daemon for its version; the error says what to do when there is no docker, or none answers.
+    /// Asks the daemon for its version. The error says what to do when docker is missing or no daemon answers.
     pub fn connect() -> Result<Engine> {
         let asked = ["docker", "version", "--format", "{{.Server.Version}}"];
         let output = program::output(&owned(&asked)).with_context(|| {
@@ -46,7 +75,7 @@ impl Engine {
         bail!("no docker daemon answers; start it ({START})\n{words}")
     }
 
-    /// What the engine holds under `reference`; `None` when it holds nothing there.
+    /// The image that the engine has under `reference`, if any.
     pub fn held(&self, reference: &str) -> Result<Option<Held>> {
         let format = "{{.Id}} {{len .RepoDigests}}";
         let argv = owned(&[
@@ -71,7 +100,7 @@ impl Engine {
         }))
     }
 
-    /// Pulls `reference`; the error holds docker's own words.
+    /// Pulls `reference`; the error contains docker's message.
     pub fn pull(&self, reference: &str, say: &dyn Fn(&str)) -> Result<()> {
         say(&format!("pulling {reference}"));
         let argv = owned(&["docker", "pull", "--", reference]);
@@ -83,7 +112,7 @@ impl Engine {
         .with_context(|| format!("pull {reference}"))
     }
 
-    /// Writes the image under `reference` to `out`, as the engine lays it out.
+    /// Writes the image under `reference` to `out`, in the engine's layout.
     pub fn save(&self, reference: &str, out: &Path, say: &dyn Fn(&str)) -> Result<()> {
         say(&format!("docker save {reference}"));
         let out = out.display().to_string();
@@ -91,7 +120,7 @@ impl Engine {
         program::run(&argv, &[], &mut |_| ())
     }
 
-    /// Loads the image in a docker archive, to be held under `reference`, whatever was held there before.
+    /// Loads the image of a docker archive and tags it `reference`, even if another image has that tag.
     pub fn load(&self, archive: &Path, reference: &str, say: &dyn Fn(&str)) -> Result<()> {
         say(&format!("docker load {reference}"));
         let path = archive.display().to_string();
@@ -112,7 +141,7 @@ impl Engine {
         )
     }
 
-    /// Lets go of the image under `reference`. Failure costs room and nothing else, so it is only said.
+    /// Removes the image under `reference`. A failure only wastes disk space, so it is reported and is not an error.
     pub fn forget(&self, reference: &str, say: &dyn Fn(&str)) {
         let argv = owned(&["docker", "image", "rm", "--", reference]);
         if let Err(error) = program::run(&argv, &[], &mut |_| ()) {
@@ -120,7 +149,7 @@ impl Engine {
         }
     }
 
-    /// What is known of an image this engine saved, for the record.
+    /// The facts about an image that this engine saved.
     pub fn made(&self, held: &Held) -> Made {
         Made {
             facts: vec![
@@ -132,7 +161,7 @@ impl Engine {
     }
 }
 
-/// Saves the image under `reference` to `out`, pulled when the engine lacks it, and again when `refresh`.
+/// Saves the image under `reference` to `out`. It is pulled if the engine does not have it or if `refresh` is set.
 pub fn save(reference: &str, out: &Path, refresh: bool, say: &dyn Fn(&str)) -> Result<Made> {
     ensure!(
         !reference.is_empty() && !reference.starts_with('-'),
@@ -147,30 +176,30 @@ pub fn save(reference: &str, out: &Path, refresh: bool, say: &dyn Fn(&str)) -> R
             engine.pull(reference, say)?;
             held = engine.held(reference)?;
         }
-        // A tag may have moved on since. Without the registry (no network) the one that is here is still a true image.
+        // The tag may name another image by now. Without a network the image that is here is still valid.
         Some(there) if refresh && there.has_registry => match engine.pull(reference, say) {
             Ok(()) => held = engine.held(reference)?,
             Err(error) => warnings.push(format!(
-                "{reference} was not refreshed, the one the engine holds is used: {error:#}"
+                "{reference} was not refreshed, the image in the engine is used: {error:#}"
             )),
         },
         Some(_) => (),
     }
-    let held = held.with_context(|| format!("docker pulled {reference} but does not hold it"))?;
+    let held = held.with_context(|| format!("docker pulled {reference} but does not have it"))?;
     engine.save(reference, out, say)?;
     let mut made = engine.made(&held);
     made.warnings = warnings;
     Ok(made)
 }
 
-/// The reference of one image: `docker save ubuntu` would save every tag of ubuntu, where `docker pull` means `:latest`.
+/// The reference of one image: `docker save ubuntu` saves every tag of ubuntu, but `docker pull ubuntu` means `:latest`.
 fn one_image(engine: &Engine, reference: &str) -> Result<String> {
     let last = reference.rsplit('/').next().unwrap_or(reference);
     if last.contains([':', '@']) {
         return Ok(reference.to_string());
     }
     let latest = format!("{reference}:latest");
-    // What the engine holds under the bare word alone is an image id.
+    // If only the bare word is found, it is an image id.
     let is_id = engine.held(&latest)?.is_none() && engine.held(reference)?.is_some();
     Ok(if is_id { reference.to_string() } else { latest })
 }

@@ -1,4 +1,4 @@
-//! One image in the cache: a folder of `image.tar` and `image.toml`, there whole or not at all.
+//! One image in the cache: a folder with `image.tar` and `image.toml`, present completely or not at all.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,15 +16,15 @@ use crate::image::hash_file;
 pub const ARCHIVE: &str = "image.tar";
 const RECORD: &str = "image.toml";
 
-/// What is recorded beside a saved archive: image.toml.
+/// The record of a saved archive: `image.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Entry {
-    /// The whole key, of which the folder's name holds the beginning.
+pub struct CacheEntry {
+    /// The whole key; the folder's name contains its start.
     pub key: String,
     pub bytes: u64,
     /// Lower-case hex.
     pub sha256: String,
-    /// RFC 3339, when it was saved.
+    /// When it was saved, as in RFC 3339.
     pub saved: String,
     /// Version of delta-lab that saved it.
     pub lab: String,
@@ -33,12 +33,12 @@ pub struct Entry {
     pub source: Source,
 }
 
-impl Entry {
-    /// Hashes the archive in `dir` and writes the record beside it, both safely on disk when this returns.
-    pub fn write(dir: &Path, key: &str, source: &Source, made: Made) -> Result<Entry> {
+impl CacheEntry {
+    /// Hashes the archive in `dir` and writes its record. Both are flushed to disk when this returns.
+    pub fn write(dir: &Path, key: &str, source: &Source, made: Made) -> Result<CacheEntry> {
         let path = dir.join(ARCHIVE);
         let (bytes, sha256) = hash_file(&path)?;
-        let entry = Entry {
+        let entry = CacheEntry {
             key: key.to_string(),
             bytes,
             sha256,
@@ -53,7 +53,7 @@ impl Entry {
         File::create(&record)
             .and_then(|mut file| file.write_all(text.as_bytes()))
             .with_context(|| format!("write {}", record.display()))?;
-        // A temporary folder is private to its owner, and programs write files as they please; a cache may be shared.
+        // A temporary folder is private to its owner, and programs choose modes themselves, but a cache may be shared.
         for (path, mode) in [
             (&path, 0o644),
             (&record, 0o644),
@@ -67,7 +67,7 @@ impl Entry {
     }
 
     /// The record in `dir`; `None` when there is no such folder.
-    pub fn read(dir: &Path) -> Result<Option<Entry>> {
+    pub fn read(dir: &Path) -> Result<Option<CacheEntry>> {
         let there = dir
             .try_exists()
             .with_context(|| format!("look for {}", dir.display()))?;
@@ -86,7 +86,7 @@ impl Entry {
         toml::from_str(&text).with_context(remedy).map(Some)
     }
 
-    /// How the archive in `dir` differs from the one that was saved, in a sentence; `None` when it is the one.
+    /// How the archive in `dir` differs from the one that was saved, in a sentence; `None` if it does not.
     pub fn damage(&self, dir: &Path) -> Result<Option<String>> {
         let path = dir.join(ARCHIVE);
         let there = path
@@ -100,7 +100,7 @@ impl Entry {
             return Ok(None);
         }
         Ok(Some(format!(
-            "{} is not what was saved: {} bytes of sha256 {} then, {bytes} bytes of sha256 {sha256} now",
+            "{} has changed: it was saved with {} bytes and the sha256 {}, now it has {bytes} bytes and the sha256 {sha256}",
             path.display(),
             self.bytes,
             self.sha256
@@ -108,8 +108,8 @@ impl Entry {
     }
 }
 
-/// Puts a finished folder in its place, and away what was there, so that a crash leaves the old image, none, or the
-/// new one, but never a part of one. `old` is where the former folder goes, to be removed.
+/// Moves a finished folder to `place`, and the folder that was there to `old`. A crash leaves the old image, none, or the
+/// new one, but never a part of one.
 pub fn place(finished: &Path, place: &Path, old: &Path) -> Result<()> {
     let rename = |from: &Path, to: &Path| {
         fs::rename(from, to)

@@ -1,4 +1,4 @@
-//! What a saved archive is: the facts every image gets, and the refusal of broken ones.
+//! Inspects a saved archive: the facts that every image has, and errors for broken archives.
 
 use std::path::Path;
 
@@ -7,7 +7,8 @@ use anyhow::Result;
 use super::Made;
 use crate::archive::{self, Content};
 
-/// Reads the archive at `path`; fails when it is cut short, or holds names that leave the folder it is unpacked in.
+/// Reads the archive at `path`. Fails when it is cut short, and when a name in it leads out of the folder it is unpacked
+/// in.
 pub fn look(path: &Path) -> Result<Made> {
     let mut made = Made::default();
     let mut fact = |name: &str, value: String| made.facts.push((name.to_string(), value));
@@ -33,9 +34,9 @@ pub fn look(path: &Path) -> Result<Made> {
     fact("layers_compressed", share.to_string());
     if compressed > 0 {
         made.warnings.push(format!(
-            "{compressed} of {layers} layers are compressed in the archive: a change in one file changes all bytes that follow, \
-             so its deltas are nearly worthless; `normalize = true` in its [[image]] takes the compression off (an engine with the \
-             containerd image store and copying tools save so, the classic engine does not)"
+            "{compressed} of {layers} layers are compressed in the archive: a change in one file changes all bytes after it, so deltas \
+             are nearly useless; `normalize = true` in its [[image]] decompresses them (engines with the containerd image store \
+             and copying tools save compressed layers, the classic engine does not)"
         ));
     }
     Ok(made)
@@ -68,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn compressed_layers_are_counted_and_warned_of() {
+    fn compressed_layers_are_counted_and_cause_a_warning() {
         let dir = tempfile::tempdir().unwrap();
         let (plain, gzip) = (&b"any bytes"[..], &b"\x1f\x8b\x08 and so on"[..]);
         for (layers, share) in [

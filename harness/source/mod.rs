@@ -1,96 +1,118 @@
-//! Where images come from: one file per kind of source, and the cache that keeps each image once it is saved.
+//! Where images come from: one file for each kind of source, and the cache that keeps each saved image.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
-/// Where one image comes from, as a scenario states it, with paths made absolute.
+use crate::image::Image;
+use key::{CacheKey, Identity};
+
+mod build;
+pub mod cache;
+pub mod command;
+pub mod docker;
+mod entry;
+mod file;
+mod inspect;
+mod key;
+mod normalized;
+mod program;
+pub mod registry;
+pub mod synthetic;
+
+pub use build::{BuildBase, DockerBuild};
+pub use command::CommandImage;
+pub use docker::EngineImage;
+pub use file::ImageFile;
+pub use normalized::Normalized;
+pub use registry::RegistryImage;
+pub use synthetic::Release;
+
+/// Where one image comes from, as a scenario states it, with absolute paths.
+///
+/// A new kind is a file with a struct that implements `SourceKind`, a variant here and its arm in `kind`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Source {
-    /// `docker save` of a reference, pulled when the engine lacks it.
-    Docker { reference: String },
-    /// A pull from an image registry, without an engine.
-    Registry {
-        reference: String,
-        /// `os/architecture[/variant]`; this machine's when absent.
-        platform: Option<String>,
-    },
-    /// A file that is there: a docker archive, an OCI archive, any tar, any file.
-    File { path: PathBuf },
-    /// A program that writes an archive or a root filesystem tar to `{out}`.
-    Command { argv: Vec<String> },
-    /// `docker build` of a folder, then `docker save`.
-    Build {
-        dir: PathBuf,
-        /// Relative to `dir`; `Dockerfile` when absent.
-        dockerfile: Option<String>,
-        args: BTreeMap<String, String>,
-        no_cache: bool,
-        /// A base image made here first, so that the Dockerfile's FROM needs no image registry.
-        from: Option<From>,
-    },
-    /// One release of a seeded history.
-    Synthetic(synthetic::Release),
-    /// The image of another source, rewritten as the canonical archive.
-    Normalized(Box<Source>),
+    Docker(EngineImage),
+    Registry(RegistryImage),
+    File(ImageFile),
+    Command(CommandImage),
+    Build(DockerBuild),
+    Synthetic(Release),
+    Normalized(Normalized),
 }
 
-/// An image imported into the engine under `tag` before a build: a root filesystem tar written by `command` to `{out}`.
-#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct From {
-    pub tag: String,
-    pub command: Vec<String>,
-}
+/// One kind of source. `Display` says the kind and the origin in one line, for people.
+pub trait SourceKind: fmt::Display {
+    /// What makes two images the same one, and so one entry in the cache.
+    fn identity(&self, scenario: &str, name: &str) -> Result<Identity>;
 
-impl Source {
-    /// Whether making the image again gives the same bytes on any machine, at any time.
-    pub fn is_reproducible(&self) -> bool {
-        match self {
-            Source::Synthetic(_) => true,
-            // Its name is the digest of all there is in it.
-            Source::Registry { reference, .. } => reference.contains("@sha256:"),
-            // The file's sha256 is in the key.
-            Source::Normalized(source) => {
-                matches!(**source, Source::File { .. }) || source.is_reproducible()
-            }
-            _ => false,
-        }
+    /// Saves the image at `order.out`.
+    fn make(&self, order: &SaveOrder) -> Result<Made>;
+
+    /// The image's own file, for a kind that is used in place and not saved.
+    fn in_place(&self) -> Option<&Path> {
+        None
+    }
+
+    /// Whether making the image again gives the same bytes on any machine at any time.
+    fn is_reproducible(&self) -> bool {
+        false
+    }
+
+    /// Why `normalize` would not change the image; `None` where it may.
+    fn is_normal(&self) -> Option<&'static str> {
+        None
     }
 }
 
-/// Kind and origin in one line, for people.
+/// An image to be made.
+#[derive(Clone, Copy)]
+pub struct SaveOrder<'a> {
+    pub scenario: &'a str,
+    pub name: &'a str,
+    pub key: &'a CacheKey,
+    /// Whether to fetch again what may have changed since it was fetched.
+    pub refresh: bool,
+    pub out: &'a Path,
+    /// Folder for blobs of a registry, kept until their image is complete.
+    pub blobs: &'a Path,
+    /// Saves another image in the cache, under this name: the base of a build.
+    pub save: &'a dyn Fn(&str, &Source) -> Result<Image>,
+    /// Takes a line of progress.
+    pub say: &'a dyn Fn(&str),
+}
+
+impl Source {
+    /// The file at `path`.
+    pub fn file(path: PathBuf) -> Source {
+        Source::File(ImageFile { path })
+    }
+
+    pub fn kind(&self) -> &dyn SourceKind {
+        match self {
+            Source::Docker(source) => source,
+            Source::Registry(source) => source,
+            Source::File(source) => source,
+            Source::Command(source) => source,
+            Source::Build(source) => source,
+            Source::Synthetic(source) => source,
+            Source::Normalized(source) => source,
+        }
+    }
+
+    /// The key of image `name` of `scenario` in the cache.
+    pub fn key(&self, scenario: &str, name: &str) -> Result<CacheKey> {
+        Ok(CacheKey::of(&self.kind().identity(scenario, name)?))
+    }
+}
+
 impl fmt::Display for Source {
     fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
-        match self {
-            Source::Docker { reference } => write!(to, "docker save {reference}"),
-            Source::Registry {
-                reference,
-                platform,
-            } => {
-                write!(to, "registry {reference}")?;
-                platform
-                    .as_ref()
-                    .map_or(Ok(()), |platform| write!(to, " for {platform}"))
-            }
-            Source::File { path } => write!(to, "file {}", nearby(path).display()),
-            Source::Command { argv } => write!(to, "command {}", argv.join(" ")),
-            Source::Build { dir, no_cache, .. } => {
-                let flag = if *no_cache { " --no-cache" } else { "" };
-                write!(to, "docker build{flag} {}", nearby(dir).display())
-            }
-            Source::Synthetic(release) => write!(
-                to,
-                "synthetic seed {}, {} MiB, release {}",
-                release.seed,
-                release.mib,
-                release.changes.len() + 1
-            ),
-            Source::Normalized(source) => write!(to, "{source}, normalized"),
-        }
+        self.kind().fmt(to)
     }
 }
 
@@ -100,7 +122,7 @@ fn nearby(path: &Path) -> &Path {
     path.strip_prefix(here).unwrap_or(path)
 }
 
-/// What a kind of source knows of an image it has made.
+/// What is known about an image that was made.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Made {
     pub facts: Vec<(String, String)>,
@@ -114,14 +136,85 @@ impl Made {
     }
 }
 
-mod build;
-pub mod cache;
-pub mod command;
-pub mod docker;
-mod entry;
-mod file;
-mod inspect;
-mod key;
-mod program;
-pub mod registry;
-pub mod synthetic;
+#[cfg(test)]
+mod tests {
+    use std::fs;
+
+    use super::*;
+
+    fn key(source: &Source) -> CacheKey {
+        source.key("s", "n").unwrap()
+    }
+
+    fn docker(reference: &str) -> Source {
+        Source::Docker(EngineImage {
+            reference: reference.to_string(),
+        })
+    }
+
+    fn normalized(source: &Source) -> Source {
+        Source::Normalized(Normalized(Box::new(source.clone())))
+    }
+
+    #[test]
+    fn the_same_reference_in_two_scenarios_is_one_image() {
+        let source = docker("ubuntu:18.04");
+        assert_eq!(
+            source.key("one", "a").unwrap(),
+            source.key("two", "b").unwrap()
+        );
+    }
+
+    #[test]
+    fn a_key_is_the_same_in_every_version_of_this_program() {
+        let copy = CommandImage {
+            argv: vec!["/bin/cp".into(), "a".into(), "{out}".into()],
+        };
+        for (source, folder) in [
+            (docker("ubuntu:18.04"), "docker-ubuntu-18.04-651b3878bc60"),
+            (
+                normalized(&docker("ubuntu:18.04")),
+                "normalized-docker-ubuntu-18.04-0af650ae992a",
+            ),
+            (Source::Command(copy), "command-cp-n-92f74b252f8b"),
+            (
+                Source::Synthetic(Release::first(7, 2)),
+                "synthetic-seed-7-0-2014b3e3cfcf",
+            ),
+        ] {
+            assert_eq!(key(&source).folder(), folder);
+        }
+    }
+
+    #[test]
+    fn a_platform_makes_another_image() {
+        let pulled = |platform: Option<&str>| {
+            key(&Source::Registry(RegistryImage {
+                reference: "registry.example/app:1".into(),
+                platform: platform.map(str::to_string),
+            }))
+        };
+        let here = registry::platform(None).unwrap().to_string();
+        assert_eq!(pulled(None), pulled(Some(&here)));
+        assert_ne!(pulled(None), pulled(Some("plan9/mips")));
+        let folder = pulled(None).folder();
+        assert!(
+            folder.starts_with("registry-registry.example-app-1-"),
+            "{folder}"
+        );
+    }
+
+    #[test]
+    fn a_normalized_image_is_another_one_and_that_of_a_file_follows_its_contents() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image.tar");
+        let file = Source::file(path.clone());
+        fs::write(&path, "one").unwrap();
+        let one = key(&normalized(&file));
+        assert_ne!(one, key(&file));
+        fs::write(&path, "two").unwrap();
+        assert_ne!(one, key(&normalized(&file)));
+        let app = docker("app:1");
+        assert_ne!(key(&app), key(&normalized(&app)));
+    }
+}

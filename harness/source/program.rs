@@ -1,4 +1,4 @@
-//! Running the programs that make images: each line they say is passed on, the last ones are kept for the error.
+//! Runs the programs that make images: each line they print is passed on, and the last ones are kept for the error.
 //!
 //! Nothing here is measured; steps are run and measured elsewhere.
 
@@ -9,11 +9,11 @@ use std::process::Output;
 use anyhow::{Context, Error, Result, bail};
 use duct::Expression;
 
-/// Lines of a failed program's words that its error repeats: enough for a stack of causes, short enough to read.
+/// Lines of a failed program's output that its error repeats: enough for a chain of causes, few enough to read.
 const LAST_LINES: usize = 12;
 
-/// Longest line passed on, in bytes; the rest of a longer one is a line of its own, so that a program which
-/// never ends its line cannot fill the memory.
+/// Longest line passed on, in bytes. The rest of a longer line is a line of its own, so that a program that never ends its
+/// line cannot fill the memory.
 const LINE_BYTES: u64 = 4096;
 
 /// Debian packages of programs that make images, by program name.
@@ -30,9 +30,9 @@ const PACKAGES: &[(&str, &str)] = &[
     ("curl", "curl"),
 ];
 
-/// Runs `argv` to its end with `environment` added to ours, its standard output and error merged, each line given to `each`.
+/// Runs `argv` to its end with `environment` added to ours, and passes each line of its output and errors to `each`.
 ///
-/// Fails when the program is missing, and when it fails: with its exit code and its last lines.
+/// Fails when the program is missing or fails; then the error has its exit code and its last lines.
 pub fn run(
     argv: &[String],
     environment: &[(&str, &str)],
@@ -45,7 +45,7 @@ pub fn run(
     follow(argv, expression.stderr_to_stdout(), each)
 }
 
-/// As `run`, for a program whose standard output is of no interest and may be anything.
+/// Like `run`, but ignores the program's standard output, which may be binary.
 pub fn run_quietly(argv: &[String], each: &mut dyn FnMut(&str)) -> Result<()> {
     follow(
         argv,
@@ -70,7 +70,7 @@ fn expression(argv: &[String]) -> Result<Expression> {
 }
 
 fn follow(argv: &[String], expression: Expression, each: &mut dyn FnMut(&str)) -> Result<()> {
-    let reading = || format!("read what {} says", argv[0]);
+    let reading = || format!("read the output of {}", argv[0]);
     let program = expression
         .unchecked()
         .reader()
@@ -100,7 +100,7 @@ fn follow(argv: &[String], expression: Expression, each: &mut dyn FnMut(&str)) -
     let ended = program
         .try_wait()
         .with_context(reading)?
-        .context("a program that closed its output has ended")?;
+        .context("a program closed its output but did not end")?;
     if !ended.status.success() {
         let words: Vec<String> = last.into();
         bail!("{}", failure(argv, &ended.status, &words.join("\n")));
@@ -108,7 +108,7 @@ fn follow(argv: &[String], expression: Expression, each: &mut dyn FnMut(&str)) -
     Ok(())
 }
 
-/// The text without terminal sequences (`ESC [ … letter`), which docker writes whether or not it writes to a terminal.
+/// The text without terminal sequences (`ESC [ … letter`), which docker writes even when it does not write to a terminal.
 fn without_colours(text: &str) -> String {
     let mut parts = text.split("\u{1b}[");
     let mut plain = parts.next().unwrap_or("").to_string();
@@ -119,12 +119,12 @@ fn without_colours(text: &str) -> String {
     plain
 }
 
-/// What to say of a program that failed: its command line, how it ended, its last words.
+/// The error of a program that failed: its command line, its exit status, its last output.
 pub fn failure(argv: &[String], status: &std::process::ExitStatus, words: &str) -> String {
     // ExitStatus says "exit status: 3" or "signal: 9 (SIGKILL)".
     let said = match words.trim() {
-        "" => " and said nothing".to_string(),
-        words => format!("; its last words:\n{words}"),
+        "" => " and printed nothing".to_string(),
+        words => format!("; its last lines:\n{words}"),
     };
     format!("`{}` failed with {status}{said}", argv.join(" "))
 }

@@ -2,24 +2,24 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Check, Key, Row};
+use crate::record::{Act, Check, Key, Row};
 
-use super::EXACT;
+use super::repeating;
 
 /// What a run says against a baseline. Time and memory are not looked at: they never repeat.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Comparison {
-    /// Steps whose every exact figure is as it was, or that have a figure in neither run.
+    /// Acts whose every exact figure is as it was, or that have a figure in neither run.
     pub same: usize,
-    /// Steps with a figure in both runs that could be compared.
+    /// Acts with a figure in both runs that could be compared.
     pub compared: usize,
     pub different: Vec<Difference>,
-    /// Steps with a figure in the baseline only, and what the run says instead.
-    pub missing: Vec<(Key, String)>,
-    /// Steps with a figure in the run only.
-    pub new: Vec<Key>,
-    /// Steps done with another version or on another image, and which: their bytes may differ and prove nothing.
-    pub incomparable: Vec<(Key, String)>,
+    /// Acts with a figure in the baseline only, and what the run says instead.
+    pub missing: Vec<(Act, String)>,
+    /// Acts with a figure in the run only.
+    pub new: Vec<Act>,
+    /// Acts done with another version or on another image, and which: their bytes may differ and prove nothing.
+    pub incomparable: Vec<(Act, String)>,
 }
 
 impl Comparison {
@@ -33,38 +33,39 @@ impl Comparison {
 /// One figure that is not what it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Difference {
-    pub key: Key,
-    /// Column name, with its unit.
-    pub column: &'static str,
+    pub act: Act,
+    /// Name of the measure, with its unit.
+    pub measure: &'static str,
     /// `None` is an empty cell.
     pub baseline: Option<i128>,
     pub new: Option<i128>,
 }
 
-/// Compares the exact columns of each step. A step that was verified and now is not counts as missing; one that is
-/// verified in neither run counts as the same.
+/// Compares the exact measures of each act. An act that was verified and now is not counts as missing; one that is
+/// verified in neither run counts as the same. Rows of schema 1 compare with rows of schema 2.
 pub fn compare(baseline: &[Row], new: &[Row]) -> Comparison {
-    let by_key = |rows: &'_ [Row]| -> BTreeMap<Key, Row> {
-        rows.iter().map(|row| (row.key(), row.clone())).collect()
+    let by_act = |rows| -> BTreeMap<Key, &Row> {
+        let rows: std::slice::Iter<Row> = rows;
+        rows.map(|row| (row.key(), row)).collect()
     };
-    let (before, after) = (by_key(baseline), by_key(new));
+    let (before, after) = (by_act(baseline.iter()), by_act(new.iter()));
     let mut comparison = Comparison::default();
     for (key, row) in &before {
-        compare_step(key, row, after.get(key), &mut comparison);
+        compare_act(row, after.get(key).copied(), &mut comparison);
     }
     comparison.new = after
-        .into_iter()
-        .filter(|(key, row)| row.verified() && !before.get(key).is_some_and(Row::verified))
-        .map(|(key, _)| key)
+        .iter()
+        .filter(|(key, row)| row.verified() && !before.get(*key).is_some_and(|row| row.verified()))
+        .map(|(_, row)| row.act())
         .collect();
     comparison
 }
 
-fn compare_step(key: &Key, before: &Row, after: Option<&Row>, comparison: &mut Comparison) {
+fn compare_act(before: &Row, after: Option<&Row>, comparison: &mut Comparison) {
     let Some(after) = after.filter(|after| after.verified()) else {
         if before.verified() {
             let instead = after.map_or("no row".to_string(), no_figure);
-            comparison.missing.push((key.clone(), instead));
+            comparison.missing.push((before.act(), instead));
         } else {
             comparison.same += 1;
         }
@@ -74,22 +75,23 @@ fn compare_step(key: &Key, before: &Row, after: Option<&Row>, comparison: &mut C
         return;
     }
     if let Some(reason) = incomparable(before, after) {
-        comparison.incomparable.push((key.clone(), reason));
+        comparison.incomparable.push((before.act(), reason));
         return;
     }
     comparison.compared += 1;
-    let different: Vec<Difference> = EXACT
-        .iter()
-        .map(|(column, figure)| Difference {
-            key: key.clone(),
-            column,
-            baseline: figure(before),
-            new: figure(after),
-        })
-        .filter(|difference| difference.baseline != difference.new)
-        .collect();
-    comparison.same += usize::from(different.is_empty());
-    comparison.different.extend(different);
+    let known = comparison.different.len();
+    for measure in repeating() {
+        let (baseline, new) = ((measure.of)(before), (measure.of)(after));
+        if baseline != new {
+            comparison.different.push(Difference {
+                act: before.act(),
+                measure: measure.name,
+                baseline,
+                new,
+            });
+        }
+    }
+    comparison.same += usize::from(comparison.different.len() == known);
 }
 
 fn no_figure(row: &Row) -> String {
@@ -102,24 +104,15 @@ fn no_figure(row: &Row) -> String {
 
 /// Why the bytes of two rows say nothing about each other, if so.
 fn incomparable(before: &Row, after: &Row) -> Option<String> {
-    let short = |sha256: &str| sha256.chars().take(12).collect::<String>();
-    let pairs = [
-        ("version", before.version.clone(), after.version.clone()),
-        (
-            "image",
-            short(&before.image_sha256),
-            short(&after.image_sha256),
-        ),
-        (
-            "base",
-            short(&before.base_sha256),
-            short(&after.base_sha256),
-        ),
-    ];
-    pairs
-        .into_iter()
-        .find(|(_, before, after)| before != after)
-        .map(|(what, before, after)| format!("another {what}: {before} -> {after}"))
+    let short = |text: &str| text.chars().take(12).collect::<String>();
+    let whole = |text: &str| text.to_string();
+    let another = |what: &str, before: &str, after: &str, words: &dyn Fn(&str) -> String| {
+        let told = || format!("another {what}: {} -> {}", words(before), words(after));
+        (before != after).then(told)
+    };
+    another("version", &before.version, &after.version, &whole)
+        .or_else(|| another("image", &before.image_sha256, &after.image_sha256, &short))
+        .or_else(|| another("base", &before.bases_sha256, &after.bases_sha256, &short))
 }
 
 #[cfg(test)]
@@ -192,8 +185,8 @@ mod tests {
                     panic!("{column}: {comparison:?}");
                 };
                 assert_eq!(
-                    (different.column, &different.key),
-                    (column, &baseline[at].key())
+                    (different.measure, &different.act),
+                    (column, &baseline[at].act())
                 );
             }
         }
@@ -210,7 +203,7 @@ mod tests {
                 row.image_sha256 = "ff".into()
             }),
             ("another base: a0a0a0a0a0a0 -> ff", |row| {
-                row.base_sha256 = "ff".into()
+                row.bases_sha256 = "ff".into()
             }),
         ];
         for (reason, change) in changes.iter().copied() {
@@ -220,8 +213,8 @@ mod tests {
             change(row);
             let comparison = compare(&baseline, &new);
             assert!(comparison.passes());
-            let key = baseline.last().unwrap().key();
-            assert_eq!(comparison.incomparable, [(key, reason.to_string())]);
+            let act = baseline.last().unwrap().act();
+            assert_eq!(comparison.incomparable, [(act, reason.to_string())]);
             assert_eq!(comparison.same, baseline.len() - 1);
         }
     }
@@ -263,5 +256,22 @@ mod tests {
         let comparison = compare(&baseline, &new);
         assert_eq!(comparison.incomparable.len(), baseline.len());
         assert!(!comparison.passes());
+    }
+
+    #[test]
+    fn a_baseline_of_schema_1_compares_with_a_run_of_schema_2_and_a_sum_is_not_told_beside_its_parts()
+     {
+        let dir = tempfile::tempdir().unwrap();
+        let columns = "schema,scenario,method,version,step,image,image_sha256,base,base_sha256,sample,image_bytes,payload_bytes,header_bytes,upload_bytes,requests,store_bytes,store_files,wall_ns,cpu_ns,peak_rss_bytes,check,error";
+        let line = "1,s,raw,v,update,v3,cc,v1+v2,aa+bb,1,10,10,1,0,1,,,5,5,5,exact,";
+        std::fs::write(dir.path().join("rows.csv"), format!("{columns}\n{line}\n")).unwrap();
+        let baseline = crate::record::Results::load(dir.path()).unwrap().rows;
+        let mut new = baseline.clone();
+        new[0].schema = crate::record::SCHEMA;
+        assert!(compare(&baseline, &new).passes());
+        new[0].payload_bytes = Some(11);
+        let comparison = compare(&baseline, &new);
+        let measures: Vec<&str> = comparison.different.iter().map(|it| it.measure).collect();
+        assert_eq!(measures, ["payload_bytes"]);
     }
 }

@@ -1,8 +1,11 @@
 //! Invented results for tests of the reading half: plausible sizes, from a seed.
 
-use std::collections::BTreeMap;
+use std::ops::Range;
 
-use crate::record::{Check, Fact, Host, Results, Row, SCHEMA, Step};
+use crate::record::{
+    Act, Case, Check, Finding, Host, Move, Plan, PlannedCase, PlannedImage, PlannedMethod, Results,
+    Row, SCHEMA, ScenarioPlan, Verb,
+};
 
 /// Name, share of an image that a full update moves, share that a delta moves, requests of a delta,
 /// bytes a second published.
@@ -32,27 +35,128 @@ const METHODS: &[Invented] = &[
     ("bsdiff", 1.0, 0.000_06, 1, 0.9e6),
 ];
 
-/// A results folder with one scenario `name` of `methods`, `images` and `samples`; every row is verified.
+/// A move of the plan; images and bases by their places.
+type Deed = (Verb, usize, Vec<usize>);
+
+/// A results folder with one scenario `name` of `methods`, `images` and `samples`, without axes: every image is
+/// published for clients of all earlier ones, the newest updated from nothing and from each. Every row is verified.
 pub fn results(name: &str, methods: usize, images: usize, samples: u32) -> Results {
+    with_cases(name, methods, images, samples, &[("", all(images))])
+}
+
+/// A scenario whose axis `policy` has the values `all` and `previous`; one sample.
+pub fn policies(methods: usize, images: usize) -> Results {
+    let mut previous = publishes(images, |image| image.saturating_sub(1)..image);
+    previous.push((Verb::Update, images - 1, Vec::new()));
+    previous.push((Verb::Update, images - 1, vec![images - 2]));
+    let cases = [("policy=all", all(images)), ("policy=previous", previous)];
+    with_cases("smoke", methods, images, 1, &cases)
+}
+
+/// A scenario whose client updates to each image from the one before; one sample.
+pub fn every_step(methods: usize, images: usize) -> Results {
+    let before = |image: usize| image.saturating_sub(1)..image;
+    let mut moves = publishes(images, before);
+    moves.extend((0..images).map(|image| (Verb::Update, image, before(image).collect())));
+    with_cases("steps", methods, images, 1, &[("", moves)])
+}
+
+fn all(images: usize) -> Vec<Deed> {
+    let mut moves = publishes(images, |image| 0..image);
+    moves.push((Verb::Update, images - 1, Vec::new()));
+    moves.extend((0..images - 1).map(|base| (Verb::Update, images - 1, vec![base])));
+    moves
+}
+
+fn publishes(images: usize, bases: fn(usize) -> Range<usize>) -> Vec<Deed> {
+    (0..images)
+        .map(|image| (Verb::Publish, image, bases(image).collect()))
+        .collect()
+}
+
+fn with_cases(
+    name: &str,
+    methods: usize,
+    images: usize,
+    samples: u32,
+    cases: &[(&str, Vec<Deed>)],
+) -> Results {
     let mut dice = Dice(1);
     let mut rows = Vec::new();
-    for method in &METHODS[..methods] {
-        for sample in 1..=samples {
-            for at in 0..images {
-                rows.push(publish(name, method, at, sample, &mut dice));
-            }
-            rows.push(update(name, method, images - 1, None, sample, &mut dice));
-            for base in 0..images - 1 {
-                let base = Some(base);
-                rows.push(update(name, method, images - 1, base, sample, &mut dice));
+    for (case, moves) in cases {
+        let case: Case = case.parse().expect("a case of a test");
+        for method in &METHODS[..methods] {
+            for sample in 1..=samples {
+                for (verb, image, bases) in moves {
+                    let row = Row {
+                        scenario: name.into(),
+                        case: case.clone(),
+                        sample,
+                        ..row(method, *verb, *image, bases, &mut dice)
+                    };
+                    rows.push(row);
+                }
             }
         }
     }
+    let plan = ScenarioPlan {
+        name: name.into(),
+        about: "invented images".into(),
+        samples,
+        images: (0..images).map(planned_image).collect(),
+        methods: METHODS[..methods].iter().map(planned_method).collect(),
+        cases: cases.iter().map(planned_case).collect(),
+        ..ScenarioPlan::default()
+    };
     Results {
         dir: "results/invented".into(),
+        plan: Plan {
+            schema: SCHEMA,
+            scenarios: vec![plan],
+        },
         rows,
-        facts: facts(name, images),
-        host: host(methods),
+        findings: Vec::new(),
+        host: host(),
+    }
+}
+
+fn planned_image(at: usize) -> PlannedImage {
+    let (name, bytes, sha256) = image(at);
+    let about = [
+        ("layout", if at == 0 { "legacy" } else { "oci" }.to_string()),
+        ("engine", "docker 20.10.24".to_string()),
+        ("layers_compressed", "no".to_string()),
+        ("largest_layer_bytes", (80_000_000 + at).to_string()),
+        ("image_bytes", bytes.to_string()),
+    ];
+    PlannedImage {
+        name,
+        bytes,
+        sha256,
+        about: about
+            .into_iter()
+            .map(|(key, value)| (key.to_string(), value))
+            .collect(),
+    }
+}
+
+fn planned_method(method: &Invented) -> PlannedMethod {
+    PlannedMethod {
+        name: method.0.into(),
+        version: Some(format!("{} 1.2.3", method.0)),
+        skipped: None,
+    }
+}
+
+fn planned_case((case, moves): &(&str, Vec<Deed>)) -> PlannedCase {
+    let named = |(verb, at, bases): &Deed| Move {
+        verb: *verb,
+        image: image(*at).0,
+        bases: bases.iter().map(|base| image(*base).0).collect(),
+    };
+    PlannedCase {
+        case: case.parse().expect("a case of a test"),
+        moves: moves.iter().map(named).collect(),
     }
 }
 
@@ -66,26 +170,34 @@ fn image(at: usize) -> (String, u64, String) {
     )
 }
 
-fn row(scenario: &str, method: &Invented, step: Step, at: usize, sample: u32) -> Row {
-    let (image, image_bytes, image_sha256) = image(at);
-    Row {
+fn row(method: &Invented, verb: Verb, at: usize, bases: &[usize], dice: &mut Dice) -> Row {
+    let (name, image_bytes, image_sha256) = image(at);
+    let mut row = Row {
         schema: SCHEMA,
-        scenario: scenario.into(),
         method: method.0.into(),
         version: format!("{} 1.2.3", method.0),
-        step,
-        image,
+        verb,
+        image: name,
         image_sha256,
-        sample,
+        bases: bases.iter().map(|base| image(*base).0).collect(),
+        bases_sha256: bases
+            .iter()
+            .map(|base| image(*base).2)
+            .collect::<Vec<_>>()
+            .join("+"),
         image_bytes,
         peak_rss_bytes: Some(12_000_000 + image_bytes / (1 + method.3)),
         check: Check::Exact,
         ..Row::default()
+    };
+    match verb {
+        Verb::Publish => publish(&mut row, method, at, dice),
+        _ => update(&mut row, method, at, bases.iter().max(), dice),
     }
+    row
 }
 
-fn publish(scenario: &str, method: &Invented, at: usize, sample: u32, dice: &mut Dice) -> Row {
-    let mut row = row(scenario, method, Step::Publish, at, sample);
+fn publish(row: &mut Row, method: &Invented, at: usize, dice: &mut Dice) {
     let size = row.image_bytes as f64;
     let share = if at == 0 { method.1 } else { method.2 };
     row.store_bytes = Some((size * share) as i64);
@@ -96,25 +208,15 @@ fn publish(scenario: &str, method: &Invented, at: usize, sample: u32, dice: &mut
     });
     row.wall_ns = Some(dice.near(size / method.4 * 1e9));
     row.cpu_ns = row.wall_ns.map(|wall| wall * 9 / 10);
-    row
 }
 
-fn update(
-    scenario: &str,
-    method: &Invented,
-    at: usize,
-    base: Option<usize>,
-    sample: u32,
-    dice: &mut Dice,
-) -> Row {
-    let mut row = row(scenario, method, Step::Update, at, sample);
+fn update(row: &mut Row, method: &Invented, at: usize, nearest: Option<&usize>, dice: &mut Dice) {
     let mut share = method.1;
     let mut requests = if method.3 == 1 { 1 } else { 2_000 + method.3 };
-    if let Some(base) = base {
+    if let Some(nearest) = nearest {
         // Each release in between adds as much again.
-        share = (method.2 * (at - base) as f64).min(method.1);
-        requests = method.3 * (at - base) as u64;
-        (row.base, _, row.base_sha256) = image(base);
+        share = (method.2 * (at - nearest) as f64).min(method.1);
+        requests = method.3 * (at - nearest) as u64;
     }
     let payload = (row.image_bytes as f64 * share) as u64;
     row.payload_bytes = Some(payload);
@@ -123,7 +225,6 @@ fn update(
     row.requests = Some(requests);
     row.wall_ns = Some(dice.near(80e6 + requests as f64 * 4e5 + payload as f64 * 3.0));
     row.cpu_ns = row.wall_ns.map(|wall| wall / 2);
-    row
 }
 
 /// Makes every row of `method` that `of` picks one without figures.
@@ -164,37 +265,38 @@ pub fn troubled(images: usize, samples: u32) -> Results {
     );
     let wrong = "the output is not the image: sha256 61ab0ddc5c5d, expected a2a2a2a2a2a2";
     spoil(&mut results, "fixed/64k", Check::Failed, wrong, |row| {
-        !row.base.is_empty()
+        row.verb == Verb::Update && !row.bases.is_empty()
     });
     results
 }
 
-fn facts(scenario: &str, images: usize) -> Vec<Fact> {
-    let fact = |at: usize, fact: &str, value: &str| Fact {
-        schema: SCHEMA,
-        scenario: scenario.into(),
-        image: image(at).0,
-        base: String::new(),
-        fact: fact.into(),
-        value: value.into(),
-    };
-    (0..images)
-        .flat_map(|at| {
-            [
-                fact(at, "layout", if at == 0 { "legacy" } else { "oci" }),
-                fact(at, "engine", "docker 20.10.24"),
-                fact(at, "layers_compressed", "no"),
-                fact(at, "largest_layer_bytes", &(80_000_000 + at).to_string()),
-            ]
-        })
-        .collect()
+/// What a probe found of every image but the first: two figures of the whole, and one for each of `parts`.
+pub fn add_findings(results: &mut Results, probe: &str, images: usize, parts: usize) {
+    for at in 1..images {
+        let act = Act {
+            scenario: results.plan.scenarios[0].name.clone(),
+            doer: probe.into(),
+            verb: Verb::Probe,
+            image: image(at).0,
+            bases: [image(at - 1).0].into_iter().collect(),
+            sample: 1,
+            ..Act::default()
+        };
+        let mut find = |part: &str, measure: &str, value: i64| {
+            results
+                .findings
+                .push(Finding::of(&act, part, measure, value));
+        };
+        find("", "layers", 7);
+        find("", "shared_layer_bytes", 90_000_000 + at as i64);
+        for part in 0..parts {
+            find(&format!("layer {}", part + 1), "layer_bytes", 1_000 << part);
+        }
+    }
+    results.plan.scenarios[0].probes.push(probe.into());
 }
 
-fn host(methods: usize) -> Host {
-    let versions: BTreeMap<String, String> = METHODS[..methods]
-        .iter()
-        .map(|method| (method.0.to_string(), format!("{} 1.2.3", method.0)))
-        .collect();
+fn host() -> Host {
     Host {
         schema: SCHEMA,
         lab: "0.1.0".into(),
@@ -205,12 +307,7 @@ fn host(methods: usize) -> Host {
         cpu: "Invented CPU".into(),
         cores: 2,
         memory_bytes: 8_000_000_000,
-        methods: versions,
-        skipped: [(
-            "zsync".to_string(),
-            "not installed: apt-get install zsync".to_string(),
-        )]
-        .into(),
+        ..Host::default()
     }
 }
 

@@ -1,80 +1,67 @@
 //! Why a step has no figure: skips and failures, gathered by reason.
 
-use crate::record::{Check, Row, Step};
+use std::collections::HashMap;
 
-use super::ScenarioRows;
+use crate::record::{Check, Row};
 
 /// Methods and steps with the same reason for having no figure.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Trouble {
-    /// `casync/16k`, or `xdelta3 (update v2 from v1)` where it came out otherwise elsewhere; in order of appearance.
+    /// `casync/16k`, or `xdelta3 (update v2 from v1)` where its other steps came out otherwise; in the order of the plan.
     pub who: Vec<String>,
     pub reason: String,
 }
 
-impl<'a> ScenarioRows<'a> {
-    /// Methods that could not run here, by reason.
-    pub fn skipped(&self) -> Vec<Trouble> {
-        self.troubles(Check::Skipped)
-    }
-
-    /// Steps that failed, by reason.
-    pub fn failed(&self) -> Vec<Trouble> {
-        self.troubles(Check::Failed)
-    }
-
-    fn troubles(&self, check: Check) -> Vec<Trouble> {
-        let mut troubles: Vec<Trouble> = Vec::new();
-        for method in &self.methods {
-            for (reason, steps) in reasons(self.rows_of(method.method), check) {
-                // A method with no row but these needs no list of its steps.
-                let all = self
-                    .rows_of(method.method)
-                    .all(|row| row.check == check && row.error == reason);
-                let who = if all {
-                    method.method.to_string()
-                } else {
-                    format!("{} ({})", method.method, steps.join(", "))
-                };
-                match troubles.iter_mut().find(|trouble| trouble.reason == reason) {
-                    Some(trouble) => trouble.who.push(who),
-                    None => troubles.push(Trouble {
-                        who: vec![who],
-                        reason: reason.to_string(),
-                    }),
-                }
-            }
+impl Trouble {
+    /// Adds a method with its reason to those with the same reason.
+    pub fn add(troubles: &mut Vec<Trouble>, who: &str, reason: &str) {
+        let who = who.to_string();
+        match troubles.iter_mut().find(|known| known.reason == reason) {
+            Some(known) => known.who.push(who),
+            None => troubles.push(Trouble {
+                who: vec![who],
+                reason: reason.to_string(),
+            }),
         }
-        troubles
-    }
-
-    fn rows_of(&self, method: &'a str) -> impl Iterator<Item = &'a Row> + '_ {
-        self.rows
-            .iter()
-            .copied()
-            .filter(move |row| row.method == method)
     }
 }
 
-/// The reasons of a method's rows without figures, each with its steps, in order of appearance.
-fn reasons<'a>(rows: impl Iterator<Item = &'a Row>, check: Check) -> Vec<(&'a str, Vec<String>)> {
+/// The reasons of the rows with this check, each with the doers and steps it is the reason of.
+pub fn troubles(by_doer: &[(&str, Vec<&Row>)], check: Check) -> Vec<Trouble> {
+    let mut troubles: Vec<Trouble> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for (doer, rows) in by_doer {
+        for (reason, steps) in reasons(rows, check) {
+            // A doer whose every row says the same needs no list of its steps.
+            let all = |row: &&Row| row.check == check && row.error == reason;
+            let who = match rows.iter().all(all) {
+                true => (*doer).to_string(),
+                false => format!("{doer} ({})", steps.join(", ")),
+            };
+            let place = *places.entry(reason).or_insert_with(|| {
+                troubles.push(Trouble {
+                    who: Vec::new(),
+                    reason: reason.to_string(),
+                });
+                troubles.len() - 1
+            });
+            troubles[place].who.push(who);
+        }
+    }
+    troubles
+}
+
+/// The reasons of one doer's rows, each with its steps, in order of appearance.
+fn reasons<'a>(rows: &[&'a Row], check: Check) -> Vec<(&'a str, Vec<String>)> {
     let mut reasons: Vec<(&str, Vec<String>)> = Vec::new();
-    for row in rows.filter(|row| row.check == check) {
-        let step = step_words(row);
+    for row in rows.iter().filter(|row| row.check == check) {
+        let step = row.act().deed();
         match reasons.iter_mut().find(|(reason, _)| *reason == row.error) {
-            Some((_, steps)) if steps.contains(&step) => {}
+            // The samples of a step follow each other.
+            Some((_, steps)) if steps.last() == Some(&step) => {}
             Some((_, steps)) => steps.push(step),
             None => reasons.push((&row.error, vec![step])),
         }
     }
     reasons
-}
-
-/// A step in words: `publish v2`, `update v2 from v1`.
-pub fn step_words(row: &Row) -> String {
-    let from = if row.is_full() { "" } else { " from " };
-    match row.step {
-        Step::Publish => format!("publish {}", row.image),
-        Step::Update => format!("update {}{from}{}", row.image, row.base),
-    }
 }

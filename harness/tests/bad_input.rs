@@ -43,10 +43,10 @@ fn an_unknown_key_is_named_with_its_place() {
 #[test]
 fn an_unknown_method_is_named_with_the_nearest_one() {
     says(
-        &format!("about = \"\"\nmethods = [\n\"raw\", \"fastcdc/65k\"]\n{IMAGE}"),
+        &format!("about = \"\"\nmethods = [\n\"raw\", \"fastcd/64k\"]\n{IMAGE}"),
         &[
             "scenarios/bad.toml:3",
-            "fastcdc/65k",
+            "fastcd/64k",
             "did you mean `fastcdc/64k`",
         ],
     );
@@ -124,7 +124,7 @@ fn images_without_one_source_are_refused() {
     );
     says(
         &format!("about = \"\"\nmethods = [\"raw\"]\n{IMAGE}{IMAGE}"),
-        &["bad.toml:6", "`a` stands twice"],
+        &["bad.toml:6", "`a` is listed twice"],
     );
 }
 
@@ -182,10 +182,7 @@ fn a_registry_source_is_checked_before_anything_runs() {
 #[test]
 fn what_is_no_image_cannot_be_normalized() {
     let text = "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\nfile = \"a.bin\"\nnormalize = true\n";
-    says(
-        text,
-        &["image a", "a.bin", "not a tar, and so not an image"],
-    );
+    says(text, &["image a", "a.bin", "not a tar, so not an image"]);
 }
 
 #[test]
@@ -234,7 +231,7 @@ fn results_of_another_schema_or_torn_are_refused() {
     bench.expect(&["run", "pair", "--into", "results/r"], 0);
     let path = bench.path("results/r/rows.csv");
     let good = fs::read_to_string(&path).unwrap();
-    fs::write(&path, good.replace("\n1,pair,", "\n9,pair,")).unwrap();
+    fs::write(&path, good.replace("\n2,pair,", "\n9,pair,")).unwrap();
     assert!(
         bench
             .expect(&["report", "results/r"], 2)

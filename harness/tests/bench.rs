@@ -123,7 +123,7 @@ pub fn repeatable(rows: &[Row]) -> Vec<Row> {
             ..row.clone()
         })
         .collect();
-    rows.sort_by_key(Row::key);
+    rows.sort_by_key(Row::act);
     rows
 }
 

@@ -1,15 +1,15 @@
 //! What crosses the wire is what the store says it must be, and it is the same every time.
 
-use delta_lab::record::{Row, Step};
+use delta_lab::record::{Row, Verb};
 
 use crate::bench::{Bench, checkout, has, noise, repeatable, scenario};
 
-fn figure(rows: &[Row], step: Step, base: &str, column: fn(&Row) -> Option<u64>) -> u64 {
+fn figure(rows: &[Row], verb: Verb, base: &str, column: fn(&Row) -> Option<u64>) -> u64 {
     let row = rows
         .iter()
-        .find(|row| row.step == step && row.image == "new" && row.base == base);
+        .find(|row| row.verb == verb && row.image == "new" && row.bases.to_string() == base);
     row.and_then(column)
-        .unwrap_or_else(|| panic!("no {} of new from {base:?}", step.word()))
+        .unwrap_or_else(|| panic!("no {verb} of new from {base:?}"))
 }
 
 /// The store knows nothing of clients: what a publish adds to it are the chunks that no earlier release has, and the
@@ -21,24 +21,24 @@ fn moves_what_the_store_gained(method: &str) {
     bench.write("scenarios/methods/casync.toml", casync);
     bench.expect(&["run", "gain", "--into", "results/r"], 0);
     let rows = bench.rows("results/r");
-    let gained = figure(&rows, Step::Publish, "old", |row| {
+    let gained = figure(&rows, Verb::Publish, "old", |row| {
         row.store_bytes?.try_into().ok()
     });
-    let files = figure(&rows, Step::Publish, "old", |row| {
+    let files = figure(&rows, Verb::Publish, "old", |row| {
         row.store_files?.try_into().ok()
     });
     assert_eq!(
-        figure(&rows, Step::Update, "old", |row| row.payload_bytes),
+        figure(&rows, Verb::Update, "old", |row| row.payload_bytes),
         gained,
         "{method}"
     );
     assert_eq!(
-        figure(&rows, Step::Update, "old", |row| row.requests),
+        figure(&rows, Verb::Update, "old", |row| row.requests),
         files,
         "{method}"
     );
     assert!(
-        gained < figure(&rows, Step::Update, "", |row| row.payload_bytes) / 2,
+        gained < figure(&rows, Verb::Update, "", |row| row.payload_bytes) / 2,
         "{method}: the base helped"
     );
 }

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use delta_lab::record::{Row, Step};
+use delta_lab::record::{Row, Verb};
 
 use crate::bench::{Bench, has, noise};
 
@@ -147,7 +147,7 @@ fn run(bench: &Bench, tool: &Tool, publish: &str, update: &str, from_base: &str)
 /// The row of the update from a base, which fails for this reason while all others stand.
 fn only_the_update_from_a_base_fails(rows: &[Row], tool: &Tool, words: &[&str]) {
     for row in rows {
-        if row.step == Step::Publish || row.base.is_empty() {
+        if row.verb == Verb::Publish || row.bases.is_empty() {
             assert!(row.verified(), "{}: {}", tool.format, row.error);
             continue;
         }
@@ -176,8 +176,8 @@ fn what_the_tools_do_is_what_their_formats_say() {
             assert!(row.verified(), "{}: {}", tool.format, row.error);
         }
         let payload = |base: &str| {
-            let mut rows = rows.iter().filter(|row| row.step == Step::Update);
-            let row = rows.find(|row| row.base == base).unwrap();
+            let mut rows = rows.iter().filter(|row| row.verb == Verb::Update);
+            let row = rows.find(|row| row.bases.to_string() == base).unwrap();
             row.payload_bytes.unwrap()
         };
         assert!(payload("old") < payload("") / 2, "{}", tool.format);
@@ -225,12 +225,12 @@ fn an_object_that_nobody_needs_fails_the_row() {
         );
         let rows = run(bench, tool, tool.publish, tool.update, &more);
         let object = index.replace("{name}", "old");
-        let words = format!("{object}: asked for though no client with these bases needs it");
+        let words = format!("{object}: requested, but no client with these bases needs it");
         only_the_update_from_a_base_fails(&rows, tool, &[&words]);
         // One that is not even there.
         let more = more.replace("-fsS", "-sS").replace(&other, "nothing");
         let rows = run(bench, tool, tool.publish, tool.update, &more);
-        only_the_update_from_a_base_fails(&rows, tool, &["nothing: asked for"]);
+        only_the_update_from_a_base_fails(&rows, tool, &["nothing: requested"]);
     });
 }
 
@@ -250,7 +250,7 @@ fn a_padded_index_fails_the_publish_that_wrote_it() {
             assert!(error.contains(tool.programs[0]), "{error}");
         } else {
             assert!(error.contains("cross-check: old."), "{error}");
-            assert!(error.contains("64 bytes stand after its end at"), "{error}");
+            assert!(error.contains("64 bytes follow its end at"), "{error}");
         }
     });
 }

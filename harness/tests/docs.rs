@@ -17,6 +17,13 @@ fn blocks(page: &str, language: &str) -> Vec<String> {
         .collect()
 }
 
+/// The declared method that the format page shows.
+fn copying_method() -> String {
+    let mut blocks = blocks(&page("scenarios/README.md"), "toml").into_iter();
+    let copies = blocks.find(|block| block.starts_with("about   = \"copies"));
+    copies.expect("the page shows a method that copies")
+}
+
 #[test]
 fn the_readme_scenario_is_one() {
     let bench = Bench::new();
@@ -36,7 +43,7 @@ fn the_readme_scenario_is_one() {
         String::from_utf8_lossy(&output.stderr)
     );
     assert!(
-        out.contains("docker save shop/backend:latest") && out.contains("32 steps"),
+        out.contains("docker save shop/backend:latest") && out.contains("72 acts"),
         "{out}"
     );
 }
@@ -48,6 +55,10 @@ fn the_readme_commands_are_commands() {
     for line in blocks(&page, "sh").concat().lines() {
         let line = line.split('#').next().unwrap().trim();
         let words: Vec<&str> = line.split_whitespace().collect();
+        let words: Vec<&str> = words
+            .into_iter()
+            .map(|word| word.trim_start_matches("target/release/"))
+            .collect();
         match words.as_slice() {
             ["make", target] => assert!(makefile.contains(&format!("\n{target}:")), "{line}"),
             ["delta-lab", command, ..] => {
@@ -87,10 +98,7 @@ fn the_declared_method_of_the_format_page_works() {
     }
     let bench = Bench::new();
     bench.pair("copies", &["copy"]);
-    bench.write(
-        "scenarios/methods/copy.toml",
-        blocks(&page("scenarios/README.md"), "toml").remove(1),
-    );
+    bench.write("scenarios/methods/copy.toml", copying_method());
     bench.expect(&["run", "copies", "--into", "results/r"], 0);
     for row in bench
         .rows("results/r")
@@ -141,7 +149,7 @@ fn a_tool_of_ones_own_is_declared_checked_and_run_as_the_page_says() {
     let executable = fs::Permissions::from_mode(0o755);
     fs::set_permissions(bench.path("bin/my-tool"), executable).unwrap();
 
-    let mut method = blocks(&page("scenarios/README.md"), "toml").remove(1);
+    let mut method = copying_method();
     for (theirs, mine) in [
         (r#"["curl", "--version"]"#, r#"["my-tool", "--version"]"#),
         (
@@ -166,7 +174,7 @@ fn a_tool_of_ones_own_is_declared_checked_and_run_as_the_page_says() {
         ),
         (
             &["run", "mine", "--into", "results/r"],
-            "4 steps verified, 0 failed",
+            "4 acts verified, 0 failed",
         ),
     ] {
         let output = bench.command(args).env("PATH", &path).output().unwrap();
@@ -207,12 +215,12 @@ fn every_shipped_scenario_and_method_is_sound_and_on_the_page() {
             );
         }
     }
-    for (method, _) in delta_lab::method::builtin::BUILTIN {
-        let (family, variant) = method.split_once('/').unwrap_or((method, ""));
-        assert!(
-            about.contains(family) && about.contains(variant),
-            "{method} is not on the page"
-        );
+    for family in delta_lab::method::builtin::METHODS {
+        let name = match family.param {
+            Some(param) => format!("| `{}/{}` |", family.name, param.word()),
+            None => format!("| `{}` |", family.name),
+        };
+        assert!(about.contains(&name), "{name} is not on the page");
     }
 }
 
@@ -258,7 +266,8 @@ fn a_run_draws_its_views_and_says_where() {
         );
     }
     let objects =
-        fs::read_to_string(bench.path("results/r/objects/drawn.raw.new-from-old.1.csv")).unwrap();
+        fs::read_to_string(bench.path("results/r/objects/drawn.raw.update-new-from-old.1.csv"))
+            .unwrap();
     assert_eq!(objects.lines().count(), 2, "{objects}");
     // No folder named: the newest results are meant.
     assert!(

@@ -1,4 +1,4 @@
-//! `doctor` says which tools are here, in which version, and why the others are not.
+//! `doctor` says which methods can run here, in which version, and why the others cannot.
 
 use crate::bench::{Bench, text};
 
@@ -9,8 +9,15 @@ fn doctor(bench: &Bench, path: &str) -> String {
     text(&output.stdout)
 }
 
+/// What is listed under a title.
+fn section<'a>(said: &'a str, title: &str) -> &'a str {
+    let rest = said.split(&format!("\n{title}\n")).nth(1);
+    let rest = rest.unwrap_or_else(|| panic!("no `{title}` in: {said}"));
+    rest.split("\n\n").next().unwrap()
+}
+
 #[test]
-fn a_tool_is_here_with_its_version_or_missing_with_its_reason() {
+fn a_declared_method_is_here_with_its_tools_version_or_missing_with_its_reason() {
     let bench = Bench::new();
     let method = |tool: &str| {
         format!(
@@ -26,30 +33,39 @@ fn a_tool_is_here_with_its_version_or_missing_with_its_reason() {
     let executable = std::fs::Permissions::from_mode(0o755);
     std::fs::set_permissions(bench.path("bin/here-tool"), executable).unwrap();
     let said = doctor(&bench, &format!("{}:/bin", bench.path("bin").display()));
-    let tools = said.split("\ntools\n").nth(1).unwrap();
-    let line = |name: &str| {
-        let found = tools.lines().find(|line| line.contains(name));
-        found.unwrap_or_else(|| panic!("{name} is not in: {tools}"))
-    };
-    assert!(line("here-tool").starts_with("  yes"), "{said}");
-    assert!(line("here-tool").ends_with("here-tool 4.2 (here/1, here/2)"));
-    assert!(line("gone-tool").starts_with("  no"), "{said}");
-    assert!(line("gone-tool").ends_with("gone-tool is not installed: pip install the-gone-tool"));
-    // What stands beside the methods' own tools is looked for too: nothing of it is on this PATH but what /bin has.
-    let counted = said.lines().find(|line| line.contains("tools are here"));
-    let present = tools
-        .lines()
-        .filter(|line| line.starts_with("  yes"))
-        .count();
-    let sources = said.split("\nsources of images\n").nth(1).unwrap();
-    let sources = sources
-        .lines()
-        .filter(|line| line.starts_with("  yes"))
-        .count();
+    let declared = section(&said, "declared methods: shipped, and of scenarios/methods");
+    let words: Vec<&str> = declared.split_whitespace().collect();
     assert!(
-        counted
-            .unwrap()
-            .starts_with(&format!("{} of ", present - sources)),
-        "{said}"
+        words.join(" ").starts_with(
+            "no gone/{1,2} gone-tool is not installed: pip install the-gone-tool yes here/{1,2} here-tool 4.2"
+        ),
+        "{declared}"
     );
+    // Other programs are looked for too: nothing of them is on this PATH except what /bin has.
+    let programs = section(&said, "other programs");
+    let count = |mark: &str| {
+        let lines = programs.lines();
+        lines.filter(|line| line.starts_with(mark)).count()
+    };
+    let (here, missing) = (count("  yes "), count("  no "));
+    let counted = format!("{here} of {} other programs are here", here + missing);
+    assert!(said.contains(&counted), "{counted} is not in: {said}");
+}
+
+#[test]
+fn a_built_in_method_is_listed_with_the_parameter_it_takes() {
+    let said = doctor(&Bench::new(), "/bin");
+    let built_in = section(&said, "methods that are built in");
+    let words: Vec<&str> = built_in.split_whitespace().collect();
+    let words = words.join(" ");
+    for shown in [
+        "yes raw the whole image",
+        "yes fastcdc/SIZE chunks cut by content in a store that all releases share; an average chunk is 256 to 4m, a multiple of 8 bytes yes bita/SIZE",
+        "yes zstd/LEVEL",
+        "a level is 1 to 22",
+    ] {
+        assert!(words.contains(shown), "`{shown}` is not in: {built_in}");
+    }
+    let long = said.lines().skip(4).find(|line| line.chars().count() > 80);
+    assert_eq!(long, None, "lines fit a terminal of 80 columns");
 }

@@ -124,7 +124,7 @@ fn layout_of_blobs(archive: &Path, store: &Store, dir: &Path) -> BTreeMap<String
 
 /// What an update of `layers` fetched, object by object.
 fn fetched(bench: &Bench, from: &str) -> BTreeMap<String, u64> {
-    let path = format!("results/r/objects/cross.layers.v2-from-{from}.1.csv");
+    let path = format!("results/r/objects/cross.layers.update-v2-from-{from}.1.csv");
     let text = fs::read_to_string(bench.path(&path)).unwrap();
     let lines = text.lines().skip(1).map(|line| {
         let parts: Vec<&str> = line.split(',').collect();
@@ -184,7 +184,7 @@ fn layers_moves_the_blobs_and_the_bytes_that_a_real_client_pulls_from_a_real_reg
         assert_eq!(ours, pulled, "from {from}");
         let base = if from == "nothing" { "" } else { from };
         let rows = bench.rows("results/r").into_iter();
-        let mut rows = rows.filter(|row| row.requests.is_some() && row.base == base);
+        let mut rows = rows.filter(|row| row.requests.is_some() && row.bases.to_string() == base);
         let row = rows.next().unwrap();
         let layers: u64 = pulled.values().sum();
         assert_eq!(
@@ -312,9 +312,9 @@ fn an_image_from_a_registry_from_dockers_archive_and_from_skopeos_layout_gives_t
     }
     for name in &names[1..] {
         assert_eq!(rows_of(&bench, name), rows, "{name}");
-        let facts = fs::read_to_string(bench.path(&format!("results/{name}/facts.csv"))).unwrap();
-        for fact in ["layers_compressed,none", "layout,oci"] {
-            assert_eq!(facts.matches(fact).count(), 2, "{name}: {facts}");
+        let plan = fs::read_to_string(bench.path(&format!("results/{name}/plan.toml"))).unwrap();
+        for fact in ["layers_compressed = \"none\"", "layout = \"oci\""] {
+            assert_eq!(plan.matches(fact).count(), 2, "{name}: {plan}");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! A run that is killed at any moment goes on where it stopped: nothing is lost, doubled or torn.
+//! A run that is killed at any moment continues where it stopped: nothing is lost, doubled or torn.
 
 use std::process::Stdio;
 use std::time::Duration;
@@ -109,5 +109,5 @@ fn rows_of_other_images_are_not_mixed_in() {
     bench.expect(&["run", "cut", "--into", "results/r"], 0);
     bench.write("scenarios/new.bin", noise(3, 1000));
     let err = bench.expect(&["run", "cut", "--into", "results/r"], 2);
-    assert!(err.contains("holds rows for another image `new`"), "{err}");
+    assert!(err.contains("holds rows of another image `new`"), "{err}");
 }

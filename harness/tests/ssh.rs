@@ -583,7 +583,8 @@ fn a_declared_method_pulls_over_ssh_and_is_not_told_where_the_store_is() {
         assert_eq!(figures, (Some(row.image_bytes), Some(0), Some(1)));
         assert_eq!(row.header_bytes, Some(header("cat new")));
     }
-    let objects = fs::read_to_string(bench.path("results/r/objects/roads.cat.new-from-old.1.csv"));
+    let objects =
+        fs::read_to_string(bench.path("results/r/objects/roads.cat.update-new-from-old.1.csv"));
     assert!(objects.unwrap().contains("\nssh cat new,1,305000\n"));
 }
 

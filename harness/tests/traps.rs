@@ -6,7 +6,7 @@
 use std::fs;
 use std::process::Command;
 
-use delta_lab::record::{Row, Step};
+use delta_lab::record::{Row, Verb};
 
 use crate::bench::{Bench, checkout, has, noise, scenario};
 
@@ -79,7 +79,7 @@ run = [
     let naive = of(&rows, "naive");
     let delta = naive
         .iter()
-        .find(|row| !row.is_full() && row.step == Step::Update);
+        .find(|row| !row.bases.is_empty() && row.verb == Verb::Update);
     let delta = delta.unwrap();
     assert!(delta.error.starts_with("wrong output"), "{delta:?}");
     assert_eq!(delta.payload_bytes, None);

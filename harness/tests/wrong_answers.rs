@@ -1,6 +1,6 @@
 //! A wrong answer is never a number: each way to fail is a row with its reason, and the rows beside it stand.
 
-use delta_lab::record::{Check, Row, Step};
+use delta_lab::record::{Check, Row, Verb};
 
 use crate::bench::Bench;
 
@@ -173,7 +173,7 @@ fn what_fails_can_be_tried_again_and_nothing_else_is() {
     bench.expect(&["run", "again", "--into", "results/r"], 1);
     let failed = bench.rows("results/r");
     assert!(failed.iter().any(|row| row.method == "late"
-        && row.step == Step::Publish
+        && row.verb == Verb::Publish
         && row.error.contains("can't rebuild it")));
     let err = bench.expect(&["run", "again", "--into", "results/r"], 1);
     assert!(err.contains("nothing was left to do"), "{err}");

@@ -12,10 +12,8 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
-use rand_chacha::ChaCha8Rng;
-use rand_chacha::rand_core::{Rng, SeedableRng};
-
 use super::*;
+use crate::dice::noise;
 
 /// A store in a folder that goes away with it.
 struct Site {
@@ -43,13 +41,6 @@ impl Site {
     fn open(&self) -> Wire {
         Wire::open(&self.store).unwrap()
     }
-}
-
-/// Bytes that no compressor shrinks, the same for the same seed.
-fn noise(seed: u64, bytes: usize) -> Vec<u8> {
-    let mut noise = vec![0; bytes];
-    ChaCha8Rng::seed_from_u64(seed).fill_bytes(&mut noise);
-    noise
 }
 
 fn port(url: &WireUrl) -> &str {

@@ -9,7 +9,7 @@ use crate::archive::Layout;
 use crate::archive::examples::{archive_of, archive_with, gzip, tar_of};
 use crate::archive::walk::Entry;
 
-/// What docker writes, down to the fields that only docker has.
+/// A config as docker writes it, with the fields that only docker has.
 fn dockers_config() -> Value {
     json!({
         "architecture": "arm64",
@@ -33,7 +33,7 @@ fn dockers_config() -> Value {
     })
 }
 
-/// The same image's config, as a tool leaves it that knows the OCI format alone.
+/// The same image's config, as a tool writes it that knows only the OCI format.
 fn ocis_config() -> Value {
     json!({
         "created": "2024-02-03T04:05:06.12Z",
@@ -57,7 +57,7 @@ fn layers() -> [Vec<u8>; 2] {
     ]
 }
 
-/// A gzip of two members, as some tools write layers so that files can be read out of their middle.
+/// A gzip of two members; some tools write such layers, so that single files can be read.
 fn two_members(bytes: &[u8]) -> Vec<u8> {
     let (head, tail) = bytes.split_at(bytes.len() / 3);
     [gzip(head), gzip(tail)].concat()
@@ -109,7 +109,7 @@ fn contents(written: &Written, entry: &Entry) -> Vec<u8> {
 }
 
 #[test]
-fn whichever_tool_an_image_came_through_it_is_the_same_archive_to_the_byte() {
+fn an_image_gives_the_same_archive_whichever_tool_saved_it() {
     let [base, top] = layers();
     let plain = [base.clone(), top.clone()];
     let canonical = rewritten(&archive_with(Layout::Docker, &plain, dockers_config()));
@@ -128,14 +128,14 @@ fn whichever_tool_an_image_came_through_it_is_the_same_archive_to_the_byte() {
         }
     }
     assert!(rewritten(&canonical) == canonical, "its own");
-    // And it tells images apart.
+    // Another image gives other bytes.
     let mut other = dockers_config();
     other["config"]["Env"] = json!(["PATH=/bin"]);
     assert!(rewritten(&archive_with(Layout::Docker, &packed[0], other)) != canonical);
 }
 
 #[test]
-fn layers_keep_their_order_and_one_that_repeats_is_there_once() {
+fn layers_keep_their_order_and_a_repeated_one_is_stored_once() {
     let [base, top] = layers();
     let packed = [gzip(&top), gzip(&base), gzip(&top)];
     let written = try_rewrite(&archive_of(Layout::Oci, &packed)).unwrap();
@@ -158,7 +158,7 @@ fn layers_keep_their_order_and_one_that_repeats_is_there_once() {
 }
 
 #[test]
-fn nothing_in_it_is_of_the_machine_or_the_moment() {
+fn owners_times_and_modes_do_not_depend_on_the_machine() {
     let written = rewritten(&archive_of(Layout::Docker, &layers()));
     let mut tar = tar::Archive::new(&written[..]);
     let mut count = 0;
@@ -194,9 +194,9 @@ fn the_config_keeps_what_the_image_format_has_and_nothing_else() {
 }
 
 #[test]
-fn a_layer_that_is_not_what_the_config_says_is_refused() {
+fn a_layer_that_does_not_match_the_config_is_refused() {
     let [base, top] = layers();
-    // Another layer under the DiffID of `top`, in a form whose digest says nothing about it.
+    // Another layer under the DiffID of `top`, compressed, so that its digest does not show it.
     let config =
         crate::archive::examples::config_of(&[base.clone(), top], json!({ "os": "linux" }));
     let dir = tempfile::tempdir().unwrap();
@@ -206,9 +206,9 @@ fn a_layer_that_is_not_what_the_config_says_is_refused() {
         (File::open(&path).unwrap(), bytes.len() as u64)
     };
     let files = [part_of("one", &gzip(&base)), part_of("two", &gzip(&base))];
-    let parts: Vec<Part> = files
+    let parts: Vec<FilePart> = files
         .iter()
-        .map(|(file, length)| Part {
+        .map(|(file, length)| FilePart {
             file,
             what: "layer two".to_string(),
             offset: 0,
@@ -253,7 +253,7 @@ fn what_is_not_one_image_is_refused() {
     assert!(try_rewrite(&two("a.json")).is_ok());
 }
 
-/// Runs skopeo; what it printed. `None`, said plainly, when it is not here.
+/// Runs skopeo and returns its output. If it is not installed, says that the test was skipped and returns `None`.
 fn skopeo(arguments: &[&str]) -> Option<String> {
     let Ok(ran) = Command::new("skopeo").args(arguments).output() else {
         eprintln!("skipped: skopeo is not installed");
@@ -265,7 +265,7 @@ fn skopeo(arguments: &[&str]) -> Option<String> {
 }
 
 #[test]
-fn skopeo_reads_it_and_finds_layers_and_history_as_they_were() {
+fn skopeo_reads_it_and_finds_the_same_layers_and_history() {
     let archive = archive_with(Layout::Docker, &layers(), dockers_config());
     let written = try_rewrite(&archive).unwrap();
     let from = format!("oci-archive:{}", written.path.display());
@@ -282,14 +282,11 @@ fn skopeo_reads_it_and_finds_layers_and_history_as_they_were() {
     assert_eq!(config["history"], ocis_config()["history"]);
     assert_eq!(config["config"], ocis_config()["config"]);
 
-    // And back into docker's own form, which is this image again.
+    // Back in docker's own layout it is the same image.
     let back = written.path.with_file_name("back.tar");
     let to = format!("docker-archive:{}:delta-lab-test:1", back.display());
     skopeo(&["copy", "--quiet", &from, &to]).unwrap();
     let canonical = fs::read(&written.path).unwrap();
     let again = rewritten(&fs::read(&back).unwrap());
-    assert!(
-        again == canonical,
-        "the way through skopeo and docker's form changed it"
-    );
+    assert!(again == canonical, "skopeo and docker's layout changed it");
 }

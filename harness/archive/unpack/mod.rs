@@ -1,6 +1,6 @@
-//! Unpacks an image: its layers laid over each other, as an engine does it, in a folder that no entry leads out of.
+//! Unpacks an image: writes its layers over each other into a folder, as an engine does. No entry leads out of the folder.
 //!
-//! Whiteouts are those of the OCI image format specification 1.1 (layer.md), which are Docker's.
+//! Whiteouts are those of the OCI image format specification 1.1 (layer.md), which Docker uses too.
 
 use std::fmt;
 use std::fs::File;
@@ -10,21 +10,24 @@ use std::path::Path;
 use anyhow::{Context, Result, bail, ensure};
 
 use super::plain::plain;
-use super::{Content, Layer, Part};
+use super::{Content, FilePart, Layer};
 use crate::image::Hashing;
 use root::Root;
 
+mod about;
 mod root;
 #[cfg(test)]
 mod tests;
+mod tree;
+mod whiteout;
 
-/// A tar is read in blocks of 512 bytes; this is what the kernel is asked for at a time.
+/// Bytes read from a plain tar at a time.
 const BUFFER_BYTES: usize = 64 << 10;
 
-/// What an image holds and its unpacked tree does not.
+/// What an image contains but its unpacked tree does not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LeftOut {
-    /// Character and block devices: most tools that move trees can't hold them.
+    /// Character and block devices: most tools that move trees cannot.
     pub devices: u64,
     pub fifos: u64,
     /// Extended attributes that are not kept, access control lists among them: see `keeps_xattr`.
@@ -50,23 +53,23 @@ impl fmt::Display for LeftOut {
     }
 }
 
-/// Whether an extended attribute is part of a tree: capabilities, which are a file's mode by other means, and what
-/// users put there. The others belong to the machine (labels of its security module, its file system's own).
+/// Whether an extended attribute is part of a tree: capabilities, which are a kind of file mode, and attributes of users. The
+/// others belong to the machine (labels of its security module, attributes of its file system).
 pub fn keeps_xattr(name: &[u8]) -> bool {
     name == b"security.capability" || name.starts_with(b"user.")
 }
 
-/// Whether the file at `archive` has a tree; the error says what it is instead.
+/// Fails unless the file at `archive` has a tree; the error says what it is instead.
 pub fn has_tree(archive: &Path) -> Result<()> {
     read(archive).map(|_| ())
 }
 
-/// The archive's layers from the lowest; none of a plain tar, which is one itself.
+/// The archive's layers, the lowest first; `None` for a plain tar.
 fn read(archive: &Path) -> Result<Option<Vec<Layer>>> {
     match super::read(archive)? {
         Content::Image(image) if image.images.len() == 1 => Ok(Some(image.layers)),
         Content::Image(image) => bail!(
-            "no tree here: {} holds {} images, and a tree is of one",
+            "no tree here: {} holds {} images, but a tree is of one",
             archive.display(),
             image.images.len()
         ),
@@ -77,9 +80,9 @@ fn read(archive: &Path) -> Result<Option<Vec<Layer>>> {
 
 /// Unpacks the image, or the plain tar, at `archive` into the new folder `to`.
 ///
-/// Modes, owners, mtimes, links and the extended attributes of `keeps_xattr` are as the archive says, so this takes
-/// root. A symbolic link in the way of an entry is followed as it would be with `to` as the root directory. An
-/// archive that names what is outside, or is damaged, is an error that names the entry.
+/// Modes, owners, mtimes, links and the extended attributes of `keeps_xattr` are set as in the archive, which requires root.
+/// A symbolic link in the path of an entry is followed with `to` as the root directory. A name that leads out of the folder
+/// and a damaged archive are errors that name the entry.
 pub fn unpack(archive: &Path, to: &Path) -> Result<LeftOut> {
     let layers = read(archive)?;
     let file = File::open(archive).with_context(|| format!("open {}", archive.display()))?;
@@ -100,7 +103,7 @@ pub fn unpack(archive: &Path, to: &Path) -> Result<LeftOut> {
 }
 
 fn lay(root: &mut Root, file: &File, layer: &Layer, what: &str) -> Result<()> {
-    let part = Part {
+    let part = FilePart {
         file,
         what: what.to_string(),
         offset: layer.offset,
@@ -108,7 +111,7 @@ fn lay(root: &mut Root, file: &File, layer: &Layer, what: &str) -> Result<()> {
     };
     let mut plain = Hashing::new(plain(&part)?);
     root.lay(&mut plain, true, what)?;
-    // To its last byte: a layer that is compressed has not been hashed before.
+    // Read to the end, to verify the hash: a compressed layer has not been hashed before.
     io::copy(&mut plain, &mut io::sink()).with_context(|| format!("read {what}"))?;
     let (_, digest) = plain.finish();
     if let Some(said) = &layer.diff_id {

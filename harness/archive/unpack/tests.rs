@@ -67,7 +67,7 @@ impl Tar {
     }
 }
 
-/// A place with an archive, and the folder it is unpacked to.
+/// An archive, and the folder it is unpacked to.
 struct Place {
     dir: TempDir,
     unpacked: Result<LeftOut>,
@@ -115,7 +115,7 @@ impl Place {
     }
 }
 
-/// Whether owners can be given here; says plainly when a test is skipped for it.
+/// Whether this user may change owners. If not, says that the test was skipped.
 fn root() -> bool {
     let root = nix::unistd::geteuid().is_root();
     if !root {
@@ -125,11 +125,11 @@ fn root() -> bool {
 }
 
 #[test]
-fn modes_owners_times_links_and_capabilities_are_the_archives() {
+fn modes_owners_times_links_and_capabilities_are_those_of_the_archive() {
     if !root() {
         return;
     }
-    // As the kernel's vfs_cap_data of revision 2 has it: cap_net_raw, effective.
+    // The kernel's vfs_cap_data of revision 2: cap_net_raw, effective.
     let capability = [
         1, 0, 0, 2, 0, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
     ];
@@ -161,7 +161,7 @@ fn modes_owners_times_links_and_capabilities_are_the_archives() {
     for name in ["", "tmp", "bin/su", &long] {
         assert_eq!(about(name).mtime(), 1_500_000_000, "{name}");
     }
-    // Nobody spoke of it: root's, and as old as the epoch, not of today.
+    // No entry describes it, so it belongs to root and its time is the epoch.
     assert_eq!((about("bin").mtime(), about("bin").uid()), (0, 0));
     assert_eq!(place.text(&long), "long");
     let mut value = [0; 20];
@@ -172,7 +172,7 @@ fn modes_owners_times_links_and_capabilities_are_the_archives() {
 }
 
 #[test]
-fn layers_of_every_layout_and_compression_are_laid_over_each_other() {
+fn layers_of_every_layout_and_compression_are_written_over_each_other() {
     if !root() {
         return;
     }
@@ -187,7 +187,7 @@ fn layers_of_every_layout_and_compression_are_laid_over_each_other() {
 }
 
 #[test]
-fn whiteouts_hide_what_is_below_and_never_their_own_layer() {
+fn whiteouts_remove_what_is_below_but_nothing_of_their_own_layer() {
     if !root() {
         return;
     }
@@ -200,7 +200,7 @@ fn whiteouts_hide_what_is_below_and_never_their_own_layer() {
         .file("kept", "x")
         .bytes();
     let above = Tar::new()
-        // Its own file stands before the whiteout of the same name, and after.
+        // The layer's own file comes before the whiteout of its name, and after it.
         .file("d/both", "new")
         .file("d/.wh.both", "")
         .file("d/.wh.old", "")
@@ -217,7 +217,7 @@ fn whiteouts_hide_what_is_below_and_never_their_own_layer() {
         ["d", "d/both", "kept", "o", "o/new", "o/sub", "o/sub/new"]
     );
     assert_eq!(place.text("d/both"), "new");
-    // In a plain tar they are files like any other.
+    // In a plain tar they are ordinary files.
     assert_eq!(
         unpacked(&Tar::new().file(".wh.a", "").bytes()).names(),
         [".wh.a"]
@@ -225,7 +225,7 @@ fn whiteouts_hide_what_is_below_and_never_their_own_layer() {
 }
 
 #[test]
-fn a_file_that_is_replaced_does_not_change_its_other_name() {
+fn replacing_a_file_does_not_change_its_other_hard_link() {
     if !root() {
         return;
     }
@@ -247,7 +247,7 @@ fn a_file_that_is_replaced_does_not_change_its_other_name() {
 }
 
 #[test]
-fn a_link_in_the_way_leads_within_the_tree_and_nowhere_else() {
+fn a_link_in_a_path_is_followed_within_the_tree() {
     if !root() {
         return;
     }
@@ -278,7 +278,7 @@ fn a_link_in_the_way_leads_within_the_tree_and_nowhere_else() {
 }
 
 #[test]
-fn what_leads_outside_or_nowhere_is_refused_by_name() {
+fn an_entry_that_leads_outside_or_nowhere_is_refused_by_name() {
     if !root() {
         return;
     }
@@ -297,7 +297,7 @@ fn what_leads_outside_or_nowhere_is_refused_by_name() {
             tar_with_name("a/../../b"),
             "entry a/../../b: a name with `..` in it",
         ),
-        (circle, "entry a/x: the links in its way go in a circle"),
+        (circle, "entry a/x: the links in its path form a circle"),
         (
             hard("../../etc/passwd"),
             "entry hard: a hard link to ../../etc/passwd, which is not there",
@@ -312,7 +312,7 @@ fn what_leads_outside_or_nowhere_is_refused_by_name() {
         ),
         (
             Tar::new().file("f", "").file("f/x", "").bytes(),
-            "entry f/x: f, in its way, is not a folder",
+            "entry f/x: f in its path is not a folder",
         ),
         (
             Tar::new().file(".wh...", "").bytes(),
@@ -320,7 +320,7 @@ fn what_leads_outside_or_nowhere_is_refused_by_name() {
         ),
         (Tar::new().file("a", "").bytes()[..600].to_vec(), "layer"),
     ] {
-        // Compressed, so that the walk over the archive has not looked into the layer.
+        // Compressed, so that `archive::read` has not looked into the layer.
         let said = image(&[gzip(&layer)]).refusal();
         assert!(said.contains(words), "`{words}` is not in: {said}");
         assert!(said.contains("image.tar: layer blobs/sha256/"), "{said}");
@@ -355,7 +355,7 @@ fn a_compressed_layer_that_is_not_what_the_config_says_is_refused() {
     let archive = archive_of(Layout::Docker, &[gzip(&plain)]);
     let place = unpacked(&archive);
     assert_eq!(place.text("a"), "right");
-    // The config names the DiffID; the archive's own walk can't see into a compressed layer.
+    // The config has the DiffID, which `archive::read` cannot verify for a compressed layer.
     let digest = crate::image::sha256_hex(&plain);
     let wrong = crate::image::sha256_hex(b"another");
     let mut windows = archive.windows(64);

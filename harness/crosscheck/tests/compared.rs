@@ -1,4 +1,4 @@
-//! What is expected against what crossed: each kind of difference has its words.
+//! Each kind of difference between what was expected and what crossed has its error.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,7 @@ fn expected() -> Vec<Expected> {
 }
 
 #[test]
-fn the_same_figures_are_no_difference() {
+fn equal_figures_pass() {
     compare(
         &expected(),
         &crossed(&[("chunk", 1, 7000), ("index", 1, 100)]),
@@ -60,11 +60,11 @@ fn each_difference_is_named_with_both_figures() {
         ),
         (
             vec![index],
-            "chunk: not asked for though no base holds it: 0 bytes crossed, 7000 in 1 expected",
+            "chunk: not requested, but no base has it: 0 bytes crossed, 7000 in 1 expected",
         ),
         (
             vec![index, ("chunk", 1, 7000), ("other", 1, 9)],
-            "other: asked for though no client with these bases needs it: 9 bytes crossed in 1 requests, 0 expected",
+            "other: requested, but no client with these bases needs it: 9 bytes crossed in 1 requests, 0 expected",
         ),
         (
             vec![index, ("chunk", 1, 7000), ("maybe", 1, 51)],
@@ -77,16 +77,16 @@ fn each_difference_is_named_with_both_figures() {
 }
 
 #[test]
-fn of_many_differences_one_is_named_and_the_rest_counted() {
+fn the_first_of_many_differences_is_named_and_the_rest_are_counted() {
     let why = compare(&expected(), &crossed(&[("a", 1, 1), ("b", 1, 1)])).unwrap_err();
     assert!(why.to_string().starts_with("a: "), "{why}");
     assert!(why.to_string().ends_with("; and 3 more"), "{why}");
 }
 
 #[test]
-fn what_goes_up_is_a_difference() {
+fn an_upload_is_a_difference() {
     let mut traffic = crossed(&[("chunk", 1, 7000), ("index", 1, 100)]);
     traffic.upload_bytes = 5;
     let why = compare(&expected(), &traffic).unwrap_err();
-    assert_eq!(why.to_string(), "5 bytes went up, 0 expected");
+    assert_eq!(why.to_string(), "5 bytes were uploaded, 0 expected");
 }

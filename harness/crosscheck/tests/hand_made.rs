@@ -1,4 +1,4 @@
-//! Small files made by hand, whole, cut, padded and hostile: no tool is needed to show that the parsers hold.
+//! Small files made by hand, valid, cut, padded and hostile, which need no tool.
 
 use blake2::Blake2b512;
 use sha2::{Digest, Sha512_256};
@@ -83,7 +83,7 @@ fn cba(chunks: &[(u8, u64)]) -> Vec<u8> {
         bytes.push(number as u8);
         bytes
     };
-    // A version (1), which is passed over.
+    // A version (1), which is skipped.
     let mut dictionary = [vec![0x0A, 3], b"1.0".to_vec()].concat();
     let mut place = 0;
     for (value, bytes) in chunks {
@@ -131,7 +131,7 @@ fn zsync_of(image: &[u8], sequence: usize) -> Vec<u8> {
 /// The files of one format: the index of `new`, in a store where its check passes.
 fn sound(format: &str) -> (Yard, Published, Vec<u8>) {
     let yard = Yard::new();
-    let image = Dice::seeded(5).noise(100);
+    let image = Dice::new(5).bytes(100);
     let published = yard.image(format, "new", &image);
     let index = match format {
         "zsync" => {
@@ -159,7 +159,7 @@ fn every_format_is_tried() {
 }
 
 #[test]
-fn an_index_cut_anywhere_is_an_error_and_so_is_one_padded() {
+fn a_cut_or_padded_index_is_an_error() {
     for format in ALL {
         let (yard, published, index) = sound(format);
         for end in 0..index.len() {
@@ -173,13 +173,13 @@ fn an_index_cut_anywhere_is_an_error_and_so_is_one_padded() {
         for pad in [&b"\0"[..], &[0; 40], &index] {
             yard.put(&published.index, &[&index, pad].concat());
             let why = format!("{:#}", yard.expect(&published, &[]).unwrap_err());
-            let words = format!("{} bytes stand after its end at {}", pad.len(), index.len());
+            let words = format!("{} bytes follow its end at {}", pad.len(), index.len());
             assert!(why.contains(&words), "{format} padded: {why}");
         }
     }
 }
 
-/// Bytes put in where a reader of the format may pass over them: the client pulls them, and they are nobody's.
+/// Padding where a reader of the format may skip it: the client pulls it, although it is not part of the image.
 #[test]
 fn an_index_padded_inside_is_an_error() {
     let refused = |format: &str, padded: Vec<u8>, words: &str| {
@@ -194,9 +194,9 @@ fn an_index_padded_inside_is_an_error() {
         [&text[..], &control[b"zsync: 0.6.2\n".len()..]].concat()
     };
     refused("zsync", with("X-Pad: 0123456789\n"), "X-Pad");
-    refused("zsync", with("Filename: new\n"), "writes once");
+    refused("zsync", with("Filename: new\n"), "repeated line");
 
-    // A field 8 in bita's dictionary, its header hashed anew.
+    // A field 8 in bita's dictionary, with a valid checksum.
     let archive = cba(&[(1, 40), (2, 300)]);
     let length = u64::from_le_bytes(archive[6..14].try_into().unwrap()) as usize;
     let header = |dictionary: &[u8], first: u64| {
@@ -214,13 +214,13 @@ fn an_index_padded_inside_is_an_error() {
         [&header(&padded, first), chunks].concat(),
         "a field 8",
     );
-    // A gap in front of its chunks.
+    // A gap before the chunks.
     let first = 14 + length as u64 + 72 + 5;
     let gap = [&header(dictionary, first)[..], &[0; 5], chunks].concat();
-    refused("bita", gap, "the one before it ended");
+    refused("bita", gap, "the previous one ended");
     let mut spoiled = archive.clone();
     spoiled[16] ^= 1;
-    refused("bita", spoiled, "not what its checksum says");
+    refused("bita", spoiled, "does not match its checksum");
 }
 
 #[test]
@@ -233,7 +233,7 @@ fn hostile_numbers_are_errors_and_never_a_crash() {
                 let end = (at + width).min(bytes.len());
                 bytes[at..end].fill(value);
                 yard.put(&published.index, &bytes);
-                // Some of these files are sound; none may panic or ask for memory it was told of.
+                // Some of these files are valid; none may cause a panic or a large allocation.
                 let _ = yard.expect(&published, std::slice::from_ref(&published));
             }
         }
@@ -255,7 +255,7 @@ fn an_index_that_is_absent_or_of_another_format_is_an_error() {
 }
 
 #[test]
-fn casync_needs_each_chunk_once_and_none_that_a_base_lists() {
+fn casync_needs_each_chunk_once_unless_a_base_lists_it() {
     let yard = Yard::new();
     let (old, new) = (
         yard.image("casync", "old", b""),
@@ -286,19 +286,22 @@ fn a_chunk_that_is_padded_or_not_what_its_name_says_is_an_error() {
     let object = yard.expect(&new, &[]).unwrap().pop().unwrap().object;
     let packed = |bytes: &[u8]| zstd::encode_all(bytes, 3).unwrap();
     let good = packed(b"one and only");
-    // A frame that unpacks to nothing: zstd readers skip it.
+    // An empty frame, which zstd readers skip.
     let skippable = [0x50, 0x2A, 0x4D, 0x18, 2, 0, 0, 0, 9, 9];
     for (bytes, words) in [
-        ([&good[..], b"pad"].concat(), "bytes stand after its end"),
+        ([&good[..], b"pad"].concat(), "bytes follow its end"),
+        ([&good[..], &skippable].concat(), "bytes follow its end"),
+        ([&good[..], &good].concat(), "bytes follow its end"),
+        (packed(b"one and onlY"), "do not match its name"),
         (
-            [&good[..], &skippable].concat(),
-            "bytes stand after its end",
+            packed(b"one"),
+            "decompresses to 3 bytes, but its index says 12",
         ),
-        ([&good[..], &good].concat(), "bytes stand after its end"),
-        (packed(b"one and onlY"), "holds what its name doesn't say"),
-        (packed(b"one"), "unpacks to 3 bytes, its index says 12"),
-        (packed(&[7; 1 << 20]), "unpacks to over 12 bytes"),
-        (good[..good.len() - 1].to_vec(), "unpack it"),
+        (
+            packed(&[7; 1 << 20]),
+            "decompresses to more than the 12 bytes",
+        ),
+        (good[..good.len() - 1].to_vec(), "decompress it"),
         (b"\x1f\x8b".to_vec(), "not compressed with zstd"),
         (Vec::new(), "not compressed with zstd"),
     ] {
@@ -311,7 +314,7 @@ fn a_chunk_that_is_padded_or_not_what_its_name_says_is_an_error() {
 }
 
 #[test]
-fn desync_may_make_a_chunk_of_zeros_by_itself_and_no_other() {
+fn desync_need_not_fetch_the_largest_chunk_of_zeros_but_all_others() {
     let yard = Yard::new();
     let new = yard.image("desync", "new", b"");
     // The index says that chunks have up to 500 bytes.
@@ -331,7 +334,7 @@ fn desync_may_make_a_chunk_of_zeros_by_itself_and_no_other() {
 }
 
 #[test]
-fn zchunk_and_bita_need_what_no_base_lists_in_as_few_stretches_as_can_be() {
+fn zchunk_and_bita_need_each_run_of_chunks_that_no_base_lists() {
     type Make = fn(&[(u8, u64)]) -> Vec<u8>;
     let cases: [(&str, Make, u64); 2] = [("zchunk", zck, 1), ("bita", cba, 3)];
     for (format, make, stretches) in cases {
@@ -346,7 +349,7 @@ fn zchunk_and_bita_need_what_no_base_lists_in_as_few_stretches_as_can_be() {
         yard.put(&new.index, &file);
         yard.put(&old.index, &make(&[(9, 5), (2, 300), (5, 60)]));
         let object = new.index.clone();
-        // All chunks lie side by side: the header in two requests, and one for them.
+        // All chunks are adjacent: two requests for the header and one for the chunks.
         let whole = yard.expect(&new, &[]).unwrap();
         assert_eq!(whole, [Expected::exactly(&object, 3, header + 460)]);
         // 1, then 3 and 4, then 6: three ranges, which zchunk sends in one request.
@@ -358,16 +361,16 @@ fn zchunk_and_bita_need_what_no_base_lists_in_as_few_stretches_as_can_be() {
     }
 }
 
-/// As seen on zchunk 1.2.3 with 254, 255, 256, 257 and 300 ranges, and on zsync 0.6.2.
+/// Observed with zchunk 1.2.3 for 254, 255, 256, 257 and 300 ranges, and with zsync 0.6.2.
 #[test]
-fn ranges_beyond_what_a_request_holds_are_another_request() {
+fn more_ranges_than_fit_a_request_are_another_request() {
     for (ranges, requests) in [(254, 3), (255, 3), (256, 4), (510, 4), (511, 5)] {
         let yard = Yard::new();
         let (old, new) = (
             yard.image("zchunk", "old", b""),
             yard.image("zchunk", "new", b""),
         );
-        // Each second chunk is the base's.
+        // The base has every second chunk.
         let chunks: Vec<(u8, u64)> = (0..ranges).flat_map(|_| [(1, 40), (2, 50)]).collect();
         yard.put(&new.index, &zck(&chunks));
         yard.put(&old.index, &zck(&[(1, 40)]));
@@ -376,7 +379,7 @@ fn ranges_beyond_what_a_request_holds_are_another_request() {
     }
     for (ranges, requests) in [(19, 1), (20, 1), (21, 2), (40, 2), (41, 3)] {
         let yard = Yard::new();
-        let image = Dice::seeded(3).noise(2 * 16 * ranges);
+        let image = Dice::new(3).bytes(2 * 16 * ranges);
         let mut base = image.clone();
         for block in (0..ranges).map(|range| 2 * range) {
             base[block * 16] ^= 1;
@@ -396,9 +399,9 @@ fn ranges_beyond_what_a_request_holds_are_another_request() {
 }
 
 #[test]
-fn zsync_finds_in_a_base_what_the_rules_find_and_no_more() {
-    let mut dice = Dice::seeded(8);
-    let image = dice.noise(16 * 10 + 5);
+fn zsync_finds_in_a_base_exactly_what_its_rules_find() {
+    let mut dice = Dice::new(8);
+    let image = dice.bytes(16 * 10 + 5);
     let expect = |sequence: usize, base: &[u8]| {
         let yard = Yard::new();
         let (old, new) = (
@@ -416,10 +419,10 @@ fn zsync_finds_in_a_base_what_the_rules_find_and_no_more() {
     for sequence in [1, 2] {
         assert_eq!(expect(sequence, &image), (0, 0));
         assert_eq!(expect(sequence, b""), (1, 165));
-        assert_eq!(expect(sequence, &dice.noise(1000)), (1, 165));
-        // Moved by three bytes, and the last, short block ends with the base.
+        assert_eq!(expect(sequence, &dice.bytes(1000)), (1, 165));
+        // Moved by three bytes; the short last block is at the end of the base.
         assert_eq!(
-            expect(sequence, &[&dice.noise(3)[..], &image].concat()),
+            expect(sequence, &[&dice.bytes(3)[..], &image].concat()),
             (0, 0)
         );
         // One byte changed in the fifth block.
@@ -427,27 +430,27 @@ fn zsync_finds_in_a_base_what_the_rules_find_and_no_more() {
         changed[4 * 16] ^= 1;
         assert_eq!(expect(sequence, &changed), (1, 16));
     }
-    // One block alone counts where no sequence is asked for.
-    let alone = [&dice.noise(50)[..], &image[32..48], &dice.noise(50)].concat();
+    // A single block matches unless two are required.
+    let alone = [&dice.bytes(50)[..], &image[32..48], &dice.bytes(50)].concat();
     assert_eq!(expect(1, &alone), (1, 165 - 16));
     assert_eq!(expect(2, &alone), (1, 165));
 }
 
 #[test]
 fn a_control_file_that_does_not_fit_its_image_is_an_error() {
-    let image = Dice::seeded(8).noise(100);
+    let image = Dice::new(8).bytes(100);
     let good = String::from_utf8_lossy(&zsync_of(&image, 1)[..120]).into_owned();
     let head = good.split("\n\n").next().unwrap();
     for (from, to, words) in [
         (
             "Length: 100",
             "Length: 99",
-            "says 99 bytes, the image has 100",
+            "says 99 bytes, but the image has 100",
         ),
         (
             "Length: 100",
             "Length: 18446744073709551615",
-            "more than there can be",
+            "bytes are too many",
         ),
         ("Length: 100", "Length: -1", "Length: -1"),
         ("Blocksize: 16", "Blocksize: 0", "not a power of two"),
@@ -460,9 +463,13 @@ fn a_control_file_that_does_not_fit_its_image_is_an_error() {
         ("Hash-Lengths: 1,4,16", "Hash-Lengths: 3,4,16", "limits"),
         ("Hash-Lengths: 1,4,16", "Hash-Lengths: 1,4,17", "limits"),
         ("Hash-Lengths: 1,4,16", "Hash-Lengths: 1", "limits"),
-        ("URL: new", "URL: http://127.0.0.1/new", "beside it"),
+        (
+            "URL: new",
+            "URL: http://127.0.0.1/new",
+            "not a path in the store",
+        ),
         ("URL: new", "URL: gone", "gone"),
-        ("URL: new", "Z-URL: new", "not known here"),
+        ("URL: new", "Z-URL: new", "cannot be computed here"),
     ] {
         let yard = Yard::new();
         let new = yard.image("zsync", "new", &image);
@@ -479,5 +486,5 @@ fn a_control_file_that_does_not_fit_its_image_is_an_error() {
     yard.put("new", &[&image[..], b"pad"].concat());
     yard.put("new.zsync", &zsync_of(&image, 1));
     let why = format!("{:#}", yard.expect(&new, &[]).unwrap_err());
-    assert_eq!(why, "new: has 103 bytes, new.zsync says 100");
+    assert_eq!(why, "new: it has 103 bytes, but new.zsync says 100");
 }

@@ -1,16 +1,17 @@
-//! Claims about the cross-checks: on files made by hand, on files made by the tools, and on files made to harm.
+//! Claims about the cross-checks, on files made by hand, files made by the tools, and hostile files.
 
 use std::fs;
 
 use tempfile::TempDir;
 
 use super::*;
+use crate::dice::Dice;
 
 mod compared;
 mod hand_made;
 mod tools;
 
-/// A store of a test's own, beside the images.
+/// A store and a folder of images.
 struct Yard {
     dir: TempDir,
     store: Store,
@@ -30,7 +31,7 @@ impl Yard {
         fs::write(path, bytes).unwrap();
     }
 
-    /// Writes an image, and says that it is published under its name and that ending.
+    /// Writes an image, and describes it as published under its name with the format's suffix.
     fn image(&self, format: &str, name: &str, bytes: &[u8]) -> Published {
         let path = self.dir.path().join(name);
         fs::write(&path, bytes).unwrap();
@@ -55,30 +56,5 @@ impl Yard {
             wanted,
             bases,
         })
-    }
-}
-
-/// Numbers and bytes from a seed (xorshift64*, Vigna 2016).
-struct Dice(u64);
-
-impl Dice {
-    fn seeded(seed: u64) -> Dice {
-        Dice(seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1)
-    }
-
-    fn roll(&mut self) -> u64 {
-        self.0 ^= self.0 >> 12;
-        self.0 ^= self.0 << 25;
-        self.0 ^= self.0 >> 27;
-        self.0.wrapping_mul(0x2545_F491_4F6C_DD1D)
-    }
-
-    /// From 0 up to but not `end`.
-    fn below(&mut self, end: usize) -> usize {
-        (self.roll() % end.max(1) as u64) as usize
-    }
-
-    fn noise(&mut self, bytes: usize) -> Vec<u8> {
-        (0..bytes).map(|_| (self.roll() >> 56) as u8).collect()
     }
 }

@@ -1,6 +1,6 @@
-//! The real tools on images made by dice: what each pulls over the wire is what its check says, to the byte.
+//! The real tools on random images: each pulls exactly the bytes that its cross-check computes.
 //!
-//! `DELTA_LAB_ROUNDS=500` tries that many pairs; a few are enough to see that the model still fits.
+//! `DELTA_LAB_ROUNDS=500` tries that many pairs; a few are enough to notice that a tool has changed.
 
 use std::path::Path;
 use std::process::Command;
@@ -38,9 +38,9 @@ const TOOLS: [Tool; 4] = [
     Tool {
         format: "zsync",
         programs: &["zsync", "zsyncmake"],
-        // Small blocks, or a test's images would have too few of them; 0 is what zsyncmake chooses.
+        // Small blocks, so that a test's images have enough of them; 0 lets zsyncmake choose.
         publish: |dice| {
-            let block = match [0, 512, 1024, 4096][dice.below(4)] {
+            let block = match [0, 512, 1024, 4096][dice.index(4)] {
                 0 => String::new(),
                 bytes => format!("-b {bytes} "),
             };
@@ -60,7 +60,7 @@ const TOOLS: [Tool; 4] = [
     },
 ];
 
-/// Whether a tool is here; says so plainly when it isn't: the claim was then not tried.
+/// Whether a tool is installed. If not, says that the test was skipped.
 fn here(tool: &Tool) -> bool {
     let absent = tool
         .programs
@@ -75,7 +75,7 @@ fn here(tool: &Tool) -> bool {
 /// Runs commands, divided by semicolons, in a folder; each must succeed.
 fn run(folder: &Path, commands: &str, fill: &[(&str, &str)]) {
     for command in commands.split("; ") {
-        // A word's capital stands alone or before a slash or a dot, so that no path or option is touched.
+        // A capital is replaced only if it is a word or precedes a slash or a dot, so that paths and options stay.
         let word = |word: &str| {
             let mut parts: Vec<String> = Vec::new();
             for part in word.split_inclusive(['/', '.', '=']) {
@@ -130,19 +130,18 @@ fn archive(yard: &Yard, published: &Published) {
         });
 }
 
-/// A base and what became of it: pieces of noise, of zeros and of what is there already, some doubled, moved, dropped or
-/// touched.
+/// A base and its next version: pieces of noise, of zeros and of earlier pieces, some doubled, moved, dropped or changed.
 fn pair(dice: &mut Dice) -> (Vec<u8>, Vec<u8>) {
     let mut old = Vec::new();
-    for _ in 0..dice.below(12) {
+    for _ in 0..dice.index(12) {
         let piece = piece(dice, &old);
         old.extend(piece);
     }
     let mut new = old.clone();
-    for _ in 0..dice.below(8) {
-        let at = dice.below(new.len() + 1);
-        let end = (at + dice.below(30_000)).min(new.len());
-        match dice.below(6) {
+    for _ in 0..dice.index(8) {
+        let at = dice.index(new.len() + 1);
+        let end = (at + dice.index(30_000)).min(new.len());
+        match dice.index(6) {
             0 => drop(new.drain(at..end)),
             1 => {
                 let piece = piece(dice, &old);
@@ -150,7 +149,7 @@ fn pair(dice: &mut Dice) -> (Vec<u8>, Vec<u8>) {
             }
             2 => {
                 let moved: Vec<u8> = new.drain(at..end).collect();
-                let to = dice.below(new.len() + 1);
+                let to = dice.index(new.len() + 1);
                 drop(new.splice(to..to, moved));
             }
             3 => {
@@ -170,20 +169,20 @@ fn pair(dice: &mut Dice) -> (Vec<u8>, Vec<u8>) {
 }
 
 fn piece(dice: &mut Dice, there: &[u8]) -> Vec<u8> {
-    let bytes = dice.below(60_000);
-    match dice.below(5) {
+    let bytes = dice.index(60_000);
+    match dice.index(5) {
         0 => vec![0; bytes],
         1 => {
-            let at = dice.below(there.len());
+            let at = dice.index(there.len());
             there[at..(at + bytes).min(there.len())].to_vec()
         }
-        // A short pattern over and over: many blocks alike.
+        // A short pattern repeated: many equal blocks.
         2 => {
-            let width = [1, 16, 512, 2048][dice.below(4)];
-            let pattern = dice.noise(width);
+            let width = [1, 16, 512, 2048][dice.index(4)];
+            let pattern = dice.bytes(width);
             pattern.iter().copied().cycle().take(bytes).collect()
         }
-        _ => dice.noise(bytes),
+        _ => dice.bytes(bytes),
     }
 }
 
@@ -197,13 +196,13 @@ fn try_tool(tool: &Tool, few: u64) {
         return;
     }
     for seed in 0..rounds(few) {
-        let mut dice = Dice::seeded(seed);
+        let mut dice = Dice::new(seed);
         let (old, new) = pair(&mut dice);
         let yard = Yard::new();
         let how = (tool.publish)(&mut dice);
         let published = [("old", &old), ("new", &new)].map(|(name, bytes)| {
             let published = yard.image(tool.format, name, bytes);
-            // zsyncmake has nothing to say about an empty file, and a base needs no control file.
+            // zsyncmake writes nothing for an empty file, and a base needs no control file.
             if !bytes.is_empty() || tool.format != "zsync" {
                 let path = yard.dir.path().join(name);
                 let fill = [
@@ -266,9 +265,9 @@ fn bita_pulls_what_its_dictionary_says() {
     try_tool(&TOOLS[3], 6);
 }
 
-/// Two images that differ in so many places that one request does not hold all ranges.
+/// Two images that differ in more places than one request has ranges.
 #[test]
-fn more_ranges_than_a_request_holds_are_more_requests() {
+fn more_ranges_than_fit_a_request_are_more_requests() {
     for (tool, bytes, every) in [
         (&TOOLS[2], 2_000_000, 40_000),
         (&TOOLS[1], 40_000_000, 70_000),
@@ -276,9 +275,9 @@ fn more_ranges_than_a_request_holds_are_more_requests() {
         if !here(tool) {
             continue;
         }
-        let mut dice = Dice::seeded(1);
+        let mut dice = Dice::new(1);
         let yard = Yard::new();
-        let old = dice.noise(bytes);
+        let old = dice.bytes(bytes);
         let mut new = old.clone();
         for at in (every..bytes).step_by(every) {
             new[at] ^= 1;
@@ -291,11 +290,7 @@ fn more_ranges_than_a_request_holds_are_more_requests() {
                 ("N", name),
                 ("I", path.to_str().unwrap()),
             ];
-            run(
-                yard.dir.path(),
-                &(tool.publish)(&mut Dice::seeded(3)),
-                &fill,
-            );
+            run(yard.dir.path(), &(tool.publish)(&mut Dice::new(3)), &fill);
             published
         });
         let wire = Wire::open(&yard.store).unwrap();

@@ -1,18 +1,18 @@
-//! The control file: lines of text, an empty one, and two truncated checksums for each block of the image.
+//! The control file: lines of text, an empty line, and two truncated checksums for each block of the image.
 
 use std::collections::BTreeSet;
 use std::str;
 
 use anyhow::{Context, Result, ensure};
 
-/// What a control file says.
+/// The contents of a control file.
 #[derive(Debug)]
 pub struct Control {
     /// Bytes of the image.
     pub length: u64,
-    /// A power of two. The last block is as long as the others, filled up with zeros.
+    /// A power of two. The last block is padded with zeros.
     pub block_bytes: usize,
-    /// How many blocks in sequence must match before one of them counts: 1 or 2.
+    /// Number of consecutive blocks that must match: 1 or 2.
     pub sequence: usize,
     /// Object of the image, relative to the control file.
     pub url: String,
@@ -23,24 +23,24 @@ pub struct Control {
     pub strong_bytes: usize,
 }
 
-/// The checksums of a block, as far as the file holds them.
+/// The checksums of a block, truncated as in the file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Sums {
     pub weak: Weak,
     pub strong: [u8; 16],
 }
 
-/// rsync's rolling checksum: the sum of the bytes, and their sum weighted by their distance from the end, modulo 2^16.
+/// rsync's rolling checksum: the sum of the bytes, and the sum weighted by the distance from the end, both modulo 2^16.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Weak {
     pub first: u16,
     pub second: u16,
 }
 
-/// zsyncmake chooses 2048 or 4096; a larger block than this is no choice of anybody's.
+/// Largest block accepted; zsyncmake chooses 2048 or 4096.
 const BLOCK_LIMIT_BYTES: u64 = 1 << 24;
 
-/// What zsyncmake 0.6.2 writes for a file that is not compressed, and older clients' `Min-Version`.
+/// Keys that zsyncmake 0.6.2 writes for an uncompressed file, and `Min-Version` for older clients.
 const KEYS: &[&str] = &[
     "zsync",
     "Min-Version",
@@ -58,9 +58,9 @@ pub fn parse(bytes: &[u8]) -> Result<Control> {
     let end = bytes
         .windows(2)
         .position(|pair| pair == b"\n\n")
-        .context("no empty line: it is cut short or no control file")?;
-    let head = str::from_utf8(&bytes[..end]).context("its head is no text")?;
-    ensure!(head.starts_with("zsync: "), "no control file of zsync");
+        .context("no empty line: it is cut short or not a control file")?;
+    let head = str::from_utf8(&bytes[..end]).context("its head is not text")?;
+    ensure!(head.starts_with("zsync: "), "not a control file of zsync");
     let line = |key: &str| {
         head.lines()
             .filter_map(|line| line.split_once(": "))
@@ -70,7 +70,7 @@ pub fn parse(bytes: &[u8]) -> Result<Control> {
     for key in ["Z-URL", "Z-Map2"] {
         ensure!(
             line(key).is_none(),
-            "{key}: which ranges of a gzip file cross is not known here"
+            "{key}: the ranges of a gzip file cannot be computed here"
         );
     }
     let mut seen = BTreeSet::new();
@@ -78,7 +78,7 @@ pub fn parse(bytes: &[u8]) -> Result<Control> {
         let key = line.split_once(": ").map_or(line, |(key, _)| key);
         ensure!(
             KEYS.contains(&key) && seen.insert(key),
-            "a line {key:?} that zsyncmake does not write, or writes once"
+            "an unknown or repeated line {key:?}"
         );
     }
     let value = |key: &str| line(key).with_context(|| format!("no line {key}"));
@@ -100,15 +100,15 @@ pub fn parse(bytes: &[u8]) -> Result<Control> {
     let block_sums = weak_bytes + strong_bytes;
     let wanted = blocks
         .checked_mul(block_sums as u64)
-        .with_context(|| format!("Length: {length} bytes are more than there can be"))?;
+        .with_context(|| format!("Length: {length} bytes are too many"))?;
     ensure!(
         sums.len() as u64 >= wanted,
-        "cut short: {wanted} bytes of checksums, {} are there",
+        "cut short: there should be {wanted} bytes of checksums, but only {} are there",
         sums.len()
     );
     ensure!(
         sums.len() as u64 == wanted,
-        "{} bytes stand after its end at {}",
+        "{} bytes follow its end at {}",
         sums.len() as u64 - wanted,
         end as u64 + 2 + wanted
     );
@@ -130,7 +130,7 @@ pub fn parse(bytes: &[u8]) -> Result<Control> {
     })
 }
 
-/// `2,3,5`: blocks in sequence, bytes of the rolling checksum, bytes of the MD4, within zsync's own limits.
+/// `2,3,5`: consecutive blocks, bytes of the rolling checksum, bytes of the MD4, within zsync's limits.
 fn hash_lengths(value: &str) -> Result<(usize, usize, usize)> {
     let numbers: Vec<usize> = value
         .split(',')
@@ -139,11 +139,11 @@ fn hash_lengths(value: &str) -> Result<(usize, usize, usize)> {
         .with_context(|| format!("Hash-Lengths: {value}"))?;
     match numbers[..] {
         [sequence @ 1..=2, weak @ 1..=4, strong @ 3..=16] => Ok((sequence, weak, strong)),
-        _ => anyhow::bail!("Hash-Lengths: {value} is out of zsync's limits"),
+        _ => anyhow::bail!("Hash-Lengths: {value} is outside zsync's limits"),
     }
 }
 
-/// A block's checksums. Of the rolling one the last bytes are there: its halves are in network order.
+/// A block's checksums. The file has the last bytes of the rolling checksum, whose halves are big-endian.
 fn read(sums: &[u8], weak_bytes: usize) -> Sums {
     let (weak, strong) = sums.split_at(weak_bytes);
     let mut whole = [0; 4];

@@ -11,10 +11,10 @@ use search::Search;
 mod control;
 mod search;
 
-/// zsync 0.6.2 asks for at most 20 ranges at once.
+/// Ranges in one request of zsync 0.6.2.
 const RANGES_PER_REQUEST: u64 = 20;
 
-/// The control file in one GET; then the blocks that the bases don't give, each run of them one range.
+/// The control file in one GET, then the blocks that are not in the bases, one range for each run of adjacent ones.
 pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     let index = &pull.wanted.index;
     let (bytes, index_bytes) = head_of(pull.store, index, None)?;
@@ -22,14 +22,14 @@ pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     let image_bytes = pull.wanted.image.bytes;
     ensure!(
         control.length == image_bytes,
-        "{index}: says {} bytes, the image has {image_bytes}",
+        "{index}: it says {} bytes, but the image has {image_bytes}",
         control.length
     );
     let data = beside(index, &control.url).with_context(|| index.clone())?;
     let (_, data_bytes) = head_of(pull.store, &data, Some(0))?;
     ensure!(
         data_bytes == image_bytes,
-        "{data}: has {data_bytes} bytes, {index} says {image_bytes}"
+        "{data}: it has {data_bytes} bytes, but {index} says {image_bytes}"
     );
 
     let mut search = Search::new(&control);
@@ -54,11 +54,11 @@ fn bytes_of(control: &Control, blocks: &Range<usize>) -> u64 {
     place(blocks.end) - place(blocks.start)
 }
 
-/// The object that the control file's address names: relative to the control file, or to the store.
+/// The object that the control file's address names, relative to the control file or to the store.
 fn beside(index: &str, url: &str) -> Result<String> {
     ensure!(
         !url.contains("://") && !url.contains('%'),
-        "its address {url} is not that of an object beside it"
+        "its address {url} is not a path in the store"
     );
     Ok(match (url.strip_prefix('/'), index.rsplit_once('/')) {
         (Some(object), _) => object.to_string(),

@@ -1,10 +1,10 @@
-//! Which blocks of the image a base gives, by the rules of zsync 0.6.2's client.
+//! Finds the blocks of the image that a base contains, with the rules of zsync 0.6.2's client.
 //!
-//! The client slides over the base byte by byte. Where the rolling checksums of as many blocks in sequence as the control
-//! file asks for are those of a place in the image, and their MD4s too, it takes the blocks, for every such place at once,
-//! and goes on behind them. Directly behind a match one block more counts alone. All that is decided by the bytes, so the
-//! answer is exact, the client's oversights included: a block that would match one byte further on, or the last one of
-//! the image alone, is not found.
+//! The client slides over the base byte by byte. Where the rolling checksums and the MD4s of consecutive blocks (as many as
+//! the control file requires) match those of blocks of the image, it takes these blocks, for all positions in the image
+//! where they match, and continues after them. Directly after a match, a single block is enough. The result depends only on
+//! the bytes, so it is exact and includes what the client misses: a block that would match one byte later is not found, nor
+//! is the last block of the image on its own.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::{self, Read};
@@ -14,9 +14,9 @@ use md4::{Digest, Md4};
 
 use super::control::{Control, Weak};
 
-/// How much of a base is held at once, in bytes, beside the blocks under the window.
+/// Bytes of a base that are held at once, without the window.
 const PIECE_BYTES: usize = 4 << 20;
-/// Bits of the filter that most windows fail: a bit in 200 is set for an image of 350 MB.
+/// Size of the filter that rejects most windows, as a power of two: for an image of 350 MB one bit in 200 is set.
 const FILTER_BITS: u32 = 24;
 
 /// A search over bases, one after the other.
@@ -24,15 +24,15 @@ pub struct Search<'a> {
     control: &'a Control,
     /// Blocks that were found.
     known: BTreeSet<usize>,
-    /// Rolling checksums to the blocks that begin with them, in order; those found are taken out.
+    /// Blocks by rolling checksum, in order; blocks that were found are removed.
     places: HashMap<u64, Vec<usize>>,
     filter: Vec<u64>,
-    /// The block that would go on the last match, and the first known one behind it.
+    /// The block that would continue the last match, and the first known block after it.
     next: Option<usize>,
     next_known: usize,
 }
 
-/// The rolling checksums of the blocks under the window: one or two.
+/// The rolling checksums of the one or two blocks in the window.
 type Under = [Weak; 2];
 
 impl<'a> Search<'a> {
@@ -56,7 +56,7 @@ impl<'a> Search<'a> {
         search
     }
 
-    /// Slides over a base; behind its end are as many zeros as the window is long.
+    /// Slides over a base, which is padded with zeros of the window's length.
     pub fn feed(&mut self, mut base: impl Read) -> io::Result<()> {
         let block = self.control.block_bytes;
         let window = block * self.control.sequence;
@@ -93,16 +93,12 @@ impl<'a> Search<'a> {
         Ok(())
     }
 
-    /// The runs of blocks that were not found.
+    /// The runs of adjacent blocks that were not found.
     pub fn missing(&self) -> Vec<Range<usize>> {
-        let mut runs: Vec<Range<usize>> = Vec::new();
-        for block in (0..self.control.blocks.len()).filter(|block| !self.known.contains(block)) {
-            match runs.last_mut() {
-                Some(run) if run.end == block => run.end += 1,
-                _ => runs.push(block..block + 1),
-            }
-        }
-        runs
+        let blocks = 0..self.control.blocks.len();
+        let missing: Vec<usize> = blocks.filter(|block| !self.known.contains(block)).collect();
+        let runs = missing.chunk_by(|one, next| one + 1 == *next);
+        runs.map(|run| run[0]..run[0] + run.len()).collect()
     }
 
     fn sums(&self, window: &[u8]) -> Under {
@@ -114,12 +110,12 @@ impl<'a> Search<'a> {
         under
     }
 
-    /// How many blocks of the base to step over: none when the window matches nothing.
+    /// The number of blocks of the base to skip: 0 if the window matches nothing.
     fn look(&mut self, window: &[u8], under: &Under) -> usize {
         let mut strong = Strong::new(window, self.control);
         if self.control.sequence == 2
             && let Some(next) = self.next.take()
-            && self.go_on(next, under, &mut strong)
+            && self.continues(next, under, &mut strong)
         {
             return 1;
         }
@@ -145,8 +141,8 @@ impl<'a> Search<'a> {
         matched
     }
 
-    /// Takes the one block that goes on the last match, if it is under the window.
-    fn go_on(&mut self, block: usize, under: &Under, strong: &mut Strong) -> bool {
+    /// Takes the block that continues the last match, if it is in the window.
+    fn continues(&mut self, block: usize, under: &Under, strong: &mut Strong) -> bool {
         if self.control.blocks[block].weak != self.masked(under[0])
             || !strong.is(0, &self.control.blocks[block].strong)
         {
@@ -159,7 +155,7 @@ impl<'a> Search<'a> {
         true
     }
 
-    /// Takes the blocks that begin here, those that are not known yet, if their MD4s too are those under the window.
+    /// Takes the unknown blocks that start at `block`, if their MD4s match those of the window.
     fn begin(&mut self, block: usize, strong: &mut Strong) -> bool {
         let sequence = self.control.sequence;
         if !(0..sequence).all(|n| strong.is(n, &self.control.blocks[block + n].strong)) {
@@ -176,7 +172,7 @@ impl<'a> Search<'a> {
         true
     }
 
-    /// As much of a checksum as the control file holds.
+    /// The checksum truncated as in the control file.
     fn masked(&self, weak: Weak) -> Weak {
         Weak {
             first: weak.first & self.control.first_mask,
@@ -212,17 +208,17 @@ impl Weak {
         weak
     }
 
-    /// One byte on: `old` leaves a block of that length, `new` enters it.
+    /// Moves the block by one byte: `old` leaves it, `new` enters it.
     fn roll(&mut self, old: u8, new: u8, block_bytes: usize) {
         let (old, new) = (u16::from(old), u16::from(new));
         self.first = self.first.wrapping_add(new).wrapping_sub(old);
-        // Modulo 2^16, as all of it.
+        // Modulo 2^16, like everything here.
         let leaving = old.wrapping_mul(block_bytes as u16);
         self.second = self.second.wrapping_add(self.first).wrapping_sub(leaving);
     }
 }
 
-/// The MD4s of the blocks under a window, each made when it is first asked for.
+/// The MD4s of the blocks in a window, each computed when it is first needed.
 struct Strong<'a> {
     window: &'a [u8],
     block_bytes: usize,
@@ -240,7 +236,7 @@ impl<'a> Strong<'a> {
         }
     }
 
-    /// Whether the MD4 of the n-th block under the window is that one, as far as the control file holds it.
+    /// Whether the MD4 of the n-th block in the window is `strong`, as far as the control file has it.
     fn is(&mut self, n: usize, strong: &[u8; 16]) -> bool {
         let block = &self.window[n * self.block_bytes..][..self.block_bytes];
         let made = self.made[n].get_or_insert_with(|| Md4::digest(block).into());

@@ -4,12 +4,10 @@ use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::file::{Chosen, Reader, one_file};
+use super::reader::{Chosen, Reader, one_file};
 use crate::crosscheck::{self, Format, Published};
 use crate::image::Image;
 use crate::method::template::{Part, Template, Verb};
-
-const TABLE: &str = "cross-check";
 
 /// The table as it is written.
 #[derive(Deserialize)]
@@ -31,18 +29,18 @@ pub struct CrossCheck {
 impl CrossCheck {
     pub fn read(objects: &Objects, reader: &Reader) -> Result<CrossCheck> {
         let format = crosscheck::format(objects.format.get_ref())
-            .with_context(|| reader.place(&objects.format, TABLE))?;
+            .with_context(|| reader.place(&objects.format, Verb::CrossCheck.table()))?;
         ensure!(
             format.has_chunks == objects.chunks.is_some(),
             "{}: {}",
-            reader.place(&objects.format, TABLE),
+            reader.place(&objects.format, Verb::CrossCheck.table()),
             if format.has_chunks {
                 "chunks is missing: the folder of its chunks in the store"
             } else {
                 "chunks has no meaning: they lie in one file with the index"
             }
         );
-        let template = |word| reader.template(word, TABLE, Verb::CrossCheck);
+        let template = |word| reader.template(word, Verb::CrossCheck);
         Ok(CrossCheck {
             format,
             index: template(&objects.index)?,

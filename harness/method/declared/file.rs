@@ -1,25 +1,21 @@
 //! The file of a declared method: its format, checked whole when it is read.
 
-use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
-use serde::de::{MapAccess, SeqAccess, Visitor};
-use serde::{Deserialize, Deserializer};
-use toml::Spanned;
+use serde::Deserialize;
 
 use super::cross_check::{CrossCheck, Objects};
-use super::{Command, Commands, Declared, Install};
+use super::params::{self, Params};
+use super::reader::{Chosen, Lines, Reader, one_file, told_to_the_server};
+use super::room::RoomTable;
+use super::tool::Install;
+use super::{Command, Commands, Declared, Tool, Work};
 use crate::image::sha256_hex;
-use crate::method::Moves;
 use crate::method::template::{Template, Verb};
+use crate::method::{About, Moves};
 use crate::words;
-
-/// Parameter name to the arguments its chosen value stands for.
-pub(super) type Chosen = BTreeMap<String, Vec<String>>;
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
@@ -34,85 +30,39 @@ struct File {
     /// What it moves: the archive when absent.
     #[serde(default)]
     moves: Moves,
-    /// Parameter name to its values: a list (labels made from the values) or a table of label to value.
+    room: Option<toml::Spanned<RoomTable>>,
     #[serde(default)]
-    params: BTreeMap<String, Values>,
-    publish: Verbs,
-    publish_from_base: Option<Verbs>,
-    update: Verbs,
-    update_from_base: Option<Verbs>,
+    params: Params,
+    publish: Lines,
+    publish_from_base: Option<Lines>,
+    update: Lines,
+    update_from_base: Option<Lines>,
     cross_check: Option<Objects>,
 }
 
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Verbs {
-    run: Vec<Line>,
-}
-
-/// A command as it is written: a list of words, or a table with the list and a file for its standard output.
-struct Line {
-    words: Vec<Spanned<String>>,
-    stdout: Option<Spanned<String>>,
-}
-
-/// By hand and not `untagged`, which would lose the places of the words.
-impl<'de> Deserialize<'de> for Line {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Line, D::Error> {
-        #[derive(Deserialize)]
-        #[serde(deny_unknown_fields)]
-        struct Redirected {
-            run: Vec<Spanned<String>>,
-            stdout: Spanned<String>,
-        }
-        struct Either;
-        impl<'de> Visitor<'de> for Either {
-            type Value = Line;
-
-            fn expecting(&self, f: &mut fmt::Formatter) -> fmt::Result {
-                f.write_str("a list of words, or { run = [\u{2026}], stdout = \"a file\" }")
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, list: A) -> Result<Line, A::Error> {
-                let words = Vec::deserialize(SeqAccessDeserializer::new(list))?;
-                Ok(Line {
-                    words,
-                    stdout: None,
-                })
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, table: A) -> Result<Line, A::Error> {
-                let Redirected { run, stdout } =
-                    Redirected::deserialize(MapAccessDeserializer::new(table))?;
-                Ok(Line {
-                    words: run,
-                    stdout: Some(stdout),
-                })
-            }
-        }
-        from.deserialize_any(Either)
+impl File {
+    /// The tables of the verbs that are there.
+    fn verbs(&self) -> impl Iterator<Item = (Verb, &Lines)> {
+        let verbs = [
+            (Verb::Publish, Some(&self.publish)),
+            (Verb::PublishFromBase, self.publish_from_base.as_ref()),
+            (Verb::Update, Some(&self.update)),
+            (Verb::UpdateFromBase, self.update_from_base.as_ref()),
+        ];
+        let there = verbs.into_iter();
+        there.filter_map(|(verb, lines)| Some((verb, lines?)))
     }
-}
-
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Values {
-    List(Vec<String>),
-    Labelled(BTreeMap<String, Value>),
-}
-
-/// A parameter's value: one argument, or several where the template stands alone.
-#[derive(Clone, Deserialize)]
-#[serde(untagged)]
-enum Value {
-    One(String),
-    Several(Vec<String>),
 }
 
 /// Reads a declared method's file: one method for each combination of its parameters' values.
 pub fn read(path: &Path) -> Result<Vec<Declared>> {
     let text = fs::read_to_string(path).with_context(|| format!("read {}", path.display()))?;
-    let file: File = toml::from_str(&text).with_context(|| format!("{}", path.display()))?;
+    parse(path, &text)
+}
+
+/// The same of a file's text; `path` is what errors call it.
+pub fn parse(path: &Path, text: &str) -> Result<Vec<Declared>> {
+    let file: File = toml::from_str(text).with_context(|| format!("{}", path.display()))?;
     let stem = path
         .file_stem()
         .and_then(|stem| stem.to_str())
@@ -127,259 +77,109 @@ pub fn read(path: &Path) -> Result<Vec<Declared>> {
         "{}: version is empty; it is also the proof that the tool is here",
         path.display()
     );
-    for param in file.params.keys() {
-        ensure!(
-            !Verb::words().contains(&param.as_str()),
-            "{}: parameter `{param}` has the name of a placeholder",
-            path.display()
-        );
-    }
-    for (param, values) in &file.params {
-        let labels = values.labels();
-        ensure!(
-            !labels.is_empty(),
-            "{}: params: {param} has no value",
-            path.display()
-        );
-        for label in labels {
-            ensure!(
-                words::is_name(&label),
-                "{}: params: {param}: `{label}` is no name for a variant",
-                path.display()
-            );
-        }
-    }
+    params::check(&file.params, path)?;
     let reader = Reader {
         path,
-        text: &text,
+        text,
         params: file.params.keys().cloned().collect(),
         moves: file.moves,
     };
-    let publish = reader.commands(&file.publish, "publish", Verb::Publish)?;
-    let publish_from_base = reader.optional(
-        file.publish_from_base.as_ref(),
-        "publish-from-base",
-        Verb::PublishFromBase,
-    )?;
-    let update = reader.commands(&file.update, "update", Verb::Update)?;
-    let update_from_base = reader.optional(
-        file.update_from_base.as_ref(),
-        "update-from-base",
-        Verb::UpdateFromBase,
-    )?;
+    let variants = params::combinations(&file.params);
+    variants
+        .iter()
+        .map(|(labels, chosen)| variant(&file, &reader, stem, labels, chosen))
+        .collect()
+}
+
+/// The method with these values of its parameters.
+fn variant(
+    file: &File,
+    reader: &Reader,
+    stem: &str,
+    labels: &[String],
+    chosen: &Chosen,
+) -> Result<Declared> {
+    let mut work = Work::new();
+    for (verb, lines) in file.verbs() {
+        let commands = reader.commands(lines, verb)?;
+        let filled = fill_all(&commands, chosen, verb, file.moves);
+        let place = || {
+            format!(
+                "{}: [{}]: params {}",
+                reader.path.display(),
+                verb.table(),
+                labels.join("-")
+            )
+        };
+        work.insert(verb, filled.with_context(place)?);
+    }
     let cross_check = file
         .cross_check
         .as_ref()
-        .map(|objects| CrossCheck::read(objects, &reader))
+        .map(|objects| {
+            CrossCheck::read(objects, reader)?
+                .choose(chosen)
+                .with_context(|| format!("{}: [cross-check]", reader.path.display()))
+        })
         .transpose()?;
-
-    let mut methods = Vec::new();
-    for (labels, values) in combinations(&file.params) {
-        let fill = |commands: &[Command], verb: Verb| {
-            fill_all(commands, &values, verb, file.moves)
-                .with_context(|| format!("{}: params {}", path.display(), labels.join("-")))
-        };
-        let mut method = Declared {
-            name: if labels.is_empty() {
-                stem.to_string()
-            } else {
-                format!("{stem}/{}", labels.join("-"))
-            },
-            about: file.about.clone(),
+    let room = file
+        .room
+        .as_ref()
+        .map(|room| room.get_ref().check(&reader.line(room)));
+    let name = match labels {
+        [] => stem.to_string(),
+        labels => format!("{stem}/{}", labels.join("-")),
+    };
+    Ok(Declared {
+        about: About {
+            text: file.about.clone(),
             moves: file.moves,
-            install: file.install.clone(),
-            version: file.version.clone(),
-            version_exit: file.version_exit,
-            publish: fill(&publish, Verb::Publish)?,
-            publish_from_base: fill(
-                publish_from_base.as_deref().unwrap_or_default(),
-                Verb::PublishFromBase,
-            )?,
-            update: fill(&update, Verb::Update)?,
-            update_from_base: update_from_base
-                .as_deref()
-                .map(|run| fill(run, Verb::UpdateFromBase))
-                .transpose()?,
-            cross_check: cross_check
-                .as_ref()
-                .map(|check| check.choose(&values))
-                .transpose()
-                .with_context(|| format!("{}: [cross-check]", path.display()))?,
-            flags: String::new(),
-        };
-        // Not the cross-check: it moves no byte, so rows with and without it can be compared.
-        let all = (
-            &method.publish,
-            &method.publish_from_base,
-            &method.update,
-            &method.update_from_base,
-        );
-        method.flags = sha256_hex(format!("{all:?}").as_bytes())[..8].to_string();
-        methods.push(method);
-    }
-    Ok(methods)
+            uses_bases: work.contains_key(&Verb::UpdateFromBase),
+            tool: Some(Tool::new(
+                &name,
+                file.version.clone(),
+                file.version_exit,
+                &file.install,
+                &work,
+            )),
+            room: room.transpose()?,
+        },
+        name,
+        cross_check,
+        flags: flags(file.moves, &work)?,
+        work,
+    })
 }
 
-/// Names the place of what is wrong in a method's file.
-pub(super) struct Reader<'a> {
-    path: &'a Path,
-    text: &'a str,
-    params: Vec<String>,
-    moves: Moves,
-}
-
-impl Reader<'_> {
-    fn optional(&self, verbs: Option<&Verbs>, table: &str, verb: Verb) -> Result<Option<Commands>> {
-        verbs
-            .map(|verbs| self.commands(verbs, table, verb))
-            .transpose()
-    }
-
-    fn commands(&self, verbs: &Verbs, table: &str, verb: Verb) -> Result<Commands> {
-        ensure!(
-            !verbs.run.is_empty(),
-            "{}: [{table}]: run is empty",
-            self.path.display()
-        );
-        let command = |line: &Line| {
-            ensure!(
-                !line.words.is_empty(),
-                "{}: [{table}]: a command has no program",
-                self.path.display()
-            );
-            let argv = line.words.iter();
-            let stdout = line.stdout.as_ref();
-            Ok(Command {
-                argv: argv
-                    .map(|word| self.template(word, table, verb))
-                    .collect::<Result<_>>()?,
-                stdout: stdout
-                    .map(|word| self.template(word, table, verb))
-                    .transpose()?,
-            })
-        };
-        verbs.run.iter().map(command).collect()
-    }
-
-    pub(super) fn template(
-        &self,
-        word: &Spanned<String>,
-        table: &str,
-        verb: Verb,
-    ) -> Result<Template> {
-        let template = Template::parse(word.get_ref(), verb, &self.params).and_then(|template| {
-            template.check_moves(self.moves)?;
-            Ok(template)
-        });
-        template.with_context(|| self.place(word, table))
-    }
-
-    /// `casync.toml:12: [publish]: "the word"`.
-    pub(super) fn place(&self, word: &Spanned<String>, table: &str) -> String {
-        let line = words::line(self.text, word.span().start);
-        format!(
-            "{}:{line}: [{table}]: {:?}",
-            self.path.display(),
-            word.get_ref()
-        )
-    }
-}
-
-/// Every combination of the parameters' values, with their labels in the parameters' order.
-fn combinations(params: &BTreeMap<String, Values>) -> Vec<(Vec<String>, Chosen)> {
-    let mut all = vec![(Vec::new(), BTreeMap::new())];
-    for (param, values) in params {
-        let labelled: Vec<(String, Vec<String>)> = match values {
-            Values::List(list) => list
-                .iter()
-                .map(|value| (label(value), vec![value.clone()]))
-                .collect(),
-            Values::Labelled(table) => table
-                .iter()
-                .map(|(label, value)| (label.clone(), value.arguments()))
-                .collect(),
-        };
-        all = all
-            .iter()
-            .flat_map(|(labels, chosen)| {
-                labelled.iter().map(move |(label, value)| {
-                    let (mut labels, mut chosen) = (labels.clone(), chosen.clone());
-                    labels.push(label.clone());
-                    chosen.insert(param.clone(), value.clone());
-                    (labels, chosen)
-                })
-            })
-            .collect();
-    }
-    all
-}
-
-impl Values {
-    fn labels(&self) -> Vec<String> {
-        match self {
-            Values::List(list) => list.iter().map(|value| label(value)).collect(),
-            Values::Labelled(table) => table.keys().cloned().collect(),
-        }
-    }
-}
-
-impl Value {
-    fn arguments(&self) -> Vec<String> {
-        match self {
-            Value::One(one) => vec![one.clone()],
-            Value::Several(several) => several.clone(),
-        }
-    }
-}
-
-/// `65536` is shown as `64k`, `1048576` as `1m`; anything else as it stands, made fit for a name.
-fn label(value: &str) -> String {
-    match value.parse::<u64>() {
-        Ok(number) if number > 0 && number.is_multiple_of(1 << 20) => format!("{}m", number >> 20),
-        Ok(number) if number > 0 && number.is_multiple_of(1 << 10) => format!("{}k", number >> 10),
-        _ => value
-            .chars()
-            .map(|letter| {
-                if letter.is_ascii_alphanumeric() || "._-".contains(letter) {
-                    letter
-                } else {
-                    '-'
-                }
-            })
-            .collect(),
-    }
+/// Digest of all that decides what the tool does: what it moves, and the words of its commands as they are written, with
+/// the parameters put in, as JSON. Not the cross-check: it moves no byte, so rows with and without it can be compared.
+fn flags(moves: Moves, work: &Work) -> Result<String> {
+    let json = serde_json::to_vec(&(moves, work)).context("write the commands as JSON")?;
+    Ok(sha256_hex(&json)[..8].to_string())
 }
 
 fn fill_all(commands: &[Command], values: &Chosen, verb: Verb, moves: Moves) -> Result<Commands> {
-    let choose = |template: &Template| {
-        let chosen = template.choose(values, verb)?;
-        chosen.iter().try_for_each(|word| word.check_moves(moves))?;
-        Ok(chosen)
-    };
-    let fill = |command: &Command| {
-        let words = command
-            .argv
-            .iter()
-            .map(choose)
-            .collect::<Result<Vec<_>>>()?;
-        let stdout = match &command.stdout {
-            Some(template) => Some(one_file(choose(template)?)?),
-            None => None,
-        };
-        Ok(Command {
-            argv: words.concat(),
-            stdout,
-        })
-    };
+    let fill = |command: &Command| fill(command, values, verb, moves);
     commands.iter().map(fill).collect()
 }
 
-/// The one template that names the file for a command's output.
-pub(super) fn one_file(mut words: Vec<Template>) -> Result<Template> {
-    match (words.pop(), words.is_empty()) {
-        (Some(word), true) if !word.is_each_base() => Ok(word),
-        _ => bail!("it names one file, never several or none"),
+/// The command with the parameters' values put in; a value must keep the rules for words of the file.
+fn fill(command: &Command, values: &Chosen, verb: Verb, moves: Moves) -> Result<Command> {
+    let choose = |template: &Template| {
+        let chosen = template.choose(values, verb)?;
+        chosen.iter().try_for_each(|word| word.check_moves(moves))?;
+        Ok::<_, anyhow::Error>(chosen)
+    };
+    let words = command.argv.iter().map(choose);
+    let argv = words.collect::<Result<Vec<_>>>()?.concat();
+    if let Some((at, why)) = told_to_the_server(&argv) {
+        bail!("\"{}\": {why}", argv[at]);
     }
+    let stdout = match &command.stdout {
+        Some(template) => Some(one_file(choose(template)?)?),
+        None => None,
+    };
+    Ok(Command { argv, stdout })
 }
 
 /// The files of declared methods in `folder`, in order; none when there is no such folder.
@@ -398,4 +198,49 @@ pub fn files(folder: &Path) -> Result<Vec<PathBuf>> {
     }
     files.sort();
     Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn flags_of(text: &str) -> Vec<String> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("m.toml");
+        fs::write(&path, text).unwrap();
+        let methods = read(&path).unwrap().into_iter();
+        methods.map(|method| method.flags).collect()
+    }
+
+    const FILE: &str = r#"
+        about   = "a test"
+        version = ["cp", "--version"]
+        params  = { by = { one = ["-1", "{{x"], two = [] } }
+        [publish]
+        run = [["cp", "{by}", "{image}", "{store}/{name}"]]
+        [update]
+        run = [{ run = ["curl", "{url}/{name}"], stdout = "{out}" }]
+        "#;
+
+    /// Rows of one digest are compared, so it must be the same on every machine and with every compiler.
+    #[test]
+    fn flags_are_a_digest_of_the_words_as_json() {
+        let digest = |arguments: &str| {
+            let json = format!(
+                r#"["archive",{{"publish":[{{"argv":["cp",{arguments}"{{image}}","{{store}}/{{name}}"]}}],"update":[{{"argv":["curl","{{url}}/{{name}}"],"stdout":"{{out}}"}}]}}]"#
+            );
+            sha256_hex(json.as_bytes())[..8].to_string()
+        };
+        let expected = [digest(r#""-1","{{x","#), digest("")];
+        assert_eq!(flags_of(FILE), expected);
+    }
+
+    #[test]
+    fn a_cross_check_changes_no_flags_and_what_is_moved_does() {
+        let before = flags_of(FILE);
+        let check = "[cross-check]\nformat = \"zsync\"\nindex = \"{name}\"\n";
+        assert_eq!(flags_of(&format!("{FILE}\n{check}")), before);
+        let tree = flags_of(&format!("moves = \"tree\"\n{FILE}"));
+        assert!(tree.iter().all(|flags| !before.contains(flags)));
+    }
 }

@@ -94,9 +94,9 @@ const PATCHED: [&str; 5] = [
 ];
 
 #[test]
-fn a_patch_is_small_and_a_base_that_nobody_expected_is_no_help() {
+fn a_patch_is_small_and_an_unexpected_base_is_ignored() {
     for (name, method) in methods() {
-        if !PATCHED.contains(&name) {
+        if !PATCHED.contains(&name.as_str()) {
             continue;
         }
         let lab = Lab::new();
@@ -107,7 +107,7 @@ fn a_patch_is_small_and_a_base_that_nobody_expected_is_no_help() {
         assert!(patched.payload_bytes < 1500, "{name}: {patched:?}");
         assert_eq!(patched.requests, 2, "{name}");
         let (_, full) = lab.update(&*method, "v2", &[]);
-        // Another image under the name of the base, and one of another name.
+        // Another image under the name of the base, and one under another name.
         for stranger in ["v1", "v7"] {
             let elsewhere = lab.client.path().join("elsewhere");
             fs::write(&elsewhere, noise(9, 1000)).unwrap();
@@ -122,7 +122,7 @@ fn a_patch_is_small_and_a_base_that_nobody_expected_is_no_help() {
 #[test]
 fn of_several_bases_the_one_with_the_smallest_patch_is_taken() {
     for (name, method) in methods() {
-        if !PATCHED.contains(&name) {
+        if !PATCHED.contains(&name.as_str()) {
             continue;
         }
         let lab = Lab::new();
@@ -135,7 +135,7 @@ fn of_several_bases_the_one_with_the_smallest_patch_is_taken() {
     }
 }
 
-/// Runs a program; nothing when it is not here, which is said: the claim was then not tried.
+/// Runs a program. If it is not installed, says that the test was skipped.
 fn run(argv: &[&str]) -> Option<Output> {
     let ran = Command::new(argv[0])
         .args(&argv[1..])
@@ -200,7 +200,7 @@ fn librsyncs_own_program_applies_a_delta() {
     }
 }
 
-/// Two releases in about eighty chunks, the second with new bytes at three places.
+/// Two releases of about eighty chunks; the second has new bytes at three offsets.
 fn releases() -> Vec<Vec<u8>> {
     let old = contents(7, 6_000_000);
     let mut new = old.clone();
@@ -210,15 +210,14 @@ fn releases() -> Vec<Vec<u8>> {
     vec![old, new]
 }
 
-/// Length of what stands before the chunks of an archive of bita's: magic, length of the dictionary, dictionary, place of
-/// the chunks, Blake2b-512.
+/// Length of a bita archive up to its chunks: magic, length of the dictionary, dictionary, offset of the chunks, BLAKE2b-512.
 fn index_bytes(archive: &[u8]) -> u64 {
     let dictionary = u64::from_le_bytes(archive[6..14].try_into().unwrap());
     6 + 8 + dictionary + 8 + 64
 }
 
 #[test]
-fn bita_moves_its_index_and_the_chunks_a_base_lacks_a_run_at_a_time() {
+fn bita_moves_its_index_and_requests_each_run_of_missing_chunks_once() {
     let lab = Lab::new();
     let bita = builtin("bita/64k").unwrap();
     let [old, new] = <[_; 2]>::try_from(releases()).unwrap();
@@ -227,17 +226,17 @@ fn bita_moves_its_index_and_the_chunks_a_base_lacks_a_run_at_a_time() {
     let archive = &lab.objects()["v2.cba"];
     let index_bytes = index_bytes(archive);
 
-    // From nothing: the index in two requests, everything behind it in one.
+    // Without a base: the index in two requests, the rest in one.
     let (_, whole) = lab.update(&*bita, "v2", &[]);
     assert_eq!(whole.payload_bytes, archive.len() as u64);
     assert_eq!(whole.requests, 3);
-    // An unchanged image: the index alone.
+    // An unchanged image: only the index.
     let (_, unchanged) = lab.update(&*bita, "v3", &history[1..2]);
     assert_eq!(
         (unchanged.payload_bytes, unchanged.requests),
         (index_bytes, 2)
     );
-    // Three changes, each in a chunk or two side by side.
+    // Three changes, each within one or two adjacent chunks.
     let (_, changed) = lab.update(&*bita, "v2", &history[..1]);
     assert_eq!(changed.requests, 2 + 3);
     let chunks = changed.payload_bytes - index_bytes;
@@ -245,7 +244,7 @@ fn bita_moves_its_index_and_the_chunks_a_base_lacks_a_run_at_a_time() {
 }
 
 #[test]
-fn bitas_own_program_reads_an_archive_and_asks_for_the_same_bytes() {
+fn bitas_own_program_reads_an_archive_and_requests_the_same_bytes() {
     let lab = Lab::new();
     let bita = builtin("bita/64k").unwrap();
     let releases = releases();
@@ -292,8 +291,8 @@ fn bitas_own_program_writes_the_same_archive() {
         return;
     }
     let theirs = fs::read(&out).unwrap();
-    // bita 0.15.0 may lose its last write (see bita-cli.toml), a chunk of any length: what is there must be ours to the
-    // byte, and the index is there.
+    // bita 0.15.0 may lose its last write (see bita-cli.toml), a chunk of any length. The bytes that it wrote must equal
+    // ours, and they include the index.
     assert!(ours.starts_with(&theirs), "another archive");
     assert!(theirs.len() as u64 >= index_bytes(ours));
     if theirs.len() < ours.len() {
@@ -320,16 +319,16 @@ fn only_layers_a_client_lacks_are_moved_and_each_once() {
     let (_, traffic) = lab.update(&*layers, "v2", &history[..1]);
     assert_eq!(traffic.requests, 3);
     assert!(traffic.payload_bytes > head("v2") + 50_000, "{traffic:?}");
-    // Nothing was.
+    // Nothing was replaced.
     let (_, traffic) = lab.update(&*layers, "v3", &history[..2]);
     assert_eq!(traffic.requests, 2);
     assert_eq!(traffic.payload_bytes, head("v3"));
-    // A layer that is in the image twice crosses once: three blobs of four.
+    // A layer that the image has twice crosses once: three blobs for four layers.
     for name in ["v5", "v6"] {
         let (_, traffic) = lab.update(&*layers, name, &[]);
         assert_eq!(traffic.requests, 2 + 3, "{name}");
     }
-    // Layers that are compressed in the archive are stored as they are.
+    // Layers that are compressed in the archive are stored unchanged.
     let as_they_are = objects
         .keys()
         .filter(|name| name.starts_with("blobs/") && !name.ends_with(".gz"));

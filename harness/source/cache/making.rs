@@ -1,4 +1,4 @@
-//! Where images are made before they appear, and the locks that say whose making it is.
+//! The folders in which images are made before they appear in the cache, and the locks on them.
 
 use std::fs::{self, File, TryLockError};
 use std::path::{Path, PathBuf};
@@ -7,11 +7,11 @@ use anyhow::{Context, Result};
 use tempfile::TempDir;
 
 use super::Cache;
-use crate::source::key::Key;
+use crate::source::key::CacheKey;
 
 impl Cache {
     /// A folder for making the image of `key`, removed when dropped.
-    pub(super) fn making(&self, key: &Key) -> Result<TempDir> {
+    pub(super) fn making(&self, key: &CacheKey) -> Result<TempDir> {
         let dir = self.dir.join("making");
         tempfile::Builder::new()
             .prefix(&format!("{}.", key.folder()))
@@ -20,7 +20,7 @@ impl Cache {
     }
 
     /// Takes the lock of a key, waiting while another process or thread holds it.
-    pub(super) fn lock(&self, key: &Key, say: &dyn Fn(&str)) -> Result<File> {
+    pub(super) fn lock(&self, key: &CacheKey, say: &dyn Fn(&str)) -> Result<File> {
         let path = self.lock_path(&key.folder());
         let lock = open_lock(&path)?;
         match lock.try_lock() {
@@ -38,10 +38,10 @@ impl Cache {
         Ok(lock)
     }
 
-    /// Removes what dead processes left half-made.
+    /// Removes the unfinished images of dead processes.
     ///
-    /// A folder belongs to a living process exactly when its key's lock is held; its age says nothing, for an image may
-    /// take hours. What cannot be removed (another user's, in a shared cache) is said and left.
+    /// A folder belongs to a living process exactly when its key is locked; its age does not matter, because an image may
+    /// take hours. What cannot be removed (another user's, in a shared cache) is reported and left.
     pub(super) fn sweep(&self, say: &dyn Fn(&str)) -> Result<()> {
         let dir = self.dir.join("making");
         for entry in fs::read_dir(&dir).with_context(|| format!("list {}", dir.display()))? {
@@ -54,7 +54,7 @@ impl Cache {
             let lock = open_lock(&self.lock_path(key))?;
             if lock.try_lock().is_ok() && path.exists() {
                 match fs::remove_dir_all(&path) {
-                    Ok(()) => say(&format!("removed what was left half-made of {key}")),
+                    Ok(()) => say(&format!("removed an unfinished image: {key}")),
                     Err(error) => say(&format!("could not remove {}: {error}", path.display())),
                 }
             }
@@ -67,7 +67,8 @@ impl Cache {
     }
 }
 
-/// Opens a lock file, made when absent. It is never removed: whoever waits for it holds the file, not its name.
+/// Opens a lock file, and creates it when absent. It is never removed, because a waiting process has the file open and
+/// would not notice a new one of the same name.
 fn open_lock(path: &Path) -> Result<File> {
     File::options()
         .create(true)

@@ -1,4 +1,4 @@
-//! Claims about the cache, some of them with a second lab in a process of its own.
+//! Claims about the cache, some of them with a second lab in another process.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{BufRead, BufReader, Lines, Write};
@@ -10,19 +10,20 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 
 use super::*;
+use crate::source::{CommandImage, Release};
 
-/// Where a lab in another process finds its cache, and the file its program copies.
+/// Variables that tell a lab in another process its cache and the file that its program copies.
 const CHILD_CACHE: &str = "DELTA_LAB_TEST_CHILD_CACHE";
 const CHILD_INPUT: &str = "DELTA_LAB_TEST_CHILD_INPUT";
 
-/// Copies a file, so that the image is made by a program that can be made to wait.
+/// A source that copies a file with a program, which can be made to wait.
 fn copying(input: &Path) -> Source {
-    Source::Command {
+    Source::Command(CommandImage {
         argv: vec!["cp".into(), input.display().to_string(), "{out}".into()],
-    }
+    })
 }
 
-/// A root filesystem of one file of so many bytes, as a tar.
+/// The tar of a root filesystem with one file of this many bytes.
 fn rootfs(bytes: usize) -> Vec<u8> {
     let content: Vec<u8> = (0..bytes).map(|at| (at ^ (at >> 7)) as u8).collect();
     let mut header = tar::Header::new_gnu();
@@ -44,7 +45,7 @@ fn names(dir: &Path) -> Vec<String> {
     names
 }
 
-/// A cache in a folder of its own, and room for inputs beside it.
+/// A cache, and a folder for inputs.
 struct Bench {
     dir: tempfile::TempDir,
     cache: Cache,
@@ -72,7 +73,7 @@ impl Bench {
     }
 }
 
-/// Not a claim of its own: what another lab does when a test below starts this same program again.
+/// Not a claim: the other process, when a test below starts this program again.
 #[test]
 fn a_lab_in_another_process() {
     let Some(dir) = env::var_os(CHILD_CACHE) else {
@@ -128,7 +129,7 @@ fn an_image_is_saved_once_and_verified_at_each_use() {
     let source = copying(&bench.input(&rootfs(100_000)));
     let first = bench.save(&source).unwrap();
     assert!(!first.reused);
-    // The program could not run again.
+    // The program cannot run again.
     fs::remove_file(bench.dir.path().join("input.tar")).unwrap();
     let second = bench.save(&source).unwrap();
     assert!(second.reused);
@@ -144,7 +145,7 @@ fn an_image_is_saved_once_and_verified_at_each_use() {
 #[test]
 fn a_root_filesystem_becomes_the_same_one_layer_image_every_time() {
     let (one, two) = (Bench::new(), Bench::new());
-    // The key holds the command line, the image does not: the inputs lie in different folders.
+    // The inputs are in different folders, so the keys differ, but the images do not.
     let save = |bench: &Bench| {
         let source = copying(&bench.input(&rootfs(5000)));
         bench.save(&source).unwrap()
@@ -173,7 +174,7 @@ fn a_changed_image_that_cannot_be_made_again_is_an_error_that_says_what_to_do() 
     file.write_all(b"x").unwrap();
     let error = format!("{:#}", bench.save(&source).unwrap_err());
     let folder = saved.image.path.parent().unwrap().display().to_string();
-    assert!(error.contains("is not what was saved"), "{error}");
+    assert!(error.contains("has changed: it was saved with"), "{error}");
     assert!(error.contains(&format!("remove {folder}")), "{error}");
 
     let again = bench
@@ -189,7 +190,7 @@ fn a_changed_image_that_cannot_be_made_again_is_an_error_that_says_what_to_do() 
 #[test]
 fn a_changed_synthetic_image_is_made_again() {
     let bench = Bench::new();
-    let source = Source::Synthetic(super::super::synthetic::Release {
+    let source = Source::Synthetic(Release {
         seed: 1,
         mib: 1,
         changes: Vec::new(),
@@ -204,7 +205,7 @@ fn a_changed_synthetic_image_is_made_again() {
         .unwrap();
     assert_eq!(again, saved);
     let said = said.borrow().join("\n");
-    assert!(said.contains("is not what was saved"), "{said}");
+    assert!(said.contains("has changed: it was saved with"), "{said}");
 }
 
 #[test]
@@ -246,7 +247,7 @@ fn an_archive_with_a_name_that_leaves_its_folder_is_not_saved() {
     header.set_cksum();
     archive[..512].copy_from_slice(header.as_bytes());
     let path = bench.input(&archive);
-    for source in [copying(&path), Source::File { path }] {
+    for source in [copying(&path), Source::file(path)] {
         let error = format!("{:#}", bench.save(&source).unwrap_err());
         assert!(error.contains("../etc/evil"), "{error}");
     }
@@ -288,7 +289,7 @@ fn two_labs_at_once_save_an_image_once() {
         &mut second_lines,
         "say: waiting: another delta-lab is saving command-cp-image-",
     );
-    // A second run of the program would wait for a writer for ever.
+    // A second run of the program would wait for a writer forever.
     fs::write(&input, rootfs(1_000_000)).unwrap();
     assert_eq!(until(&mut first_lines, "saved:"), "saved: reused false");
     assert_eq!(until(&mut second_lines, "saved:"), "saved: reused true");
@@ -321,7 +322,7 @@ impl Drop for Small {
 }
 
 #[test]
-fn a_full_disk_is_said_and_leaves_nothing_half_saved() {
+fn a_full_disk_is_reported_and_leaves_nothing_half_saved() {
     let Some(small) = Small::mount(3) else {
         return println!("skipped: no small file system can be mounted here");
     };
@@ -367,11 +368,11 @@ fn an_unreadable_cache_is_refused() {
         let error = Cache::at(dir).unwrap_err().to_string();
         return assert!(error.starts_with(&expected), "{error}");
     }
-    // Nothing is unreadable to root, so another user looks, at a copy of this program that it can reach.
+    // Root can read everything, so another user runs a copy of this program.
     fs::set_permissions(bench.dir.path(), fs::Permissions::from_mode(0o755)).unwrap();
     fs::set_permissions(dir.join("images"), fs::Permissions::from_mode(0o700)).unwrap();
     let program = bench.dir.path().join("program");
-    // By another process: a test that forks while this one holds the copy open for writing would keep it from being run.
+    // Copied by another process: if a test forked while this one had the copy open for writing, it could not be run.
     let copied = Command::new("cp")
         .arg(env::current_exe().unwrap())
         .arg(&program)
@@ -392,10 +393,10 @@ fn an_unreadable_cache_is_refused() {
 }
 
 #[test]
-fn a_file_is_used_where_it_is() {
+fn a_file_is_used_in_place() {
     let bench = Bench::new();
     let path = bench.input(b"any file at all");
-    let source = Source::File { path: path.clone() };
+    let source = Source::file(path.clone());
     let saved = bench.save(&source).unwrap();
     assert_eq!(saved.image.path, path);
     assert!(saved.facts.contains(&("layout".into(), "file".into())));

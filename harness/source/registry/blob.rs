@@ -1,4 +1,4 @@
-//! Blobs on their way: each a file under its digest, which a broken connection leaves half and the next one continues.
+//! Fetches blobs: each becomes a file named by its digest, and an interrupted download is resumed.
 
 use std::fs::{self, File, TryLockError};
 use std::io::{self, Read, Seek, Write};
@@ -8,56 +8,56 @@ use anyhow::{Context, Result, bail, ensure};
 use bytesize::ByteSize;
 use ureq::BodyReader;
 
-use super::manifest::Descriptor;
 use super::server::Server;
+use crate::archive::document::Descriptor;
 use crate::image::Hashing;
 
-/// How often a blob's connection may break before the pull gives up; what came is kept even then.
+/// Broken connections to one blob after which the pull gives up. The bytes received are kept even then.
 const TRIES: u32 = 5;
 
 /// Bytes read from a connection at once, at most.
 const PIECE_BYTES: usize = 64 << 10;
 
-/// Most bytes believed of a config. Real ones are some kilobytes.
+/// Longest config that is fetched. Real ones are a few kilobytes.
 const CONFIG_LIMIT_BYTES: u64 = 32 << 20;
 
-/// A blob that is wanted, and what it is called in lines of progress and in errors.
-pub struct Wanted<'a> {
+/// A blob to be fetched, and its name in progress lines and errors.
+pub struct WantedBlob<'a> {
     digest: &'a str,
     bytes: u64,
     what: String,
 }
 
-/// A blob that is here, whole and verified.
+/// A blob that was fetched and verified.
 pub struct Blob {
     pub file: File,
     pub bytes: u64,
     path: PathBuf,
 }
 
-impl Wanted<'_> {
-    pub fn config(config: &Descriptor) -> Result<Wanted<'_>> {
+impl WantedBlob<'_> {
+    pub fn config(config: &Descriptor) -> Result<WantedBlob<'_>> {
         ensure!(
             config.bytes <= CONFIG_LIMIT_BYTES,
             "its config has {} bytes",
             config.bytes
         );
-        Ok(Wanted {
+        Ok(WantedBlob {
             digest: &config.digest,
             bytes: config.bytes,
             what: "the config".to_string(),
         })
     }
 
-    pub fn layer(layer: &Descriptor, number: usize, of: usize) -> Wanted<'_> {
-        Wanted {
+    pub fn layer(layer: &Descriptor, number: usize, of: usize) -> WantedBlob<'_> {
+        WantedBlob {
             digest: &layer.digest,
             bytes: layer.bytes,
             what: format!("layer {number} of {of}"),
         }
     }
 
-    /// How far it is.
+    /// How much of it has been received.
     fn of(&self, here: u64) -> String {
         let size = |bytes| ByteSize(bytes).display().si();
         format!("{} of {}", size(here), size(self.bytes))
@@ -74,7 +74,8 @@ impl Blob {
         Ok(bytes)
     }
 
-    /// Removes its file; who has it open goes on reading. Failure costs room and nothing else, so it is only said.
+    /// Removes its file; open handles stay readable. A failure only wastes disk space, so it is reported and is not an
+    /// error.
     pub fn discard(&self, say: &dyn Fn(&str)) {
         if let Err(error) = fs::remove_file(&self.path) {
             say(&format!("{} stays: {error}", self.path.display()));
@@ -82,10 +83,10 @@ impl Blob {
     }
 }
 
-/// Fetches a blob into the folder `shelf`, or the rest of it where a part is there already, and verifies it.
+/// Fetches a blob into the folder `shelf`, or only the rest if a part is there already, and verifies it.
 pub fn fetch(
     server: &Server,
-    wanted: &Wanted<'_>,
+    wanted: &WantedBlob<'_>,
     shelf: &Path,
     say: &dyn Fn(&str),
 ) -> Result<Blob> {
@@ -101,7 +102,7 @@ pub fn fetch(
     let mut found = complete(server, wanted, &file, say)?;
     if found.sha256 != wanted.digest && found.is_pieced {
         say(&format!(
-            "{}: what was kept of it is damaged, and thrown away",
+            "{}: the part kept from an earlier pull is damaged and is fetched again",
             wanted.what
         ));
         empty(&file)?;
@@ -124,26 +125,26 @@ pub fn fetch(
     })
 }
 
-/// What a file turned out to hold.
-struct Found {
+/// A file that has the length of its blob.
+struct Assembled {
     /// `sha256:…`
     sha256: String,
-    /// Whether it is not of one answer: begun by an earlier pull, or gone on with.
+    /// Whether the file was assembled from several responses.
     is_pieced: bool,
 }
 
-/// Brings the file to the length of the blob.
+/// Downloads what the file lacks of the blob.
 fn complete(
     server: &Server,
-    wanted: &Wanted<'_>,
+    wanted: &WantedBlob<'_>,
     file: &File,
     say: &dyn Fn(&str),
-) -> Result<Found> {
+) -> Result<Assembled> {
     let what = &wanted.what;
     let mut half = kept(file)?;
     if half.passed_bytes() > wanted.bytes {
         say(&format!(
-            "{what}: what was kept of it is too long, and thrown away"
+            "{what}: the part kept from an earlier pull is too long and is fetched again"
         ));
         half = empty(file)?;
     }
@@ -154,12 +155,12 @@ fn complete(
         say(&if before == 0 {
             format!("{what}: {}", ByteSize(wanted.bytes).display().si())
         } else {
-            format!("{what}: going on at {}", wanted.of(before))
+            format!("{what}: resuming at {}", wanted.of(before))
         });
         let answer = server.blob(wanted.digest, before)?;
         if before > 0 && !answer.continues {
             say(&format!(
-                "{what}: {} sends it from its start",
+                "{what}: {} sends it from the start",
                 server.host()
             ));
             half = empty(file)?;
@@ -171,28 +172,29 @@ fn complete(
             break;
         }
         tries += 1;
-        let broken = broken.unwrap_or_else(|| "the answer ended".to_string());
+        let broken = broken.unwrap_or_else(|| "the response ended".to_string());
         let broken = format!(
             "{what} broke off at {}: {broken}",
             wanted.of(half.passed_bytes())
         );
         ensure!(
             half.passed_bytes() > start && tries < TRIES,
-            "{broken}; what came is kept, and the next try goes on there"
+            "{broken}; the bytes received are kept, and the next try resumes there"
         );
         say(&broken);
     }
-    Ok(Found {
+    Ok(Assembled {
         sha256: format!("sha256:{}", half.finish().1),
         is_pieced,
     })
 }
 
-/// Writes what comes; why it broke off, if it did. Fails when the disk does, and when more comes than there is.
+/// Writes a response to the file; returns the reason if it broke off. Fails when the file cannot be written and when more
+/// bytes come than the blob has.
 fn append(
     mut body: BodyReader<'static>,
     half: &mut Hashing<&File>,
-    wanted: &Wanted<'_>,
+    wanted: &WantedBlob<'_>,
 ) -> Result<Option<String>> {
     let mut piece = vec![0; PIECE_BYTES];
     loop {
@@ -213,7 +215,7 @@ fn append(
     }
 }
 
-/// What the file holds, hashed; what is written next goes to its end.
+/// Hashes what the file holds; the next write goes to its end.
 fn kept(file: &File) -> Result<Hashing<&File>> {
     let mut from = file;
     from.rewind().context("read what is kept of a blob")?;
@@ -230,8 +232,8 @@ fn empty(file: &File) -> Result<Hashing<&File>> {
     Ok(Hashing::new(file))
 }
 
-/// Two images may share a blob, and two labs pull them at once: one fetches it, the other finds it there.
-fn lock(file: &File, wanted: &Wanted, say: &dyn Fn(&str)) -> io::Result<()> {
+/// Takes the blob's lock. Two processes may pull images that share a blob: one fetches it, the other waits and finds it.
+fn lock(file: &File, wanted: &WantedBlob, say: &dyn Fn(&str)) -> io::Result<()> {
     match file.try_lock() {
         Err(TryLockError::WouldBlock) => {
             say(&format!(

@@ -1,32 +1,77 @@
-//! Images from a registry, pulled without an engine by the OCI distribution protocol and written as the canonical
+//! Images from a registry, pulled without an engine through the OCI distribution protocol and written as the canonical
 //! archive.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::Value;
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 
-use super::Made;
-use crate::archive::{self, Part};
-use blob::{Blob, Wanted};
-use manifest::Manifest;
-use platform::Platform;
+use super::key::{FORMAT, Identity};
+use super::{Made, SaveOrder, SourceKind};
+use crate::archive::platform::Platform;
+use crate::archive::{self, FilePart};
+use blob::{Blob, WantedBlob};
+use manifest::ImageManifest;
 use reference::Reference;
 use server::Server;
 
 mod blob;
 mod http;
 mod manifest;
-mod platform;
 mod reference;
 mod server;
 #[cfg(test)]
 mod tests;
 mod token;
 
-/// Refuses what is no image in a registry, and what is no platform.
+/// A pull from an image registry.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RegistryImage {
+    pub reference: String,
+    /// `os/architecture[/variant]`; this machine's when absent.
+    pub platform: Option<String>,
+}
+
+impl SourceKind for RegistryImage {
+    fn identity(&self, _scenario: &str, _name: &str) -> Result<Identity> {
+        // Written out even if it is this machine's: machines of two kinds may share a cache.
+        let platform = platform(self.platform.as_deref())?.to_string();
+        Ok(Identity {
+            kind: "registry",
+            readable: self.reference.clone(),
+            json: json!([FORMAT, self.reference, platform]),
+        })
+    }
+
+    fn make(&self, order: &SaveOrder) -> Result<Made> {
+        let platform = self.platform.as_deref();
+        save(&self.reference, platform, order.out, order.blobs, order.say)
+    }
+
+    fn is_reproducible(&self) -> bool {
+        // A digest names all contents of the image.
+        self.reference.contains("@sha256:")
+    }
+
+    fn is_normal(&self) -> Option<&'static str> {
+        Some("an image from a registry is always written as the canonical archive")
+    }
+}
+
+impl fmt::Display for RegistryImage {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        write!(to, "registry {}", self.reference)?;
+        self.platform
+            .as_ref()
+            .map_or(Ok(()), |platform| write!(to, " for {platform}"))
+    }
+}
+
+/// Fails unless `reference` is an image in a registry and `wanted` a platform.
 pub fn check(reference: &str, wanted: Option<&str>) -> Result<()> {
     reference::parse(reference)?;
     platform(wanted).map(|_| ())
@@ -39,9 +84,9 @@ pub fn platform(given: Option<&str>) -> Result<Platform> {
 
 /// Pulls the image under `reference` and writes it to `out` as the canonical archive.
 ///
-/// Blobs are fetched into `blobs`, where a half of one waits for the next try when this one fails. Facts:
-/// `manifest_digest`, `manifest_type`, `config_digest`, `platform` and `compressed_layer_bytes`, the layers' blobs
-/// as the registry holds them, one that repeats counted once.
+/// Blobs are fetched into `blobs`. A partial blob stays there when the pull fails, and the next pull resumes it. Facts:
+/// `manifest_digest`, `manifest_type`, `config_digest`, `platform` and `compressed_layer_bytes`, the bytes of the layers'
+/// blobs in the registry, where a blob used twice is counted once.
 pub fn save(
     reference: &str,
     wanted: Option<&str>,
@@ -49,7 +94,7 @@ pub fn save(
     blobs: &Path,
     say: &dyn Fn(&str),
 ) -> Result<Made> {
-    let asked = Asked {
+    let asked = AskedImage {
         reference: reference::parse(reference)?,
         platform: platform(wanted)?,
         is_strict: wanted.is_some(),
@@ -58,9 +103,9 @@ pub fn save(
     say("writing the canonical archive");
     let to = File::create(out).with_context(|| format!("make {}", out.display()))?;
     let layers = pulled.manifest.layers.iter();
-    let layers: Vec<Part> = layers
+    let layers: Vec<FilePart> = layers
         .enumerate()
-        .map(|(at, layer)| Part {
+        .map(|(at, layer)| FilePart {
             file: &pulled.blobs[&layer.digest].file,
             what: format!("{reference}: layer {} ({})", at + 1, layer.digest),
             offset: 0,
@@ -74,17 +119,17 @@ pub fn save(
     Ok(pulled.made())
 }
 
-/// What is asked of a registry.
-struct Asked {
+/// The image to pull.
+struct AskedImage {
     reference: Reference,
     platform: Platform,
-    /// Whether another platform's image is an error even where it is the only one there.
+    /// Whether an image for another platform is an error even if the registry has no other.
     is_strict: bool,
 }
 
-/// An image that is here: its manifest, its config, and a blob for each of its layers.
+/// A pulled image: its manifest, its config, and a blob for each of its layers.
 struct Pulled {
-    manifest: Manifest,
+    manifest: ImageManifest,
     config: Vec<u8>,
     platform: String,
     blobs: BTreeMap<String, Blob>,
@@ -107,11 +152,11 @@ impl Pulled {
     }
 }
 
-fn pull(asked: &Asked, shelf: &Path, say: &dyn Fn(&str)) -> Result<Pulled> {
+fn pull(asked: &AskedImage, shelf: &Path, say: &dyn Fn(&str)) -> Result<Pulled> {
     say(&format!("pulling {} ({})", asked.reference, asked.platform));
     let server = Server::new(&asked.reference)?;
     let manifest = manifest::resolve(&server, &asked.platform)?;
-    let config = Wanted::config(&manifest.config)?;
+    let config = WantedBlob::config(&manifest.config)?;
     let blob = blob::fetch(&server, &config, shelf, say)?;
     let config = blob.read()?;
     blob.discard(say);
@@ -122,7 +167,7 @@ fn pull(asked: &Asked, shelf: &Path, say: &dyn Fn(&str)) -> Result<Pulled> {
         if blobs.contains_key(&layer.digest) {
             continue;
         }
-        let wanted = Wanted::layer(layer, at + 1, count);
+        let wanted = WantedBlob::layer(layer, at + 1, count);
         let blob = blob::fetch(&server, &wanted, shelf, say)?;
         blobs.insert(layer.digest.clone(), blob);
     }
@@ -134,14 +179,14 @@ fn pull(asked: &Asked, shelf: &Path, say: &dyn Fn(&str)) -> Result<Pulled> {
     })
 }
 
-/// For which platform an image is, as its config says. What was found in an index was chosen by its platform; a
-/// manifest that stands alone was not, and only here it shows that it is for another one than asked.
-fn platform_of(config: &[u8], asked: &Asked) -> Result<String> {
+/// The platform of an image, as its config states it. A manifest from an index was chosen by its platform, but a single
+/// manifest was not: only its config shows whether it is for another platform than the one asked for.
+fn platform_of(config: &[u8], asked: &AskedImage) -> Result<String> {
     let config: Value = serde_json::from_slice(config).context("its config is not JSON")?;
     let there = Platform::in_json(&config);
     ensure!(
         !asked.is_strict || there.serves(&asked.platform),
-        "it is not there for {}; it is for {there}",
+        "it is not available for {}; it is for {there}",
         asked.platform
     );
     Ok(there.to_string())

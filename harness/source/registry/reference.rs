@@ -1,4 +1,4 @@
-//! An image's name in a registry, and how that registry is spoken to.
+//! The name of an image in a registry, and whether that registry is on this machine.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
@@ -69,14 +69,14 @@ impl fmt::Display for Reference {
     }
 }
 
-/// The reference that a scenario states; without a tag and a digest it means `:latest`.
+/// Parses a reference; without a tag or a digest it means `:latest`.
 ///
-/// The host is never guessed: a bare `name:tag` means one registry to one tool and another to the next.
+/// The host is never guessed, because tools disagree on the registry of a bare `name:tag`.
 pub fn parse(text: &str) -> Result<Reference> {
     let (host, name) = text
         .split_once('/')
         .filter(|(host, _)| host.contains(['.', ':']) || *host == "localhost")
-        .with_context(|| format!("`{text}` names no registry; the form is {FORM}"))?;
+        .with_context(|| format!("`{text}` names no registry; write {FORM}"))?;
     let (name, digest) = match name.split_once('@') {
         Some((name, digest)) => (name, Some(digest)),
         None => (name, None),
@@ -154,13 +154,13 @@ pub fn is_sha256(digest: &str) -> bool {
 
 /// Whether a host, with or without a port, is this machine: 127.0.0.0/8, `[::1]` or `localhost`.
 ///
-/// Told by what it is called and never by where its name leads, since a name leads elsewhere tomorrow.
+/// The name is never resolved, because it may resolve to another address tomorrow.
 pub fn is_loopback(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     ip(host).map_or(name == "localhost", |ip| ip.is_loopback())
 }
 
-/// The address that a host is, if it is one.
+/// The host as an address, if it is one.
 fn ip(host: &str) -> Option<IpAddr> {
     let v6 = || {
         let inside = host.strip_prefix('[')?.strip_suffix(']')?;
@@ -237,7 +237,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_called_this_machine_is_this_machine() {
+    fn a_host_is_this_machine_only_by_its_name() {
         for host in [
             "127.0.0.1",
             "127.9.9.9:80",

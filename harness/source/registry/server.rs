@@ -1,4 +1,4 @@
-//! The registry's server: asked for manifests and blobs, its refusals put in words.
+//! A registry's server: requests for manifests and blobs, and readable errors for its refusals.
 
 use std::cell::RefCell;
 
@@ -10,24 +10,32 @@ use ureq::http::{Response, StatusCode};
 use ureq::{Body, BodyReader};
 
 use super::http::{self, Cause, Http};
-use super::manifest;
 use super::reference::{self, Reference};
 use super::token::Challenge;
+use crate::archive::document::{INDEX_TYPE, MANIFEST_TYPE};
 use crate::image::sha256_hex;
 
-/// Most bytes believed of a manifest: what a registry must accept and more (OCI distribution specification 1.1: 4 MiB).
+/// Longest manifest that is read: more than a registry must accept (OCI distribution specification 1.1: 4 MiB).
 const MANIFEST_LIMIT_BYTES: u64 = 8 << 20;
 
 /// Most bytes read of a refusal.
 const REFUSAL_LIMIT_BYTES: u64 = 64 << 10;
 
-/// Characters of a server's own words that an error repeats: some answer with a web page.
+/// Documents that are asked for.
+const TYPES: &[&str] = &[
+    INDEX_TYPE,
+    MANIFEST_TYPE,
+    "application/vnd.docker.distribution.manifest.list.v2+json",
+    "application/vnd.docker.distribution.manifest.v2+json",
+];
+
+/// Most characters of a server's message that an error repeats: some servers answer with a web page.
 const WORDS: usize = 300;
 
 /// One image's registry, and the image asked for there.
 ///
-/// Asked as by a client without an account: by https, and on this machine alone by plain http. A token that the
-/// registry wants of everybody is fetched, and fetched again when it ends during a long pull.
+/// It is asked without an account, through https, or through plain http if it is on this machine. A token that the
+/// registry requires of anonymous clients is fetched, and again when it expires during a long pull.
 pub struct Server {
     http: Http,
     pub reference: Reference,
@@ -35,9 +43,9 @@ pub struct Server {
     token: RefCell<Option<String>>,
 }
 
-/// A blob on its way.
-pub struct Answer {
-    /// Whether it begins at the byte asked for, rather than at the first.
+/// A response with a blob.
+pub struct BlobAnswer {
+    /// Whether it starts at the byte asked for; otherwise it starts at the first byte.
     pub continues: bool,
     pub body: BodyReader<'static>,
 }
@@ -73,7 +81,7 @@ impl Server {
     pub fn manifest(&self, reference: &Reference) -> Result<(Vec<u8>, String)> {
         let what = reference.to_string();
         let path = format!("manifests/{}", reference.version());
-        let mut response = self.ask(&path, &[("Accept", &manifest::TYPES.join(", "))], &what)?;
+        let mut response = self.ask(&path, &[("Accept", &TYPES.join(", "))], &what)?;
         let header = response.headers().get("Docker-Content-Digest");
         let header = header.and_then(|digest| Some(digest.to_str().ok()?.to_string()));
         let header = header.filter(|digest| reference::is_sha256(digest));
@@ -93,7 +101,7 @@ impl Server {
     }
 
     /// The blob's bytes from `first` on, where the server can begin there. They are not verified.
-    pub fn blob(&self, digest: &str, first: u64) -> Result<Answer> {
+    pub fn blob(&self, digest: &str, first: u64) -> Result<BlobAnswer> {
         let range = format!("bytes={first}-");
         let range = [("Range", range.as_str())];
         let headers = if first == 0 { &[][..] } else { &range };
@@ -108,7 +116,7 @@ impl Server {
                 self.host
             );
         }
-        Ok(Answer {
+        Ok(BlobAnswer {
             continues,
             body: response.into_body().into_reader(),
         })
@@ -149,10 +157,12 @@ impl Server {
         Err(self.refused(response, what))
     }
 
-    /// A request that got no answer.
+    /// The error of a request without an answer, with a hint where one is known.
     fn unreachable(&self, error: Error, what: &str) -> Error {
         let hint = match http::cause(&error) {
-            Cause::NotTls => "; it does not speak https, and plain http is for this machine alone",
+            Cause::NotTls => {
+                "; it does not speak https, and plain http is used only on this machine"
+            }
             Cause::NoAuthorities => {
                 "; https needs the authorities' certificates (on Debian: apt-get install ca-certificates)"
             }
@@ -161,12 +171,12 @@ impl Server {
         error.context(format!("ask {} for {what}{hint}", self.host))
     }
 
-    /// An answer that refuses, in the registry's words where it has some.
+    /// The error of a refusal, with the registry's message if there is one.
     fn refused(&self, mut response: Response<Body>, what: &str) -> Error {
         let (host, status) = (&self.host, response.status());
         if status == StatusCode::UNAUTHORIZED {
             return anyhow!(
-                "{host} answers 401 for {what}: it is private, or it is not there \
+                "{host} answers 401 for {what}: it is private or does not exist \
                  (no credentials are used here; `docker = …` uses docker's)"
             );
         }
@@ -178,7 +188,7 @@ impl Server {
             return anyhow!("{host} answers {} for {what}: {said}", status.as_u16());
         }
         let said: Vec<String> = said.iter().map(Words::said).collect();
-        anyhow!("{host} says of {what}: {}", said.join("; "))
+        anyhow!("{host} refuses {what}: {}", said.join("; "))
     }
 }
 

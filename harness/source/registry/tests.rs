@@ -19,7 +19,7 @@ use fake::Fake;
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 const LIST: &str = "application/vnd.docker.distribution.manifest.list.v2+json";
 
-/// A client's folder: where the image goes, and where blobs are kept on the way.
+/// A client's folder, with the image and the blobs, and its progress.
 struct Client {
     dir: tempfile::TempDir,
     said: RefCell<Vec<String>>,
@@ -59,7 +59,7 @@ impl Client {
         }
     }
 
-    /// The place of a blob on its way.
+    /// The file of a blob.
     fn half(&self, blob: &[u8]) -> PathBuf {
         let name = format!("sha256-{}", sha256_hex(blob));
         self.dir.path().join("blobs").join(name)
@@ -74,7 +74,7 @@ impl Client {
     }
 }
 
-/// Two layers, the second of bytes that do not compress, so that its blob is long enough to break.
+/// Two layers; the second does not compress, so that its blob is long enough to be interrupted.
 fn layers(mark: u8) -> [Vec<u8>; 2] {
     let mut state = u32::from(mark) + 1;
     let noise = std::iter::repeat_with(|| {
@@ -99,7 +99,7 @@ fn here() -> String {
     Platform::of_this_machine().to_string()
 }
 
-/// The canonical archive of the same image, from docker's own form.
+/// The canonical archive of the same image, made from docker's layout.
 fn canonical_of(layers: &[Vec<u8>], config: Value) -> Vec<u8> {
     let dir = tempfile::tempdir().unwrap();
     let (from, to) = (dir.path().join("docker.tar"), dir.path().join("to.tar"));
@@ -139,7 +139,7 @@ fn both_kinds_of_manifest_give_the_canonical_archive_and_facts() {
 }
 
 #[test]
-fn a_token_that_everybody_gets_is_fetched_and_shown() {
+fn a_token_for_anonymous_clients_is_fetched_and_sent() {
     let fake = Fake::start();
     fake.image("1", &layers(0), config(&here()), false);
     fake.state().token = Some("open-sesame".to_string());
@@ -153,7 +153,7 @@ fn a_token_that_everybody_gets_is_fetched_and_shown() {
     let scope = "/token?scope=repository%3Aapp%3Apull&service=fake";
     assert_eq!(tokens[0].path, scope);
     assert_eq!(tokens[0].authorization, None, "nobody's name is given");
-    // The first is how a client learns where the token is.
+    // From the first answer a client learns where to get a token.
     let shown = others.iter().skip(1);
     for asked in shown {
         assert_eq!(asked.authorization.as_deref(), Some("Bearer open-sesame"));
@@ -242,14 +242,14 @@ fn an_index_is_resolved_by_platform_and_a_missing_one_is_named() {
             }
             let missing = Client::new().pull_for(&reference, Some("linux/riscv64"));
             let missing = format!("{:#}", missing.unwrap_err());
-            let there = "it is not there for linux/riscv64; it is for linux/amd64, linux/arm64, linux/s390x";
+            let there = "it is not available for linux/riscv64; it is for linux/amd64, linux/arm64, linux/s390x";
             assert!(missing.ends_with(there), "{missing}");
         }
     }
 }
 
 #[test]
-fn a_manifest_that_stands_alone_is_taken_unless_another_platform_was_asked_for() {
+fn a_single_manifest_is_taken_unless_another_platform_was_asked_for() {
     let fake = Fake::start();
     fake.image("1", &layers(0), config("linux/s390x"), false);
     let reference = format!("{}/app:1", fake.host);
@@ -261,13 +261,13 @@ fn a_manifest_that_stands_alone_is_taken_unless_another_platform_was_asked_for()
         .unwrap_err();
     let error = format!("{error:#}");
     assert!(
-        error.contains("not there for linux/arm64; it is for linux/s390x"),
+        error.contains("not available for linux/arm64; it is for linux/s390x"),
         "{error}"
     );
 }
 
 #[test]
-fn a_blob_that_breaks_off_is_gone_on_with_and_only_its_rest_is_asked_for() {
+fn an_interrupted_blob_is_resumed_and_only_its_rest_is_requested() {
     let fake = Fake::start();
     let layers = layers(0);
     fake.image("1", &layers, config(&here()), false);
@@ -297,18 +297,18 @@ fn a_blob_that_breaks_off_is_gone_on_with_and_only_its_rest_is_asked_for() {
 }
 
 #[test]
-fn a_pull_that_gave_up_is_gone_on_with_by_the_next() {
+fn the_next_pull_resumes_one_that_gave_up() {
     let fake = Fake::start();
     let layers = layers(0);
     fake.image("1", &layers, config(&here()), false);
     let blob = gzip(&layers[1]);
-    // The second answer brings nothing.
+    // The second response is empty.
     fake.state().cuts.insert(path_of(&blob), vec![12_345, 0]);
     let client = Client::new();
     let reference = format!("{}/app:1", fake.host);
     let error = client.refusal(&reference);
     assert!(
-        error.contains("what came is kept, and the next try goes on there"),
+        error.contains("the bytes received are kept, and the next try resumes there"),
         "{error}"
     );
     assert_eq!(fs::metadata(client.half(&blob)).unwrap().len(), 12_345);
@@ -319,13 +319,13 @@ fn a_pull_that_gave_up_is_gone_on_with_by_the_next() {
     assert_eq!(asked.len(), 1);
     assert_eq!(asked[0].range.as_deref(), Some("bytes=12345-"));
     assert_eq!(asked[0].sent, blob.len() - 12_345);
-    // The layer that was whole is not asked for again.
+    // The complete layer is not requested again.
     assert_eq!(fake.asked(&path_of(&gzip(&layers[0]))), []);
     assert_eq!(client.kept(), 0);
 }
 
 #[test]
-fn a_damaged_half_is_thrown_away_with_a_word() {
+fn a_damaged_partial_blob_is_reported_and_fetched_again() {
     let fake = Fake::start();
     let layers = layers(0);
     fake.image("1", &layers, config(&here()), false);
@@ -343,12 +343,12 @@ fn a_damaged_half_is_thrown_away_with_a_word() {
         assert!(pulled == canonical_of(&layers, config(&here())));
         let asked = fake.asked(&path_of(&blob)).into_iter();
         assert_eq!(asked.map(|asked| asked.range).collect::<Vec<_>>(), ranges);
-        assert!(client.said("and thrown away"), "{:?}", client.said);
+        assert!(client.said("is fetched again"), "{:?}", client.said);
     }
 }
 
 #[test]
-fn a_registry_that_knows_no_ranges_sends_the_blob_from_its_start() {
+fn a_registry_without_ranges_sends_the_blob_from_the_start() {
     let fake = Fake::start();
     let layers = layers(0);
     fake.image("1", &layers, config(&here()), false);
@@ -364,11 +364,11 @@ fn a_registry_that_knows_no_ranges_sends_the_blob_from_its_start() {
         .map(|asked| asked.sent)
         .collect();
     assert_eq!(sent, [20_000, blob.len()]);
-    assert!(client.said("sends it from its start"), "{:?}", client.said);
+    assert!(client.said("sends it from the start"), "{:?}", client.said);
 }
 
 #[test]
-fn bytes_that_are_not_what_their_digest_says_are_never_an_image() {
+fn bytes_that_do_not_match_their_digest_never_become_an_image() {
     let fake = Fake::start();
     let layers = layers(0);
     let entry = fake.image("1", &layers, config(&here()), false);
@@ -407,12 +407,12 @@ fn bytes_that_are_not_what_their_digest_says_are_never_an_image() {
 }
 
 #[test]
-fn refusals_are_in_the_registrys_own_words() {
+fn refusals_have_the_message_of_the_registry() {
     let fake = Fake::start();
     let client = Client::new();
     let error = client.refusal(&format!("{}/app:9", fake.host));
     let said = format!(
-        "{0} says of {0}/app:9: MANIFEST_UNKNOWN: no such manifest",
+        "{0} refuses {0}/app:9: MANIFEST_UNKNOWN: no such manifest",
         fake.host
     );
     assert!(error.ends_with(&said), "{error}");
@@ -423,7 +423,7 @@ fn refusals_are_in_the_registrys_own_words() {
     let said = format!("{0} gives no token for {0}/app:9: not today", fake.host);
     assert!(error.ends_with(&said), "{error}");
 
-    // Port 1 of this machine: nothing listens there, and no name is looked up.
+    // Port 1 of this machine, where nothing listens; no name is resolved.
     let error = client.refusal("127.0.0.1:1/app:1");
     assert!(
         error.contains("ask 127.0.0.1:1 for 127.0.0.1:1/app:1"),
@@ -433,14 +433,14 @@ fn refusals_are_in_the_registrys_own_words() {
 }
 
 #[test]
-fn plain_http_is_for_this_machine_alone() {
+fn plain_http_is_used_only_on_this_machine() {
     let fake = Fake::start();
     fake.image("1", &layers(0), config(&here()), false);
-    // An address that leads here and is not one of this machine's own.
+    // An address that reaches this machine but is not a loopback address.
     let elsewhere = fake.host.replace("127.0.0.1", "0.0.0.0");
     let error = Client::new().refusal(&format!("{elsewhere}/app:1"));
     assert!(
-        error.contains("plain http is for this machine alone"),
+        error.contains("plain http is used only on this machine"),
         "{error}"
     );
     let asked = fake.state().asked.clone();
@@ -451,7 +451,7 @@ fn plain_http_is_for_this_machine_alone() {
 }
 
 #[test]
-fn what_cannot_be_unpacked_is_refused_by_its_media_type() {
+fn a_layer_that_cannot_be_unpacked_is_refused_by_its_media_type() {
     let fake = Fake::start();
     let layers = layers(0);
     fake.image("1", &layers, config(&here()), false);
@@ -473,7 +473,7 @@ fn what_cannot_be_unpacked_is_refused_by_its_media_type() {
     let error = refusal(&|manifest| manifest["config"]["mediaType"] = json!(chart));
     assert!(error.contains(&format!("its config is {chart}")), "{error}");
     let error = refusal(&|manifest| *manifest = json!({ "schemaVersion": 1, "fsLayers": [] }));
-    assert!(error.contains("of schema 1"), "{error}");
+    assert!(error.contains("it has schema 1"), "{error}");
     let error = refusal(&|manifest| manifest["layers"][0]["digest"] = json!("sha256:../../etc"));
     assert!(error.contains("is not a sha256 digest"), "{error}");
 }
@@ -485,10 +485,10 @@ fn a_pulled_image_is_in_the_cache_and_not_pulled_again() {
     let dir = tempfile::tempdir().unwrap();
     let cache = Cache::at(dir.path()).unwrap();
     let save = |reference: String, refresh| {
-        let source = Source::Registry {
+        let source = Source::Registry(RegistryImage {
             reference,
             platform: None,
-        };
+        });
         cache.save("s", "image", &source, refresh, &|_| ()).unwrap()
     };
     let tag = format!("{}/app:1", fake.host);
@@ -509,7 +509,7 @@ fn a_pulled_image_is_in_the_cache_and_not_pulled_again() {
     let again = save(tag, true);
     assert!(!again.reused);
     assert_eq!(again.image.sha256, first.image.sha256);
-    // By its digest it is another name and the same image.
+    // A digest is another name of the same image.
     let digest = manifest["digest"].as_str().unwrap();
     let pinned = save(format!("{}/app@{digest}", fake.host), false);
     assert_eq!(pinned.image.sha256, first.image.sha256);

@@ -1,36 +1,33 @@
-//! The archive: layers, configuration and manifest as `docker save` of an engine before 25 writes them.
+//! A release's archive: layers, config and manifest as `docker save` of an engine before 25 writes them.
 
-use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::thread;
 
 use anyhow::{Context, Result, anyhow};
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use tar::{Builder, EntryType, Header};
 
 use super::history::History;
-use super::layer::Layer;
+use super::layer::LayerRecipe;
 use super::package::Package;
+use crate::archive::docker::{DockerArchive, DockerLayer};
+use crate::archive::writer::HeaderForm;
 use crate::image::sha256_hex;
 
-/// A layer's place in the archive.
-struct Blob<'a> {
-    layer: &'a Layer,
+/// A layer whose length and hash are known.
+struct MeasuredLayer<'a> {
+    recipe: &'a LayerRecipe,
     below: Vec<&'a Package>,
-    /// Name of its folder, as engines before content addresses had it: 64 hex digits.
-    id: String,
     bytes: u64,
-    /// Lower-case hex of the layer's tar.
+    /// Lower-case hex sha256 of the layer's tar.
     sha256: String,
-    json: Value,
     kept: Kept,
 }
 
-/// The bytes that were written, as long as they are few.
+/// The bytes that were written, unless there were too many.
 struct Kept(Option<Vec<u8>>);
 
-/// Layers up to this size are kept from when they are measured until they are written; larger ones are made again.
+/// Layers up to this size are kept in memory from measuring to writing; larger ones are made again.
 const KEPT_BYTES: usize = 48 << 20;
 
 impl Write for Kept {
@@ -47,72 +44,43 @@ impl Write for Kept {
     }
 }
 
-/// Writes the release as a docker archive.
-///
-/// Large layers are made twice, once to know their sums, which name the folders they lie in, and once to be
-/// written; so an image of any size needs little memory and no room on disk.
-pub fn write(history: &History, out: &mut dyn Write) -> Result<()> {
-    let mut blobs = measure(history)?;
-    let diff_ids: Vec<String> = blobs
-        .iter()
-        .map(|blob| format!("sha256:{}", blob.sha256))
-        .collect();
-    let config = config(history, &diff_ids)?;
-    name(&mut blobs, &diff_ids, &config);
-    let config = config.to_string();
-    let config_name = format!("{}.json", sha256_hex(config.as_bytes()));
-    let (repository, tag) = (
-        format!("synthetic-{}", history.seed),
-        history.release.to_string(),
-    );
-    let manifest = json!([{
-        "Config": config_name,
-        "RepoTags": [format!("{repository}:{tag}")],
-        "Layers": blobs.iter().map(|blob| format!("{}/layer.tar", blob.id)).collect::<Vec<_>>(),
-    }]);
-    let top = blobs.last().map_or("", |blob| &blob.id);
-    let repositories = json!({ repository: { tag: top } });
-
-    let mut tar = Builder::new(out);
-    let order: BTreeMap<&str, &Blob> = blobs.iter().map(|blob| (blob.id.as_str(), blob)).collect();
-    // An engine writes folders and files in order of their names, so the configuration lies among the layers.
-    let mut config = Some((config_name.as_str(), config.as_bytes()));
-    for (id, blob) in order {
-        if let Some((name, bytes)) = config.take_if(|(name, _)| *name < id) {
-            append(&mut tar, name, bytes, history.now())?;
+impl MeasuredLayer<'_> {
+    fn write(&self, to: &mut dyn Write) -> Result<()> {
+        match &self.kept.0 {
+            Some(bytes) => Ok(to.write_all(bytes)?),
+            None => self.recipe.write(&self.below, to).map(drop),
         }
-        append_blob(&mut tar, blob, history.now())?;
     }
-    if let Some((name, bytes)) = config {
-        append(&mut tar, name, bytes, history.now())?;
-    }
-    append(
-        &mut tar,
-        "manifest.json",
-        format!("{manifest}\n").as_bytes(),
-        0,
-    )?;
-    append(
-        &mut tar,
-        "repositories",
-        format!("{repositories}\n").as_bytes(),
-        0,
-    )?;
-    tar.finish().context("end the archive")
 }
 
-/// Makes every layer, each on a thread of its own, to know its length and sum.
-fn measure(history: &History) -> Result<Vec<Blob<'_>>> {
-    let measured = thread::scope(|scope| {
+/// Writes the release as a docker archive.
+///
+/// Large layers are made twice: once for their hashes, which name the folders, and once to be written. So an image of any
+/// size needs little memory and no temporary files.
+pub fn write(history: &History, out: &mut dyn Write) -> Result<()> {
+    let layers = measure(history)?;
+    let diff_ids: Vec<String> = layers
+        .iter()
+        .map(|layer| format!("sha256:{}", layer.sha256))
+        .collect();
+    let config = config(history, &diff_ids)?;
+    let archive = DockerArchive {
+        form: HeaderForm::Ustar,
+        config: config.to_string(),
+        repository: format!("synthetic-{}", history.seed),
+        tag: history.release.to_string(),
+        layers: named(&layers, &diff_ids, &config),
+        mtime_s: history.now(),
+        has_repositories: true,
+    };
+    archive.write(out)
+}
+
+/// Makes every layer, each in a thread of its own, to find its length and hash.
+fn measure(history: &History) -> Result<Vec<MeasuredLayer<'_>>> {
+    thread::scope(|scope| {
         let threads: Vec<_> = (0..history.layers.len())
-            .map(|at| {
-                let below = packages_below(history, at);
-                scope.spawn(move || {
-                    let mut kept = Kept(Some(Vec::new()));
-                    let (bytes, sha256) = history.layers[at].write(&below, &mut kept)?;
-                    anyhow::Ok((bytes, sha256, kept))
-                })
-            })
+            .map(|at| scope.spawn(move || measure_layer(history, at)))
             .collect();
         threads
             .into_iter()
@@ -121,36 +89,38 @@ fn measure(history: &History) -> Result<Vec<Blob<'_>>> {
                     .join()
                     .map_err(|_| anyhow!("a layer's thread panicked"))?
             })
-            .collect::<Result<Vec<_>>>()
-    })?;
-    Ok(measured
-        .into_iter()
-        .enumerate()
-        .map(|(at, (bytes, sha256, kept))| Blob {
-            layer: &history.layers[at],
-            below: packages_below(history, at),
-            id: String::new(),
-            bytes,
-            sha256,
-            json: Value::Null,
-            kept,
-        })
-        .collect())
+            .collect()
+    })
 }
 
-fn packages_below(history: &History, at: usize) -> Vec<&Package> {
-    history.layers[..at]
+fn measure_layer(history: &History, at: usize) -> Result<MeasuredLayer<'_>> {
+    let recipe = &history.layers[at];
+    let below: Vec<&Package> = history.layers[..at]
         .iter()
         .flat_map(|layer| &layer.packages)
-        .collect()
+        .collect();
+    let mut kept = Kept(Some(Vec::new()));
+    let (bytes, sha256) = recipe.write(&below, &mut kept)?;
+    Ok(MeasuredLayer {
+        recipe,
+        below,
+        bytes,
+        sha256,
+        kept,
+    })
 }
 
-/// Names each layer by a sum over its content and what lies beneath, so that a layer on other layers has another
-/// name, as with engines; the sum itself is ours.
-fn name(blobs: &mut [Blob<'_>], diff_ids: &[String], config: &Value) {
-    let top = blobs.len() - 1;
+/// Names each layer by a hash of its content and of the layers below it, so that the same layer on other layers has
+/// another name, as in engines. The hash itself is not the engines'.
+fn named<'a>(
+    layers: &'a [MeasuredLayer],
+    diff_ids: &[String],
+    config: &Value,
+) -> Vec<DockerLayer<'a>> {
+    let top = layers.len() - 1;
     let mut parent = String::new();
-    for (at, blob) in blobs.iter_mut().enumerate() {
+    let mut named = Vec::new();
+    for (at, layer) in layers.iter().enumerate() {
         let mut about = if at == top {
             let mut about = config.clone();
             about.as_object_mut().map(|about| about.remove("rootfs"));
@@ -161,11 +131,17 @@ fn name(blobs: &mut [Blob<'_>], diff_ids: &[String], config: &Value) {
         if !parent.is_empty() {
             about["parent"] = json!(parent);
         }
-        blob.id = sha256_hex(format!("{} {about}", diff_ids[at]).as_bytes());
-        about["id"] = json!(blob.id);
-        parent.clone_from(&blob.id);
-        blob.json = about;
+        let id = sha256_hex(format!("{} {about}", diff_ids[at]).as_bytes());
+        about["id"] = json!(id);
+        parent.clone_from(&id);
+        named.push(DockerLayer {
+            id,
+            json: about.to_string(),
+            bytes: layer.bytes,
+            write: Box::new(|to| layer.write(to)),
+        });
     }
+    named
 }
 
 fn config(history: &History, diff_ids: &[String]) -> Result<Value> {
@@ -193,59 +169,4 @@ fn config(history: &History, diff_ids: &[String]) -> Result<Value> {
 fn date(seconds: u64) -> Result<String> {
     let time = Timestamp::from_second(seconds as i64).context("date a release")?;
     Ok(time.to_string())
-}
-
-fn append_blob(tar: &mut Builder<&mut dyn Write>, blob: &Blob<'_>, now: u64) -> Result<()> {
-    let folder = header(EntryType::Directory, &format!("{}/", blob.id), 0, now)?;
-    tar.append(&folder, &[][..])
-        .with_context(|| format!("write folder {} into the archive", blob.id))?;
-    append(tar, &format!("{}/VERSION", blob.id), b"1.0", now)?;
-    append(
-        tar,
-        &format!("{}/json", blob.id),
-        blob.json.to_string().as_bytes(),
-        now,
-    )?;
-    let path = format!("{}/layer.tar", blob.id);
-    let header = header(EntryType::Regular, &path, blob.bytes, now)?;
-    let out = tar.get_mut();
-    out.write_all(header.as_bytes())
-        .with_context(|| format!("write {path} into the archive"))?;
-    // A tar is a whole number of blocks, so no padding follows.
-    match &blob.kept.0 {
-        Some(bytes) => out
-            .write_all(bytes)
-            .with_context(|| format!("write {path} into the archive"))?,
-        None => {
-            blob.layer.write(&blob.below, out)?;
-        }
-    }
-    Ok(())
-}
-
-fn append(tar: &mut Builder<&mut dyn Write>, path: &str, bytes: &[u8], now: u64) -> Result<()> {
-    let header = header(EntryType::Regular, path, bytes.len() as u64, now)?;
-    tar.append(&header, bytes)
-        .with_context(|| format!("write {path} into the archive"))
-}
-
-fn header(kind: EntryType, path: &str, bytes: u64, now: u64) -> Result<Header> {
-    let mut header = Header::new_ustar();
-    header.set_entry_type(kind);
-    header
-        .set_path(path)
-        .with_context(|| format!("name {path} in the archive"))?;
-    header.set_mode(if kind == EntryType::Directory {
-        0o755
-    } else {
-        0o644
-    });
-    header.set_uid(0);
-    header.set_gid(0);
-    header.set_size(bytes);
-    header.set_mtime(now);
-    header.set_device_major(0)?;
-    header.set_device_minor(0)?;
-    header.set_cksum();
-    Ok(header)
 }

@@ -1,17 +1,17 @@
-//! What each change does to the layers of the release before.
+//! What each change does to the layers of the previous release.
 
 use super::Change;
-use super::content::{Content, Edit, Kind};
-use super::dice::{Dice, mix};
 use super::history::History;
 use super::layer::Role;
 use super::package::{Mtime, Package, Version, What};
+use super::recipe::{Edit, FileKind, FileRecipe};
+use crate::dice::{Dice, mix};
 
-/// Files that one `patch` touches.
+/// Files that one `patch` changes.
 const PATCHED_FILES: u64 = 5;
 
 impl History {
-    /// Goes on to the next release, with these changes in order.
+    /// Makes the next release by applying these changes in order.
     pub fn release(&mut self, changes: &[Change]) {
         self.release += 1;
         for (at, change) in changes.iter().enumerate() {
@@ -22,7 +22,7 @@ impl History {
 
     fn apply(&mut self, change: Change, dice: &mut Dice) {
         match change {
-            // The base system is always lowest, and no build makes it again.
+            // The base system is always the lowest layer, and a build does not make it again.
             Change::Rebuild => self.rebuild_from(1),
             Change::Patch => {
                 self.patch(dice);
@@ -48,12 +48,12 @@ impl History {
                 self.insert(dice);
                 self.rebuild(Role::Application);
             }
-            // The settings go under the packages, and so on around; no layer itself changes.
+            // The settings move below the packages and the others move up; the layers themselves do not change.
             Change::ReorderLayers => self.layers[1..].rotate_right(1),
         }
     }
 
-    /// Builds the layer of this role and all layers upon it again.
+    /// Rebuilds the layer of this role and all layers above it.
     fn rebuild(&mut self, role: Role) {
         let at = self.layers.iter().position(|layer| layer.role == role);
         self.rebuild_from(at.unwrap_or(0));
@@ -78,11 +78,11 @@ impl History {
         }
     }
 
-    /// Adds functions to each binary of the application, about one to 200, so that what follows them moves.
+    /// Adds functions to each binary of the application, about one for each 200, so that the code after them moves.
     fn relink(&mut self, dice: &mut Dice) {
         let now = self.now();
         for (content, mtime) in self.contents_of_application() {
-            if content.kind == Kind::Code {
+            if content.kind == FileKind::Code {
                 let units = 1 + content.bytes / 100_000;
                 let seed = dice.u64();
                 content.edits.push(Edit::Insert { seed, units });
@@ -91,7 +91,7 @@ impl History {
         }
     }
 
-    /// Adds files, a fiftieth of what is there, to the packages of the application.
+    /// Adds files to the packages of the application: a fiftieth of their bytes.
     fn insert(&mut self, dice: &mut Dice) {
         let now = self.now();
         for package in &mut self.layer(Role::Application).packages {
@@ -100,7 +100,7 @@ impl History {
         }
     }
 
-    fn contents_of_application(&mut self) -> impl Iterator<Item = (&mut Content, &mut Mtime)> {
+    fn contents_of_application(&mut self) -> impl Iterator<Item = (&mut FileRecipe, &mut Mtime)> {
         self.layer(Role::Application)
             .packages
             .iter_mut()
@@ -111,7 +111,7 @@ impl History {
             })
     }
 
-    /// A package of the packages layer: the one that a byte drawn evenly falls into, since much code has many bugs.
+    /// A package of the packages layer, drawn with a probability proportional to its size.
     fn choose_package(&mut self, dice: &mut Dice) -> &mut Package {
         let packages = &mut self.layer(Role::Packages).packages;
         let mut left = dice.below(packages.iter().map(Package::bytes).sum());
@@ -124,7 +124,7 @@ impl History {
     }
 }
 
-/// Gives a package its next version: every file is packed again, and a tenth of the contents is new.
+/// Gives a package its next version: every file gets a new time, and a tenth of the contents is new.
 fn bump(package: &mut Package, now: u64, dice: &mut Dice) {
     let Version([major, minor, patch]) = package.version;
     package.version = Version([major, minor, patch + 1]);
@@ -137,8 +137,8 @@ fn bump(package: &mut Package, now: u64, dice: &mut Dice) {
     }
 }
 
-/// Gives a package the version of another release of the base system: most files are written anew, some are
-/// related to their old selves, few stay.
+/// Gives a package the version of another release of the base system: most files are new, some share parts with their
+/// old contents, few are unchanged.
 fn upgrade(package: &mut Package, now: u64, dice: &mut Dice) {
     let Version([major, ..]) = package.version;
     package.version = Version([major + 1, dice.below(10), dice.below(10)]);
@@ -153,7 +153,7 @@ fn upgrade(package: &mut Package, now: u64, dice: &mut Dice) {
             10..50 => content.edits.push(Edit::Revise { seed, percent: 50 }),
             _ => {
                 let bytes = content.bytes / 2 + dice.below(content.bytes + 1);
-                *content = Content::new(content.kind, seed, bytes);
+                *content = FileRecipe::new(content.kind, seed, bytes);
             }
         }
     }

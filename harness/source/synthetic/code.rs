@@ -1,19 +1,19 @@
-//! Code-like binaries: functions of x86-like instructions that hold each other's addresses.
+//! Code-like binaries: functions of x86-like instructions that contain each other's addresses.
 //!
-//! Laid out as an executable is: a header, the functions, read-only text, a table of absolute addresses, an
-//! unwind table of relative ones, symbols. A function keeps its instructions wherever it lies; inserting one
-//! changes every address that is measured across the gap, and leaves the bytes between them alone.
+//! The layout is that of an executable: a header, the functions, read-only text, a table of absolute addresses, an unwind
+//! table of relative ones, symbols. Inserting a function changes every address that spans the gap; the other bytes of
+//! the instructions stay the same.
 
 use std::sync::LazyLock;
 
-use super::content::Unit;
-use super::dice::{Dice, mix};
 use super::text::{self, Style};
+use super::unit::Unit;
+use crate::dice::{Dice, mix};
 
-/// Mean length of a function with its entries in the tables and its share of the text, for planning a size.
+/// Mean bytes of a function, its entries in the tables and its share of the text, for planning a size.
 pub const FUNCTION_BYTES: u64 = 520;
 
-/// Where the loader puts the first byte.
+/// Address of the first byte when loaded.
 const LOAD_ADDRESS: u64 = 0x40_0000;
 
 /// What follows an opcode.
@@ -24,7 +24,7 @@ enum Operand {
     Registers,
     /// A small number in one byte.
     Small,
-    /// A register and a place in the stack frame.
+    /// A register and an offset in the stack frame.
     Frame,
     /// A 32-bit number, mostly small.
     Number,
@@ -82,7 +82,7 @@ const PROLOGUE: &[u8] = &[
 ];
 const EPILOGUE: &[u8] = &[0x5b, 0x41, 0x5c, 0x5d, 0xc3];
 
-/// Runs of instructions without addresses that compilers emit again and again.
+/// Runs of instructions without addresses, which compilers emit often.
 static IDIOMS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
     let mut dice = Dice::new(0x6964_696f);
     (0..IDIOMS_KNOWN)
@@ -101,11 +101,11 @@ static IDIOMS: LazyLock<Vec<Vec<u8>>> = LazyLock::new(|| {
 });
 const IDIOMS_KNOWN: u32 = 4096;
 
-/// Functions in a hundred that are one of `SHARED_FUNCTIONS`, as small library functions are in many binaries.
+/// Share of functions that are one of `SHARED_FUNCTIONS`, as many binaries contain the same small library functions.
 const SHARED_PERCENT: u64 = 12;
 const SHARED_FUNCTIONS: u64 = 1024;
 
-/// Four bytes in a function that hold a distance, filled in when every place is known.
+/// Four bytes in a function that hold a distance; they are filled in when every position is known.
 struct Distance {
     /// Offset of the four bytes in the file.
     at: usize,
@@ -119,8 +119,8 @@ enum Target {
     Data(u64),
 }
 
-/// Appends a binary of these functions to `out` (empty). The first `calls` identities are what functions call,
-/// so that a function added later changes places, not callees.
+/// Appends a binary of these functions to `out` (empty). Functions call only the first `calls` identities, so that a
+/// function added later moves the others but does not change which ones they call.
 pub fn binary(seed: u64, functions: &[Unit], calls: u32, label: &str, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\x7fELF\x02\x01\x01\0\0\0\0\0\0\0\0\0\x03\0\x3e\0\x01\0\0\0");
     out.resize(1024, 0);
@@ -158,7 +158,7 @@ fn instructions(
         let (opcode, operand) = INSTRUCTIONS[dice.skewed(64) % INSTRUCTIONS.len()];
         out.extend_from_slice(opcode);
         let to = match operand {
-            // A few functions are called from everywhere.
+            // A few functions are called by many others.
             Operand::Call => Target::Function(dice.skewed(calls) as u32),
             Operand::Data => Target::Data(dice.skewed((text_bytes / 8) as u32) as u64 * 8),
             _ => {
@@ -188,7 +188,7 @@ fn local_operand(operand: Operand, dice: &mut Dice, out: &mut Vec<u8>) {
     }
 }
 
-/// One of eight registers, some in more use than others.
+/// One of eight registers, some more often than others.
 fn register(draw: u32) -> u8 {
     (draw & draw >> 4 & 7) as u8
 }
@@ -262,9 +262,9 @@ fn tables(seed: u64, functions: &[Unit], starts: &[usize], out: &mut Vec<u8>) {
 
 #[cfg(test)]
 mod tests {
-    use super::super::content::{Content, Edit, Kind};
+    use super::super::recipe::{Edit, FileKind, FileRecipe};
 
-    fn written(content: &Content) -> Vec<u8> {
+    fn written(content: &FileRecipe) -> Vec<u8> {
         let mut out = Vec::new();
         content.write("name 1.2.3", &mut out);
         out
@@ -273,7 +273,7 @@ mod tests {
     #[test]
     fn a_binary_is_about_as_big_as_planned() {
         let planned = 1_000_000;
-        let bytes = written(&Content::new(Kind::Code, 3, planned)).len() as u64;
+        let bytes = written(&FileRecipe::new(FileKind::Code, 3, planned)).len() as u64;
         assert!(
             bytes > planned * 9 / 10 && bytes < planned * 11 / 10,
             "{bytes}"
@@ -282,7 +282,7 @@ mod tests {
 
     #[test]
     fn linking_again_changes_bytes_everywhere_but_few_of_them() {
-        let mut content = Content::new(Kind::Code, 3, 1_000_000);
+        let mut content = FileRecipe::new(FileKind::Code, 3, 1_000_000);
         let old = written(&content);
         content.edits.push(Edit::Insert { seed: 4, units: 1 });
         let new = written(&content);

@@ -1,33 +1,34 @@
-//! The first release of a history: which layers and packages it has, and how big they are.
+//! The first release of a history: its layers and packages, and their sizes.
 
 use std::collections::BTreeSet;
 
-use super::dice::{Dice, mix};
-use super::layer::{Layer, Role};
-use super::package::{Mtime, Package, PackageKind};
+use super::layer::{LayerRecipe, Role};
+use super::package::{Mtime, Package};
+use super::shelf::PackageKind;
 use super::text;
+use crate::dice::{Dice, mix};
 
 /// When the first release was built: 2024-01-01T00:00:00Z, in seconds since 1970.
 const FIRST_BUILT: u64 = 1_704_067_200;
 
-/// Releases are a week apart.
+/// Time between releases: a week.
 const RELEASE_SECONDS: u64 = 7 * 86_400;
 
-/// An image's layers, as they stand after some releases.
+/// An image's layers after some releases.
 #[derive(Clone, Debug, PartialEq)]
 pub struct History {
     pub seed: u64,
     /// Number of this release, from 1.
     pub release: u64,
     /// Lowest first.
-    pub layers: Vec<Layer>,
+    pub layers: Vec<LayerRecipe>,
     names: BTreeSet<String>,
 }
 
 impl History {
-    /// The first release of `seed`, at about `mib` MiB.
+    /// The first release of `seed`, of about `mib` MiB.
     ///
-    /// Three fifths of it is the base system, as in the images of the field: what a rebuild does not touch.
+    /// Three fifths of it is the base system, as in real images; a rebuild does not change that part.
     pub fn first(seed: u64, mib: u64) -> History {
         let mut history = History {
             seed,
@@ -59,11 +60,11 @@ impl History {
     }
 
     /// The layer of this role; every image has one of each.
-    pub fn layer(&mut self, role: Role) -> &mut Layer {
+    pub fn layer(&mut self, role: Role) -> &mut LayerRecipe {
         self.layers
             .iter_mut()
             .find(|layer| layer.role == role)
-            .expect("an image has a layer of each role")
+            .expect("every image has one layer of each role")
     }
 
     fn add_layer(&mut self, role: Role, kind: PackageKind, bytes: u64, packages: u64) {
@@ -78,7 +79,7 @@ impl History {
                 Package::new(kind, name, seed, self.now(), bytes * weight / total)
             })
             .collect();
-        let mut layer = Layer {
+        let mut layer = LayerRecipe {
             role,
             packages,
             built: self.now(),
@@ -102,8 +103,8 @@ impl History {
     }
 }
 
-/// Most of an application is copied, with the times it had; a few files are written by the build.
-fn build_some_files(layer: &mut Layer, dice: &mut Dice) {
+/// Most files of an application are copied and keep their times; a few are written by the build.
+fn build_some_files(layer: &mut LayerRecipe, dice: &mut Dice) {
     for package in &mut layer.packages {
         for file in &mut package.files {
             if dice.chance(1) {

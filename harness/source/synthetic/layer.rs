@@ -1,4 +1,4 @@
-//! A layer: the tar of what one step of an image's build wrote.
+//! A layer: the tar of the files that one step of an image's build wrote.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -7,12 +7,14 @@ use std::io::Write;
 use anyhow::{Context, Result};
 use tar::{EntryType, Header};
 
-use super::content::Content;
-use super::dice::mix_text;
-use super::package::{Mtime, Package, PackageKind, What};
+use super::package::{Mtime, Package, What};
+use super::recipe::FileRecipe;
+use super::shelf::PackageKind;
+use crate::archive::writer::{HeaderForm, Member};
+use crate::dice::mix_text;
 use crate::image::{Hashing, sha256_hex};
 
-/// What a layer is for. It keeps its role wherever it lies.
+/// What a layer is for. It keeps its role when layers are reordered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     Base,
@@ -36,7 +38,7 @@ impl Role {
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Layer {
+pub struct LayerRecipe {
     pub role: Role,
     pub packages: Vec<Package>,
     /// Seconds since 1970 at which the layer was built: the mtime of what the build itself writes.
@@ -44,7 +46,7 @@ pub struct Layer {
 }
 
 /// One member of a layer's tar.
-struct Member<'a> {
+struct LayerMember<'a> {
     body: Body<'a>,
     mode: u32,
     owner: u64,
@@ -53,13 +55,13 @@ struct Member<'a> {
 
 enum Body<'a> {
     Folder,
-    Recipe(&'a Content, &'a Package),
+    Recipe(&'a FileRecipe, &'a Package),
     Given(String),
     Symlink(String),
     Hardlink(String),
 }
 
-/// Folders that every base system has, empty, with their modes.
+/// Empty folders of every base system, with their modes.
 const EMPTY_FOLDERS: [(&str, u32); 7] = [
     ("dev", 0o755),
     ("home", 0o755),
@@ -70,9 +72,9 @@ const EMPTY_FOLDERS: [(&str, u32); 7] = [
     ("tmp", 0o1777),
 ];
 
-impl Layer {
-    /// Writes the layer's tar to `out`: members in order of their paths. `below` are the packages of the layers
-    /// beneath, which dpkg's status file in this layer lists too. Returns the tar's length and sha256.
+impl LayerRecipe {
+    /// Writes the layer's tar to `out`, its members sorted by path, and returns its length and sha256. `below` are the
+    /// packages of the layers below, which dpkg's status file in this layer lists too.
     pub fn write(&self, below: &[&Package], out: &mut dyn Write) -> Result<(u64, String)> {
         let mut tar = tar::Builder::new(Hashing::new(out));
         let mut bytes = Vec::new();
@@ -92,8 +94,8 @@ impl Layer {
         Ok(hashing.finish())
     }
 
-    /// Members by path, a path being a list of names, so that a folder comes right before what is in it.
-    fn members<'a>(&'a self, below: &[&Package]) -> BTreeMap<Vec<String>, Member<'a>> {
+    /// Members by path. A path is a list of names, so that a folder sorts directly before its contents.
+    fn members<'a>(&'a self, below: &[&Package]) -> BTreeMap<Vec<String>, LayerMember<'a>> {
         let mut members = BTreeMap::new();
         for package in &self.packages {
             for file in &package.files {
@@ -121,10 +123,10 @@ impl Layer {
         members
     }
 
-    /// Adds one member, and the folders that lead to it.
+    /// Adds one member and its parent folders.
     fn add<'a>(
         &self,
-        members: &mut BTreeMap<Vec<String>, Member<'a>>,
+        members: &mut BTreeMap<Vec<String>, LayerMember<'a>>,
         path: &str,
         body: Body<'a>,
         mode: u32,
@@ -135,14 +137,14 @@ impl Layer {
         for depth in 1..names.len() {
             members
                 .entry(names[..depth].to_vec())
-                .or_insert_with(|| Member {
+                .or_insert_with(|| LayerMember {
                     body: Body::Folder,
                     mode: 0o755,
                     owner: 0,
                     mtime: self.built_at(&names[..depth].join("/")),
                 });
         }
-        let member = Member {
+        let member = LayerMember {
             body,
             mode,
             owner,
@@ -151,8 +153,8 @@ impl Layer {
         members.insert(names, member);
     }
 
-    /// What dpkg writes down: a list of files and their sums per package, and the status of all packages.
-    fn add_dpkg(&self, members: &mut BTreeMap<Vec<String>, Member<'_>>, below: &[&Package]) {
+    /// Adds dpkg's database: the files and checksums of each package, and the status of all packages.
+    fn add_dpkg(&self, members: &mut BTreeMap<Vec<String>, LayerMember<'_>>, below: &[&Package]) {
         let known = |package: &&Package| package.kind == PackageKind::System;
         let here: Vec<&Package> = self.packages.iter().filter(known).collect();
         if here.is_empty() {
@@ -188,44 +190,36 @@ impl Layer {
         );
     }
 
-    /// When the build wrote `path`: within half a minute of its start.
+    /// The time at which the build wrote `path`: within half a minute of its start.
     fn built_at(&self, path: &str) -> u64 {
         self.built + mix_text(self.role as u64, path) % 30
     }
 }
 
-impl Member<'_> {
+impl LayerMember<'_> {
     fn header(&self, path: &str, bytes: u64) -> Result<Header> {
-        let mut header = Header::new_ustar();
-        let (kind, path, target) = match &self.body {
-            Body::Folder => (EntryType::Directory, format!("{path}/"), None),
-            Body::Recipe(..) | Body::Given(_) => (EntryType::Regular, path.to_string(), None),
-            Body::Symlink(target) => (EntryType::Symlink, path.to_string(), Some(target)),
-            Body::Hardlink(target) => (EntryType::Link, path.to_string(), Some(target)),
+        let folder = format!("{path}/");
+        let (kind, path, link) = match &self.body {
+            Body::Folder => (EntryType::Directory, folder.as_str(), None),
+            Body::Recipe(..) | Body::Given(_) => (EntryType::Regular, path, None),
+            Body::Symlink(target) => (EntryType::Symlink, path, Some(target.as_str())),
+            Body::Hardlink(target) => (EntryType::Link, path, Some(target.as_str())),
         };
-        header.set_entry_type(kind);
-        header
-            .set_path(&path)
-            .with_context(|| format!("name {path} in a layer"))?;
-        if let Some(target) = target {
-            header
-                .set_link_name(target)
-                .with_context(|| format!("link {path} to {target} in a layer"))?;
-        }
-        header.set_mode(self.mode);
-        header.set_uid(self.owner);
-        header.set_gid(self.owner);
-        header.set_size(bytes);
-        header.set_mtime(self.mtime);
-        header.set_device_major(0)?;
-        header.set_device_minor(0)?;
-        header.set_cksum();
-        Ok(header)
+        let member = Member {
+            kind,
+            path,
+            link,
+            mode: self.mode,
+            owner: self.owner,
+            bytes,
+            mtime_s: self.mtime,
+        };
+        member.header(HeaderForm::Ustar)
     }
 }
 
-/// The list of a package's files, and the list with sums. The sums are of the recipes: they change when a file
-/// does, and cost nothing.
+/// A package's list of files and its list of checksums. The checksums are of the recipes: they change when a file does,
+/// and do not need its contents.
 fn lists(package: &Package) -> (String, String) {
     let (mut list, mut sums) = (String::from("/.\n"), String::new());
     for file in &package.files {

@@ -1,28 +1,33 @@
-//! Synthetic releases: a seeded history of images, byte-identical on every machine.
+//! Synthetic releases: a seeded history of images with the same bytes on every machine.
 //!
-//! Nothing here asks the clock, the machine or a hash map's order, and nothing is computed in floating point. A
-//! release is made from the first one by its changes, as recipes of files (`package`, `content`), and only turned
-//! into bytes while it is written as a docker archive (`layer`, `archive`).
+//! Nothing here depends on the clock, the machine or the order of a hash map, and there is no floating point. A release
+//! is the first one with the changes applied to recipes of its files (`package`, `recipe`); the bytes are made while the
+//! docker archive is written (`layer`, `archive`).
 
 mod archive;
 mod change;
 mod code;
-mod content;
-mod dice;
 mod history;
 mod layer;
 mod package;
+mod recipe;
 mod shelf;
 mod text;
+mod unit;
 
+use std::fmt;
+use std::fs::File;
 use std::io::{BufWriter, Write};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Error, Result, ensure};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 
+use super::key::{FORMAT, Identity};
+use super::{Made, SaveOrder, SourceKind};
 use history::History;
 
-/// Above this an image takes minutes to make, and its lists of files begin to fill the memory.
+/// A larger image takes many minutes to make, and its lists of files need much memory.
 const LARGEST_MIB: u64 = 16_384;
 
 /// One release of a seeded history: the first release of `seed` at about `mib` MiB, with each
@@ -30,9 +35,9 @@ const LARGEST_MIB: u64 = 16_384;
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Release {
     pub seed: u64,
-    /// Size of the first release's archive, in MiB, roughly.
+    /// Approximate size of the first release's archive, in MiB.
     pub mib: u64,
-    /// What changed in each later release up to this one; empty for the first.
+    /// The changes of each later release, up to this one; empty for the first.
     pub changes: Vec<Vec<Change>>,
 }
 
@@ -40,19 +45,19 @@ pub struct Release {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Change {
-    /// Same contents, new mtimes.
+    /// The same contents with new mtimes.
     Rebuild,
     /// A few bytes in a few files.
     Patch,
-    /// One package gets a new version: its files change, names with digits in them too.
+    /// One package gets a new version: its files change, and names that contain the version.
     PackageBump,
     /// The lowest layer becomes another release of the base system.
     BaseUpgrade,
-    /// Binaries are linked again: code is the same, addresses in it shift.
+    /// Binaries are linked again: the code is the same, the addresses in it move.
     Relink,
-    /// New files appear among the old ones.
+    /// New files are added among the old ones.
     Insert,
-    /// The upper layers come in another order.
+    /// The upper layers change their order.
     ReorderLayers,
 }
 
@@ -73,7 +78,7 @@ impl Release {
         next
     }
 
-    /// Fails when the size is none that can be made.
+    /// Fails unless `mib` is 1 to `LARGEST_MIB`.
     pub fn check(&self) -> Result<()> {
         ensure!(
             (1..=LARGEST_MIB).contains(&self.mib),
@@ -97,6 +102,43 @@ impl Release {
             history.release(changes);
         }
         history
+    }
+}
+
+impl SourceKind for Release {
+    fn identity(&self, _scenario: &str, _name: &str) -> Result<Identity> {
+        Ok(Identity {
+            kind: "synthetic",
+            readable: format!("seed-{}-{}", self.seed, self.changes.len()),
+            json: json!([FORMAT, self]),
+        })
+    }
+
+    fn make(&self, order: &SaveOrder) -> Result<Made> {
+        File::create(order.out)
+            .map_err(Error::new)
+            .and_then(|mut file| self.write(&mut file))
+            .with_context(|| format!("write {}", order.out.display()))?;
+        Ok(Made::default())
+    }
+
+    fn is_reproducible(&self) -> bool {
+        true
+    }
+
+    fn is_normal(&self) -> Option<&'static str> {
+        Some("a synthetic image has the same bytes everywhere already")
+    }
+}
+
+impl fmt::Display for Release {
+    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
+        let release = self.changes.len() + 1;
+        write!(
+            to,
+            "synthetic seed {}, {} MiB, release {release}",
+            self.seed, self.mib
+        )
     }
 }
 

@@ -1,12 +1,12 @@
-//! Packages: named, versioned sets of files, of the kinds and sizes that packages have.
+//! Packages: named and versioned sets of files.
 
 use std::collections::BTreeSet;
 use std::fmt;
 
-use super::content::{Content, Kind};
-use super::dice::{Dice, mix_text};
-use super::shelf::Shelf;
+use super::recipe::{FileKind, FileRecipe};
+use super::shelf::{PackageKind, Shelf};
 use super::text::{self, Style};
+use crate::dice::{Dice, mix_text};
 
 /// A version of three numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,21 +26,11 @@ pub struct Package {
     /// Seconds since 1970 at which this version was packed, and so the mtime of its files.
     pub released: u64,
     pub kind: PackageKind,
-    pub files: Vec<File>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PackageKind {
-    /// Of the distribution, and known to dpkg.
-    System,
-    /// A part of the application.
-    Application,
-    /// The settings of this one image.
-    Settings,
+    pub files: Vec<PackageFile>,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct File {
+pub struct PackageFile {
     /// Relative to the root; `{v}` stands for the package's version.
     pub path: String,
     pub what: What,
@@ -51,10 +41,10 @@ pub struct File {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    File(Content),
-    /// Target as in `File::path`, relative to the link's folder.
+    File(FileRecipe),
+    /// Target as in `PackageFile::path`, relative to the link's folder.
     Symlink(String),
-    /// Target as in `File::path`, relative to the root.
+    /// Target as in `PackageFile::path`, relative to the root.
     Hardlink(String),
 }
 
@@ -68,14 +58,14 @@ pub enum Mtime {
     At(u64),
 }
 
-/// Files above this size exist, but a lab that makes each one in memory stops here.
+/// Largest file: each file is made in memory.
 const LARGEST_FILE_BYTES: u64 = 24 << 20;
 
 /// The user that owns the application's state.
 const APPLICATION_OWNER: u64 = 1000;
 
 impl Package {
-    /// A new package of about `bytes` as tar members, decided by `seed` and its name.
+    /// A new package that takes about `bytes` as tar members. Everything in it follows from `seed` and its name.
     pub fn new(kind: PackageKind, name: String, seed: u64, now: u64, bytes: u64) -> Package {
         let mut dice = Dice::new(mix_text(seed, &name));
         let version = Version([dice.below(6), dice.below(30), dice.below(20)]);
@@ -91,22 +81,22 @@ impl Package {
         package
     }
 
-    /// What its texts call it.
+    /// The name and version that its texts mention.
     pub fn label(&self) -> String {
         format!("{} {}", self.name, self.version)
     }
 
-    /// The path or link target as it is in this version.
+    /// A path or a link target with this version filled in.
     pub fn resolve(&self, path: &str) -> String {
         path.replace("{v}", &self.version.to_string())
     }
 
-    /// Bytes of its contents, as planned.
+    /// Planned bytes of its contents.
     pub fn bytes(&self) -> u64 {
         self.contents().map(|content| content.bytes).sum()
     }
 
-    pub fn contents(&self) -> impl Iterator<Item = &Content> {
+    pub fn contents(&self) -> impl Iterator<Item = &FileRecipe> {
         self.files.iter().filter_map(|file| match &file.what {
             What::File(content) => Some(content),
             What::Symlink(_) | What::Hardlink(_) => None,
@@ -117,7 +107,7 @@ impl Package {
     pub fn fill(&mut self, dice: &mut Dice, bytes: u64, mtime: Mtime) -> usize {
         let mut taken: BTreeSet<String> = self.files.iter().map(|file| file.path.clone()).collect();
         let before = self.files.len();
-        // No single file decides what a package weighs.
+        // So that no single file dominates the package.
         let largest = (bytes / 3).clamp(2048, LARGEST_FILE_BYTES);
         let mut used = 0;
         while used < bytes {
@@ -129,9 +119,9 @@ impl Package {
             } else {
                 0
             };
-            self.files.push(File {
+            self.files.push(PackageFile {
                 path,
-                what: What::File(Content::new(shelf.kind, dice.u64(), size)),
+                what: What::File(FileRecipe::new(shelf.kind, dice.u64(), size)),
                 mode: shelf.mode,
                 owner,
                 mtime,
@@ -142,7 +132,7 @@ impl Package {
     }
 
     fn free_path(&self, shelf: &Shelf, dice: &mut Dice, taken: &mut BTreeSet<String>) -> String {
-        // One package in three carries its version in its folder's name, too.
+        // The folders of one package in three are named by its version too.
         let folder = if mix_text(3, &self.name).is_multiple_of(3) {
             format!("{}-{{v}}", self.name)
         } else {
@@ -164,7 +154,7 @@ impl Package {
         }
     }
 
-    /// What every package of the distribution has, small in one of few `bytes`. Returns the bytes it takes.
+    /// Adds the files that every package of the distribution has, small ones when `bytes` is small. Returns their bytes.
     fn add_landmarks(&mut self, dice: &mut Dice, bytes: u64) -> u64 {
         if self.kind != PackageKind::System {
             return 0;
@@ -176,17 +166,20 @@ impl Package {
         let changelog = dice.size(6000, 2).min(bytes / 8);
         let code = dice.size(24_000, 2).min(bytes / 4);
         let content =
-            |kind, bytes, dice: &mut Dice| What::File(Content::new(kind, dice.u64(), bytes));
+            |kind, bytes, dice: &mut Dice| What::File(FileRecipe::new(kind, dice.u64(), bytes));
         let landmarks = [
             (
                 format!("{doc}/copyright"),
-                content(Kind::Text(Style::Prose), copyright, dice),
+                content(FileKind::Text(Style::Prose), copyright, dice),
             ),
             (
                 format!("{doc}/changelog.Debian.gz"),
-                content(Kind::PackedText, changelog, dice),
+                content(FileKind::PackedText, changelog, dice),
             ),
-            (format!("{library}.{{v}}"), content(Kind::Code, code, dice)),
+            (
+                format!("{library}.{{v}}"),
+                content(FileKind::Code, code, dice),
+            ),
             (library, What::Symlink(format!("lib{name}.so.{{v}}"))),
             (
                 format!("{doc}/licence"),
@@ -199,7 +192,7 @@ impl Package {
             } else {
                 0o644
             };
-            self.files.push(File {
+            self.files.push(PackageFile {
                 path,
                 what,
                 mode,
@@ -211,9 +204,9 @@ impl Package {
     }
 }
 
-/// What a content of this size takes in a tar: a header, and half a block of padding.
-fn member_bytes(kind: Kind, bytes: u64) -> u64 {
-    let packed = if kind == Kind::PackedText {
+/// Bytes that a file of this size takes in a tar: a header, the contents, and on average half a block of padding.
+fn member_bytes(kind: FileKind, bytes: u64) -> u64 {
+    let packed = if kind == FileKind::PackedText {
         bytes / 3
     } else {
         bytes

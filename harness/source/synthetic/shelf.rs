@@ -1,26 +1,36 @@
-//! Shelves: which kinds of files a package has, how many, how big and where.
+//! Shelves: which kinds of files a package has, how many, how large and under which paths.
 
-use super::content::Kind;
-use super::dice::Dice;
-use super::package::PackageKind;
+use super::recipe::FileKind;
 use super::text::Style;
+use crate::dice::Dice;
+
+/// What a package is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PackageKind {
+    /// Part of the distribution, and listed by dpkg.
+    System,
+    /// Part of the application.
+    Application,
+    /// The settings of this one image.
+    Settings,
+}
 
 /// Files of one kind within a package.
 pub struct Shelf {
-    /// Files in a hundred.
+    /// Share of the package's files.
     percent: u64,
-    pub kind: Kind,
-    /// Size before compression, in bytes, and how far sizes spread about it (`Dice::size`).
+    pub kind: FileKind,
+    /// Size before compression in bytes, and how widely sizes spread around it (`Dice::size`).
     pub median: u64,
     pub octaves: u64,
-    /// `{n}` the package's name, `{d}` the same, with the version in some packages, `{w}` a new word.
+    /// `{n}` is the package's name, `{d}` its name and in some packages its version, `{w}` a new word.
     pub path: &'static str,
     pub mode: u32,
 }
 
 const fn shelf(
     percent: u64,
-    kind: Kind,
+    kind: FileKind,
     (median, octaves): (u64, u64),
     path: &'static str,
     mode: u32,
@@ -35,16 +45,16 @@ const fn shelf(
     }
 }
 
-const CODE: Kind = Kind::Code;
-const PACKED: Kind = Kind::PackedText;
-const PROSE: Kind = Kind::Text(Style::Prose);
-const SOURCE: Kind = Kind::Text(Style::Source);
-const SETTINGS: Kind = Kind::Text(Style::Settings);
-const PNG: Kind = Kind::Noise(b"\x89PNG\r\n\x1a\n");
-const WOFF2: Kind = Kind::Noise(b"wOF2");
+const CODE: FileKind = FileKind::Code;
+const PACKED: FileKind = FileKind::PackedText;
+const PROSE: FileKind = FileKind::Text(Style::Prose);
+const SOURCE: FileKind = FileKind::Text(Style::Source);
+const SETTINGS: FileKind = FileKind::Text(Style::Settings);
+const PNG: FileKind = FileKind::Noise(b"\x89PNG\r\n\x1a\n");
+const WOFF2: FileKind = FileKind::Noise(b"wOF2");
 
-/// Chosen so that an image is like a Debian one in what the methods see: half of its files are below 4 KiB,
-/// programs hold about two thirds of its bytes, and gzip makes it 2.5 to 3 times smaller.
+/// Chosen so that an image resembles a Debian one to the methods: half of its files are below 4 KiB, programs hold about
+/// two thirds of its bytes, and gzip makes it 2.5 to 3 times smaller.
 const SYSTEM: [Shelf; 12] = [
     shelf(24, SOURCE, (4000, 3), "usr/share/{d}/{w}.py", 0o644),
     shelf(14, SOURCE, (3000, 3), "usr/lib/python3/{n}/{w}.py", 0o644),
@@ -75,7 +85,7 @@ const OWN_SETTINGS: [Shelf; 3] = [
 ];
 
 impl PackageKind {
-    /// One of the kind's shelves, each as often as it has files.
+    /// Draws one of the kind's shelves, weighted by its share of files.
     pub fn shelf(self, dice: &mut Dice) -> &'static Shelf {
         let shelves: &[Shelf] = match self {
             PackageKind::System => &SYSTEM,
@@ -89,7 +99,7 @@ impl PackageKind {
             }
             left -= shelf.percent;
         }
-        unreachable!("the shelves of a kind are a hundred in a hundred")
+        unreachable!("the percentages of a kind add up to 100")
     }
 }
 
@@ -98,7 +108,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_shelves_of_a_kind_are_a_hundred_in_a_hundred() {
+    fn the_percentages_of_a_kind_add_up_to_100() {
         for shelves in [&SYSTEM[..], &APPLICATION, &OWN_SETTINGS] {
             let sum: u64 = shelves.iter().map(|shelf| shelf.percent).sum();
             assert_eq!(sum, 100);

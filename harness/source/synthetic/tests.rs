@@ -1,4 +1,4 @@
-//! Claims about whole releases: what every archive is, and what each change does.
+//! Claims about whole releases: what every archive has, and what each change does.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -115,7 +115,7 @@ fn names(members: &Members) -> BTreeSet<&str> {
 }
 
 #[test]
-fn a_release_is_these_bytes_on_every_machine() {
+fn a_release_has_these_bytes_on_every_machine() {
     let release = release().then(&ALL).then(&ALL[..3]);
     let sum = sha256_hex(&written(&release));
     assert_eq!(
@@ -125,13 +125,13 @@ fn a_release_is_these_bytes_on_every_machine() {
 }
 
 #[test]
-fn another_seed_is_another_history() {
+fn another_seed_gives_another_history() {
     assert_eq!(written(&release()), written(&release()));
     assert_ne!(written(&release()), written(&Release::first(12, 2)));
 }
 
 #[test]
-fn an_image_is_about_as_big_as_asked() {
+fn an_image_has_about_the_size_asked_for() {
     for mib in [1, 4, 16] {
         let bytes = written(&Release::first(5, mib)).len() as u64;
         assert!(
@@ -142,7 +142,7 @@ fn an_image_is_about_as_big_as_asked() {
 }
 
 #[test]
-fn sizes_that_cannot_be_made_are_refused() {
+fn sizes_out_of_range_are_refused() {
     for mib in [0, LARGEST_MIB + 1, u64::MAX] {
         let error = Release::first(1, mib).write(&mut Vec::new()).unwrap_err();
         assert_eq!(
@@ -251,7 +251,7 @@ fn a_base_upgrade_leaves_little_of_the_lowest_layer() {
 }
 
 #[test]
-fn relinking_changes_the_binaries_of_the_application_alone() {
+fn relinking_changes_only_the_binaries_of_the_application() {
     let (old, new) = pair(Change::Relink);
     assert_eq!(
         (&old[0].sha256, &old[1].sha256),
@@ -267,7 +267,7 @@ fn relinking_changes_the_binaries_of_the_application_alone() {
 }
 
 #[test]
-fn inserted_files_lie_among_the_old_ones() {
+fn inserted_files_are_among_the_old_ones() {
     let (old, new) = pair(Change::Insert);
     let (old, new) = (&old[2].files, &new[2].files);
     assert!(differing(old, new).is_empty() && names(old).is_subset(&names(new)));

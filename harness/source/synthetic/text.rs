@@ -1,10 +1,10 @@
-//! Text that compresses as text does: words of one invented language, in three styles.
+//! Text that compresses like real text: words of an invented language, in three styles.
 
 use std::sync::LazyLock;
 
-use super::dice::{Dice, mix};
+use crate::dice::{Dice, mix};
 
-/// What a text is for, and so how its lines look.
+/// What a text is for, which decides what its lines look like.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Style {
     /// Documentation: sentences in wrapped lines.
@@ -23,11 +23,11 @@ const WORDS: u32 = 4096;
 
 const PHRASES_KNOWN: u32 = 2048;
 
-/// Paragraphs in a hundred that are one of `BOILERPLATE`, the same in whatever text they are.
+/// Share of paragraphs that are one of `BOILERPLATE`, which are the same in every text.
 const BOILERPLATE_PERCENT: u64 = 12;
 const BOILERPLATE: u64 = 256;
 
-/// Words that one text uses again and again, beside those everyone uses.
+/// Words that one text repeats, in addition to the common ones.
 const TOPIC_WORDS: u32 = 48;
 
 static LANGUAGE: LazyLock<Vec<String>> = LazyLock::new(|| {
@@ -45,7 +45,7 @@ static LANGUAGE: LazyLock<Vec<String>> = LazyLock::new(|| {
         .collect()
 });
 
-/// Runs of words that come again in many texts, as turns of speech and licence terms do.
+/// Runs of words that many texts share, as idioms and licence terms are.
 static PHRASES: LazyLock<Vec<String>> = LazyLock::new(|| {
     let mut dice = Dice::new(0x7068_7261);
     (0..PHRASES_KNOWN)
@@ -71,7 +71,7 @@ fn syllable(dice: &mut Dice) -> String {
         .collect()
 }
 
-/// A word of the language for a name, chosen evenly among those long enough to be one.
+/// A word for a name, drawn uniformly from those with at least four letters.
 pub fn name(dice: &mut Dice) -> &'static str {
     loop {
         let word = &LANGUAGE[dice.below(WORDS.into()) as usize];
@@ -81,8 +81,8 @@ pub fn name(dice: &mut Dice) -> &'static str {
     }
 }
 
-/// Appends one paragraph, decided by `seed`, of a text about `topic`. `label` (a name and a version, which
-/// change with releases) is mentioned in some paragraphs.
+/// Appends the paragraph of `seed` in a text about `topic`. Some paragraphs mention `label`, a name and a version that
+/// change between releases.
 pub fn paragraph(style: Style, topic: u64, seed: u64, label: &str, out: &mut Vec<u8>) {
     let topic = mix(topic, 0) % u64::from(WORDS - TOPIC_WORDS);
     let mut writer = Writer {

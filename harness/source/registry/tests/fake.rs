@@ -1,4 +1,4 @@
-//! A registry in this process, small enough to misbehave on request.
+//! A small registry in this process, which can be made to misbehave.
 
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
@@ -16,11 +16,11 @@ use crate::image::sha256_hex;
 pub struct State {
     /// By path.
     pub objects: BTreeMap<String, Vec<u8>>,
-    /// Whoever does not bring this token is sent to fetch it.
+    /// A client without this token is told to fetch it.
     pub token: Option<String>,
-    /// Nobody gets one, and this is why.
+    /// No client gets a token; this is the reason.
     pub refusal: Option<String>,
-    /// By path: after how many bytes of the body the next answers break off.
+    /// By path: the numbers of bytes after which the next responses break off.
     pub cuts: BTreeMap<String, Vec<usize>>,
     pub ignores_ranges: bool,
     /// By path: where it is instead.
@@ -28,10 +28,10 @@ pub struct State {
     pub asked: Vec<Asked>,
 }
 
-/// One request as it came, and how many bytes of body it got.
+/// One request, and the bytes of the body that it got.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Asked {
-    /// `TLS` for a greeting of that protocol.
+    /// `TLS` for a handshake of that protocol.
     pub path: String,
     pub range: Option<String>,
     pub authorization: Option<String>,
@@ -52,7 +52,7 @@ impl Fake {
         let name = host.clone();
         thread::spawn(move || {
             for connection in listener.incoming().flatten() {
-                // Who hangs up is no trouble of the registry's.
+                // A client may close the connection at any time.
                 answer(connection, &name, &mut shared.lock().unwrap()).ok();
             }
         });
@@ -63,7 +63,7 @@ impl Fake {
         self.state.lock().unwrap()
     }
 
-    /// Requests for a path that ends so.
+    /// Requests for a path with this end.
     pub fn asked(&self, ending: &str) -> Vec<Asked> {
         let asked = self.state().asked.clone().into_iter();
         asked.filter(|asked| asked.path.ends_with(ending)).collect()
@@ -122,7 +122,7 @@ fn descriptor(media_type: &str, bytes: &[u8]) -> Value {
 
 fn answer(mut connection: TcpStream, host: &str, state: &mut State) -> std::io::Result<()> {
     let mut reader = BufReader::new(connection.try_clone()?);
-    // The first byte of a TLS record that carries a greeting.
+    // The first byte of a TLS handshake.
     if reader.fill_buf()?.first() == Some(&0x16) {
         state.asked.push(Asked {
             path: "TLS".to_string(),

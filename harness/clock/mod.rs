@@ -1,0 +1,198 @@
+//! The clock: runs one step's commands and brings back the kernel's account of them.
+//!
+//! A step never runs as our own child. The kernel carries a process's peak memory over to the program it
+//! turns into, so a child's account would begin at the lab's own size. Each step is therefore spawned by a
+//! small process of our own program (the shim, `shim.rs`), whose few megabytes are the floor of every figure.
+
+use std::fs;
+use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+pub mod shim;
+
+/// First argument of the program when it is to be a shim.
+pub const WORD: &str = "__shim";
+
+/// What a step may use before it is killed with everything it started.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Limits {
+    pub time: Duration,
+    /// Resident memory of the step's whole process tree, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// A program and its arguments; there is no shell.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    pub argv: Vec<String>,
+    /// File that takes standard output, made new, for programs that print their result; the log takes it if not.
+    pub stdout: Option<PathBuf>,
+}
+
+impl From<Vec<String>> for CommandLine {
+    fn from(argv: Vec<String>) -> CommandLine {
+        CommandLine { argv, stdout: None }
+    }
+}
+
+/// The commands of one step, run one after the other; the first that fails ends it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Work {
+    pub commands: Vec<CommandLine>,
+    /// Working folder.
+    pub dir: PathBuf,
+    /// Environment variables set on top of the lab's own.
+    pub env: Vec<(String, String)>,
+    /// File that takes what the commands print.
+    pub log: PathBuf,
+    pub limits: Limits,
+    /// File that is locked (shared) for as long as anything of the step may still run.
+    pub guard: Option<PathBuf>,
+    /// Process id of the lab that gives the order; when it is not the shim's parent any more, nobody wants the step.
+    pub lab: u32,
+}
+
+/// What the kernel says the step cost.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Account {
+    pub wall_ns: u64,
+    /// User and system time of every process of the step that was waited for.
+    pub cpu_ns: u64,
+    /// Peak resident memory of the largest single process.
+    pub peak_rss_bytes: u64,
+}
+
+/// How a step's commands ended.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum End {
+    Well,
+    Exit {
+        program: String,
+        code: i32,
+    },
+    Signal {
+        program: String,
+        signal: i32,
+    },
+    NotStarted {
+        program: String,
+        why: String,
+    },
+    TimeLimit,
+    MemoryLimit {
+        bytes: u64,
+    },
+    /// The lab that asked for the step is gone; nobody reads this.
+    Orphaned,
+}
+
+/// The shim's answer.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Ran {
+    pub account: Account,
+    pub end: End,
+}
+
+/// Runs the work under the shim and waits for it.
+///
+/// An error here is the lab's own trouble (the shim could not be started); a step that fails is an `Ok` whose
+/// `end` says how.
+pub fn run(work: &Work) -> Result<Ran> {
+    run_under(
+        &std::env::current_exe().context("find this program, to start its shim")?,
+        work,
+    )
+}
+
+/// The same with the program whose shim is used given by path: delta-lab, when the caller is another program.
+pub fn run_under(shim: &Path, work: &Work) -> Result<Ran> {
+    let spec = serde_json::to_vec(work).context("write the shim's order")?;
+    let answer = duct::cmd!(shim, WORD)
+        .stdin_bytes(spec)
+        .stdout_capture()
+        .stderr_capture()
+        .unchecked()
+        // A Ctrl-C at the terminal is for the lab; the shim sees the lab go and takes the step down with it.
+        .before_spawn(|command| {
+            command.process_group(0);
+            Ok(())
+        })
+        .run()
+        .with_context(|| format!("start the shim {}", shim.display()))?;
+    if !answer.status.success() {
+        bail!(
+            "the shim ended with {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&answer.stdout).context("read the shim's answer")
+}
+
+impl Work {
+    /// Why the step failed, in words, with the last line its commands printed; `None` when it ended well.
+    pub fn failure(&self, end: &End) -> Option<String> {
+        let what = match end {
+            End::Well => return None,
+            End::Exit { program, code } => format!("{program} exited with {code}"),
+            End::Signal { program, signal } => {
+                let name = nix::sys::signal::Signal::try_from(*signal)
+                    .map_or("unknown", |signal| signal.as_str());
+                format!("{program} was killed by signal {signal} ({name})")
+            }
+            End::NotStarted { program, why } => format!("{program} could not be started: {why}"),
+            End::TimeLimit => format!(
+                "killed at the time limit of {} s",
+                self.limits.time.as_secs_f64()
+            ),
+            End::MemoryLimit { bytes } => {
+                format!(
+                    "killed at the memory limit of {} bytes, holding {bytes}",
+                    self.limits.memory_bytes
+                )
+            }
+            End::Orphaned => "the lab went away".to_string(),
+        };
+        Some(match last_words(&self.log) {
+            words if words.is_empty() => what,
+            words => format!("{what}: {words}"),
+        })
+    }
+}
+
+/// The last line or two of a log, on one line, at most 300 characters.
+fn last_words(log: &Path) -> String {
+    let Ok(tail) = tail(log, 4096) else {
+        return String::new();
+    };
+    // A progress meter rewrites its line with carriage returns; only what stood last was meant to stay.
+    let lines: Vec<&str> = tail
+        .lines()
+        .map(|line| line.rsplit('\r').next().unwrap_or(line).trim())
+        .filter(|line| !line.is_empty())
+        .collect();
+    let words = lines[lines.len().saturating_sub(2)..].join(" / ");
+    match words.char_indices().nth_back(299) {
+        Some((from, _)) => format!("…{}", &words[from..]),
+        None => words,
+    }
+}
+
+fn tail(path: &Path, bytes: u64) -> Result<String> {
+    let mut file = fs::File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let length = file
+        .metadata()
+        .with_context(|| format!("look at {}", path.display()))?
+        .len();
+    file.seek(SeekFrom::Start(length.saturating_sub(bytes)))
+        .with_context(|| format!("seek in {}", path.display()))?;
+    let mut tail = Vec::new();
+    file.read_to_end(&mut tail)
+        .with_context(|| format!("read {}", path.display()))?;
+    Ok(String::from_utf8_lossy(&tail).into_owned())
+}

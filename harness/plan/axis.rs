@@ -1,0 +1,84 @@
+//! Axes: what a scenario may turn, and the cases that come of it.
+
+use anyhow::{Result, bail};
+
+use super::policy::{DEFAULT, POLICIES};
+use crate::record::Case;
+use crate::words;
+
+/// An axis by name.
+pub struct Axis {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// What holds where a scenario does not turn it.
+    pub default: &'static str,
+    /// Refuses a value that it does not have; the error says which there are.
+    pub check: fn(&str) -> Result<()>,
+}
+
+/// The axis that [`POLICIES`](super::policy::POLICIES) are the values of.
+pub const POLICY: &str = "policy";
+
+/// Every axis.
+pub const AXES: &[Axis] = &[Axis {
+    name: POLICY,
+    about: "what is published with which bases, and which updates are made",
+    default: DEFAULT,
+    check: |value| {
+        let names = || POLICIES.iter().map(|policy| policy.name);
+        if !names().any(|name| name == value) {
+            bail!("no policy `{value}`{}", words::meant(value, names()));
+        }
+        Ok(())
+    },
+}];
+
+/// The axis of that name; the error names the nearest right word.
+pub fn axis(name: &str) -> Result<&'static Axis> {
+    match AXES.iter().find(|axis| axis.name == name) {
+        Some(axis) => Ok(axis),
+        None => bail!(
+            "no axis `{name}`{}",
+            words::meant(name, AXES.iter().map(|axis| axis.name))
+        ),
+    }
+}
+
+/// Every combination of the axes' values, the last axis turning fastest; one empty case where no axis is turned.
+pub fn cases(axes: &[(String, Vec<String>)]) -> Vec<Case> {
+    axes.iter()
+        .fold(vec![Case::default()], |cases, (axis, values)| {
+            let turned = |case: Case| {
+                values
+                    .iter()
+                    .map(move |value| case.clone().with(axis, value))
+            };
+            cases.into_iter().flat_map(turned).collect()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_combination_of_the_values_is_a_case_and_no_axis_is_one_empty_case() {
+        let axis =
+            |name: &str, values: [&str; 2]| (name.to_string(), values.map(str::to_string).to_vec());
+        let turned = cases(&[axis("a", ["1", "2"]), axis("b", ["x", "y"])]);
+        let turned: Vec<String> = turned.iter().map(Case::to_string).collect();
+        assert_eq!(turned, ["a=1 b=x", "a=1 b=y", "a=2 b=x", "a=2 b=y"]);
+        assert_eq!(cases(&[]), [Case::default()]);
+    }
+
+    #[test]
+    fn the_default_of_each_axis_is_one_of_its_values_and_an_unknown_word_names_the_nearest() {
+        for axis in AXES {
+            (axis.check)(axis.default).unwrap();
+        }
+        let why = (AXES[0].check)("prevous").unwrap_err().to_string();
+        assert_eq!(why, "no policy `prevous`; did you mean `previous`?");
+        let why = axis("polcy").err().unwrap().to_string();
+        assert_eq!(why, "no axis `polcy`; did you mean `policy`?");
+    }
+}

@@ -1,0 +1,140 @@
+//! Probes: they look at images and move nothing. What they find is single numbers, in findings.csv.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+
+use crate::clock::CommandLine;
+use crate::crosscheck::Published;
+use crate::image::Image;
+use crate::method::{About, Call, Doer, Moves};
+use crate::words;
+
+mod chunks;
+mod layers;
+
+/// Takes down what a probe finds: of which part (empty: the whole image), which measure, how much.
+pub type Find<'a> = &'a mut dyn FnMut(&str, &str, u64);
+
+/// A probe by name.
+pub struct Probe {
+    pub name: &'static str,
+    pub about: &'static str,
+    /// Looks at an image, and compares it with each of the bases a client would hold.
+    look: fn(&Image, &[Image], Find) -> Result<()>,
+    /// Whether it can look at this image at all.
+    accepts: fn(&Image) -> Result<()>,
+}
+
+/// Every probe. A new one is a file and a line here.
+pub const PROBES: &[Probe] = &[
+    Probe {
+        name: "layers",
+        about: "the image's layers, and how many of them its bases hold",
+        look: layers::look,
+        accepts: layers::accepts,
+    },
+    Probe {
+        name: "chunks",
+        about: "the image's chunks of about 64 KiB, and how many of them its bases hold",
+        look: chunks::look,
+        accepts: |_| Ok(()),
+    },
+];
+
+/// The probe of that name; the error names the nearest right word.
+pub fn find(name: &str) -> Result<&'static Probe> {
+    match PROBES.iter().find(|probe| probe.name == name) {
+        Some(probe) => Ok(probe),
+        None => bail!(
+            "unknown probe `{name}`{}",
+            words::meant(name, PROBES.iter().map(|probe| probe.name))
+        ),
+    }
+}
+
+/// One number as a probe's process writes it down.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+pub struct Found {
+    pub part: String,
+    pub measure: String,
+    pub value: u64,
+}
+
+/// First argument of the program when it is to be a probe.
+pub const WORD: &str = "__probe";
+
+/// Does one act of a probe in this process: what `delta-lab __probe NAME CALL` runs. CALL is the path of the file with
+/// the call.
+pub fn main(name: &str, call: &Path) -> Result<()> {
+    let Call::Probe { image, bases, out } = Call::read(call)? else {
+        bail!("a probe can only probe");
+    };
+    let mut found = Vec::new();
+    (find(name)?.look)(&image, &bases, &mut |part, measure, value| {
+        found.push(Found {
+            part: part.to_string(),
+            measure: measure.to_string(),
+            value,
+        });
+    })?;
+    let found = serde_json::to_vec(&found).context("write the findings as JSON")?;
+    fs::write(&out, found).with_context(|| format!("write {}", out.display()))
+}
+
+/// What a probe's process wrote down at `out`.
+pub fn read_found(out: &Path) -> Result<Vec<Found>> {
+    let found = fs::read(out).with_context(|| format!("read {}", out.display()))?;
+    serde_json::from_slice(&found).with_context(|| format!("parse {}", out.display()))
+}
+
+/// A probe as a doer of acts.
+pub struct Looking {
+    probe: &'static Probe,
+    about: About,
+}
+
+impl Looking {
+    /// The probe of that name.
+    pub fn by(name: &str) -> Result<Looking> {
+        let probe = find(name)?;
+        Ok(Looking {
+            probe,
+            about: About {
+                text: probe.about.to_string(),
+                moves: Moves::Archive,
+                uses_bases: true,
+                tool: None,
+                room: None,
+            },
+        })
+    }
+}
+
+impl Doer for Looking {
+    fn name(&self) -> &str {
+        self.probe.name
+    }
+
+    fn about(&self) -> &About {
+        &self.about
+    }
+
+    fn version(&self) -> Result<String> {
+        Ok(concat!("delta-lab ", env!("CARGO_PKG_VERSION")).to_string())
+    }
+
+    fn accepts(&self, image: &Image) -> Result<()> {
+        (self.probe.accepts)(image)
+    }
+
+    fn cross_check(&self, _image: &Image) -> Result<Option<Published>> {
+        Ok(None)
+    }
+
+    fn commands(&self, call: &Call, tmp: &Path) -> Result<Vec<CommandLine>> {
+        call.to_own_program(WORD, self.probe.name, tmp)
+    }
+}

@@ -1,0 +1,111 @@
+//! A row: what one act cost.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Act, Bases, Case, Verb};
+
+/// How a step's output was verified.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Check {
+    /// The rebuilt file has the image's sha256. For a publish: a client with nothing rebuilt it so from this store. For a
+    /// probe: it ended well and its findings are in findings.csv.
+    Exact,
+    /// The rebuilt tree has the same names, modes, owners, links and contents.
+    Tree,
+    /// Not run on this machine: a tool is missing, or the method does not know this kind of image. `error` says which.
+    Skipped,
+    /// The step failed; `error` says how, and the row holds no figure.
+    #[default]
+    Failed,
+}
+
+/// What one act cost: one line of rows.csv. Integers in base units; a figure that does not apply, or that was
+/// not verified, is an empty cell.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Row {
+    pub schema: u32,
+    pub scenario: String,
+    /// Method with its parameter, such as `fastcdc/64k`; of a probe's row, the probe.
+    pub method: String,
+    /// Version of the code that did the work, as it states it.
+    pub version: String,
+    #[serde(default)]
+    pub case: Case,
+    #[serde(alias = "step")]
+    pub verb: Verb,
+    pub image: String,
+    pub image_sha256: String,
+    #[serde(alias = "base")]
+    pub bases: Bases,
+    /// In the order of `bases`, joined by `+`.
+    #[serde(alias = "base_sha256")]
+    pub bases_sha256: String,
+    /// Repetition, from 1.
+    pub sample: u32,
+    pub image_bytes: u64,
+    /// Update: response bodies that crossed the wire, in bytes.
+    pub payload_bytes: Option<u64>,
+    /// Update: all other bytes on the wire, both directions (heads, framing).
+    pub header_bytes: Option<u64>,
+    /// Update: request bodies, client to server, in bytes.
+    pub upload_bytes: Option<u64>,
+    pub requests: Option<u64>,
+    /// Publish: bytes the step added to the store (negative where a tool tidied up).
+    pub store_bytes: Option<i64>,
+    /// Publish: files the step added to the store.
+    pub store_files: Option<i64>,
+    pub wall_ns: Option<u64>,
+    /// User and system time of the step's whole process tree.
+    pub cpu_ns: Option<u64>,
+    /// Peak resident memory of the largest single process of the step.
+    pub peak_rss_bytes: Option<u64>,
+    pub check: Check,
+    /// Empty, or why there is no figure.
+    pub error: String,
+}
+
+/// A borrowed [`Act`], ordered as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Key<'a> {
+    pub scenario: &'a str,
+    pub doer: &'a str,
+    pub case: &'a Case,
+    pub verb: Verb,
+    pub image: &'a str,
+    pub bases: &'a Bases,
+    pub sample: u32,
+}
+
+impl Row {
+    /// Whether the figures stand: the step ran and what it made was verified.
+    pub fn verified(&self) -> bool {
+        matches!(self.check, Check::Exact | Check::Tree)
+    }
+
+    /// The act whose row this is, borrowed: for looking up and comparing many rows.
+    pub fn key(&self) -> Key<'_> {
+        Key {
+            scenario: &self.scenario,
+            doer: &self.method,
+            case: &self.case,
+            verb: self.verb,
+            image: &self.image,
+            bases: &self.bases,
+            sample: self.sample,
+        }
+    }
+
+    /// The act whose row this is.
+    pub fn act(&self) -> Act {
+        Act {
+            scenario: self.scenario.clone(),
+            doer: self.method.clone(),
+            case: self.case.clone(),
+            verb: self.verb,
+            image: self.image.clone(),
+            bases: self.bases.clone(),
+            sample: self.sample,
+        }
+    }
+}

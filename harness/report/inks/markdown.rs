@@ -1,0 +1,135 @@
+//! Markdown, as GitHub and CommonMark read it. Every text is escaped, in heads and cells too.
+
+use std::fmt::Write;
+
+use crate::report::block::{Block, Grid};
+use crate::report::clean;
+
+/// Blocks as a Markdown document. Pictures are links to their files in the same folder.
+pub fn print(blocks: &[Block]) -> String {
+    let mut text = String::new();
+    for block in blocks {
+        if !text.is_empty() {
+            text.push('\n');
+        }
+        text.push_str(&printed(block));
+    }
+    text
+}
+
+fn printed(block: &Block) -> String {
+    match block {
+        Block::Head { level, text } => {
+            format!("{} {}\n", "#".repeat(usize::from(*level)), inline(text))
+        }
+        Block::Text(text) => paragraph(text) + "\n",
+        Block::List(items) => items
+            .iter()
+            .map(|item| format!("- {}\n", paragraph(item)))
+            .collect(),
+        Block::Grid(grid) => table(grid),
+        Block::Plot(picture) => {
+            let (file, name) = (&picture.file, picture.name);
+            let alt = inline(&picture.plot.alt());
+            format!("![{alt}]({file}.svg)\n\n[{name} as PNG]({file}.png)\n")
+        }
+        Block::Verdict {
+            decision,
+            says,
+            why,
+        } => format!(
+            "- **{}**: {}: {}\n",
+            decision.word(),
+            inline(says),
+            inline(why)
+        ),
+        Block::Fold { summary, blocks } => format!(
+            "<details><summary>{}</summary>\n\n{}\n</details>\n",
+            html(summary),
+            print(blocks)
+        ),
+    }
+}
+
+fn table(grid: &Grid) -> String {
+    let mut text = String::from("|");
+    let mut line = |cells: Vec<String>| {
+        for cell in cells {
+            write!(text, " {cell} |").expect("memory takes every text");
+        }
+        text.push_str("\n|");
+    };
+    line(grid.columns.iter().map(|it| inline(&it.head)).collect());
+    let rule = |figures| if figures { "---:" } else { "---" };
+    line(
+        grid.columns
+            .iter()
+            .map(|it| rule(it.figures).into())
+            .collect(),
+    );
+    for row in grid.rows() {
+        line(row.into_iter().map(inline).collect());
+    }
+    text.truncate(text.len() - 1);
+    text
+}
+
+/// A text that begins a line: what would begin a head, a list or a quotation there is escaped too.
+fn paragraph(text: &str) -> String {
+    let text = inline(text);
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    let marks = |text: &str| text.starts_with(['#', '+', '-', '=', '>', '.', ')']);
+    let at = match digits {
+        0 if marks(&text) => 0,
+        1.. if text[digits..].starts_with(['.', ')']) => digits,
+        _ => return text,
+    };
+    format!("{}\\{}", &text[..at], &text[at..])
+}
+
+/// A text within a line.
+fn inline(text: &str) -> String {
+    let mut escaped = String::new();
+    for letter in clean::line(text).chars() {
+        if "\\`*_[]<>|~&$".contains(letter) {
+            escaped.push('\\');
+        }
+        escaped.push(letter);
+    }
+    escaped
+}
+
+/// A text within a line of HTML, where Markdown's escapes count for nothing.
+fn html(text: &str) -> String {
+    let text = clean::line(text).replace('&', "&amp;");
+    text.replace('<', "&lt;").replace('>', "&gt;")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hostile_words_stay_words_wherever_they_are() {
+        let hostile = "# <b>*x*</b> `|` [l](u) &lt; $x$ ~~y~~";
+        let escaped = r"# \<b\>\*x\*\</b\> \`\|\` \[l\](u) \&lt; \$x\$ \~\~y\~\~";
+        let head = Block::Head {
+            level: 2,
+            text: hostile.into(),
+        };
+        assert_eq!(printed(&head), format!("## {escaped}\n"));
+        assert_eq!(
+            printed(&Block::Text(hostile.into())),
+            format!("\\{escaped}\n")
+        );
+        let item = Block::List(vec!["1. a".into(), "- b".into(), "2 c\n# d".into()]);
+        assert_eq!(printed(&item), "- 1\\. a\n- \\- b\n- 2 c # d\n");
+        let fold = Block::Fold {
+            summary: "5 & </summary> *more*".into(),
+            blocks: vec![Block::Text("inside".into())],
+        };
+        let lines =
+            "<details><summary>5 &amp; &lt;/summary&gt; *more*</summary>\n\ninside\n\n</details>\n";
+        assert_eq!(printed(&fold), lines);
+    }
+}

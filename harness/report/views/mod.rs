@@ -1,0 +1,176 @@
+//! Views: pure functions from results to blocks. Each is a file here and a line in `VIEWS`.
+
+use crate::record::Results;
+use crate::stats::{Reading, Scenario, Section};
+
+use super::block::Block;
+
+mod cases;
+mod columns;
+mod findings;
+mod images;
+mod machine;
+mod measured;
+mod picture;
+mod ranking;
+mod storage;
+mod time;
+mod transfer;
+mod troubles;
+mod updates;
+mod verdicts;
+
+pub use verdicts::words as verdict;
+
+/// Where a view is shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Page {
+    /// A terminal: what a choice hangs on.
+    Screen,
+    /// A file of the results folder: everything.
+    Report,
+}
+
+/// What a view is of.
+#[derive(Clone, Copy)]
+enum Of {
+    Scenario(fn(&Scenario) -> Vec<Block>),
+    /// A scenario under one case.
+    Section(fn(&Section) -> Vec<Block>),
+    Results(fn(&Results, &Reading) -> Vec<Block>),
+}
+
+/// A view: its name, the pages that show it, and what it is of.
+pub struct View {
+    pub name: &'static str,
+    pages: &'static [Page],
+    of: Of,
+}
+
+/// With more cases than this, a screen compares them and leaves their rankings to the report.
+const MOST_CASES: usize = 4;
+
+const BOTH: &[Page] = &[Page::Screen, Page::Report];
+const SCREEN: &[Page] = &[Page::Screen];
+const REPORT: &[Page] = &[Page::Report];
+
+/// Every view in the order of a page. On a screen the verdicts come last, where the eye is; in a report first.
+pub const VIEWS: &[View] = &[
+    view("about", REPORT, Of::Scenario(images::about)),
+    view("verdicts", REPORT, Of::Scenario(verdicts::blocks)),
+    view("images", REPORT, Of::Scenario(images::blocks)),
+    view("cases", BOTH, Of::Scenario(cases::blocks)),
+    view("ranking at a glance", SCREEN, Of::Section(ranking::glance)),
+    view("ranking", REPORT, Of::Section(ranking::blocks)),
+    view("time and memory", REPORT, Of::Section(time::grid)),
+    view("transfer", REPORT, Of::Section(transfer::chart)),
+    view("storage", REPORT, Of::Section(storage::chart)),
+    view("time", REPORT, Of::Section(time::chart)),
+    view("updates", BOTH, Of::Section(updates::blocks)),
+    view("skipped and failed", REPORT, Of::Section(troubles::blocks)),
+    view("skipped and failed", SCREEN, Of::Section(troubles::lines)),
+    view("findings", BOTH, Of::Scenario(findings::blocks)),
+    view("verdicts", SCREEN, Of::Scenario(verdicts::blocks)),
+    view("machine and versions", REPORT, Of::Results(machine::blocks)),
+    view("how it was measured", REPORT, Of::Results(measured::blocks)),
+    view("rows left out", BOTH, Of::Results(measured::left_out)),
+];
+
+impl View {
+    /// What the view says of everything it is of.
+    pub fn blocks(&self, results: &Results, reading: &Reading) -> Vec<Block> {
+        let scenarios = || reading.scenarios.iter();
+        match self.of {
+            Of::Scenario(make) => scenarios().flat_map(make).collect(),
+            Of::Section(make) => {
+                let sections = scenarios().flat_map(|scenario| &scenario.sections);
+                sections.flat_map(make).collect()
+            }
+            Of::Results(make) => make(results, reading),
+        }
+    }
+}
+
+const fn view(name: &'static str, pages: &'static [Page], of: Of) -> View {
+    View { name, pages, of }
+}
+
+/// Everything that a page shows, in order.
+pub fn page(results: &Results, reading: &Reading, page: Page) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let report = page == Page::Report;
+    if report {
+        blocks.push(head(1, "What it costs to ship these images"));
+    }
+    if results.rows.is_empty() && results.findings.is_empty() {
+        let said = "No step has run yet: rows.csv holds no rows.";
+        blocks.push(Block::Text(said.to_string()));
+    }
+    for scenario in &reading.scenarios {
+        if report {
+            blocks.push(head(2, &scenario.plan.name));
+        }
+        blocks.extend(of_scenario(scenario, page));
+    }
+    for view in VIEWS.iter().filter(|view| view.pages.contains(&page)) {
+        if let Of::Results(make) = view.of {
+            blocks.extend(deeper(make(results, reading), 1));
+        }
+    }
+    blocks
+}
+
+/// A scenario's views. Neighbours in the table that are of a section are shown together, section by section.
+fn of_scenario(scenario: &Scenario, page: Page) -> Vec<Block> {
+    let views: Vec<&View> = VIEWS
+        .iter()
+        .filter(|view| view.pages.contains(&page))
+        .collect();
+    let of_section = |view: &View| matches!(view.of, Of::Section(_));
+    let mut blocks = Vec::new();
+    for run in views.chunk_by(|one, next| of_section(one) == of_section(next)) {
+        if !of_section(run[0]) {
+            for view in run {
+                if let Of::Scenario(make) = view.of {
+                    blocks.extend(deeper(make(scenario), 2));
+                }
+            }
+            continue;
+        }
+        if page == Page::Screen && scenario.sections.len() > MOST_CASES {
+            let said = "The ranking of each case is in report.md.";
+            blocks.push(Block::Text(said.to_string()));
+            continue;
+        }
+        for section in &scenario.sections {
+            let depth = 2 + u8::from(!section.case.is_empty());
+            if page == Page::Report && !section.case.is_empty() {
+                blocks.push(head(depth, &section.case.to_string()));
+            }
+            for view in run {
+                if let Of::Section(make) = view.of {
+                    blocks.extend(deeper(make(section), depth));
+                }
+            }
+        }
+    }
+    blocks
+}
+
+fn head(level: u8, text: &str) -> Block {
+    Block::Head {
+        level,
+        text: text.to_string(),
+    }
+}
+
+/// A view's own heads begin at level 1; on a page they are below the head of what the view is of.
+fn deeper(blocks: Vec<Block>, by: u8) -> impl Iterator<Item = Block> {
+    blocks.into_iter().map(move |block| match block {
+        Block::Head { level, text } => Block::Head {
+            level: level + by,
+            text,
+        },
+        other => other,
+    })
+}

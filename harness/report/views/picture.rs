@@ -1,0 +1,88 @@
+//! What the charts of a section have in common: how many rows they show, what is noted beneath, and their files' names.
+
+use crate::report::block::{Block, Picture};
+use crate::report::clean;
+use crate::report::plot::{Bar, Bars, Group, Plot};
+use crate::stats::{Outcome, Section, Trouble};
+
+/// The most methods that one chart shows: more make a picture that no viewer opens.
+const MOST_GROUPS: usize = 60;
+
+/// The most paragraphs beneath a chart.
+const MOST_NOTES: usize = 12;
+
+/// The words in place of the bar of a step without figures.
+pub fn absent(outcome: Outcome) -> Bar {
+    Bar::Absent(match outcome {
+        Outcome::Failed => "failed, see below",
+        Outcome::Skipped => "skipped, see below",
+        Outcome::Verified | Outcome::NotRun => "not run",
+    })
+}
+
+/// A chart of a section as a block, with notes on methods that lack a bar; `None` where no bar can be shown.
+pub fn picture(name: &'static str, section: &Section, mut bars: Bars) -> Option<Block> {
+    let mut shown = bars.groups.iter().flat_map(|group| &group.bars);
+    shown.find(|bar| matches!(bar, Bar::Shown { .. }))?;
+    let methods = bars.groups.len();
+    if methods > MOST_GROUPS {
+        bars.groups.truncate(MOST_GROUPS);
+        bars.subtitle = format!(
+            "{} The first {MOST_GROUPS} of {methods} methods.",
+            bars.subtitle
+        );
+    }
+    bars.notes = notes(section);
+    Some(Block::Plot(Box::new(Picture {
+        name,
+        file: file(section, name),
+        plot: Plot::Bars(printable(bars)),
+    })))
+}
+
+/// Which methods have no bar, or lack one, and why.
+fn notes(section: &Section) -> Vec<String> {
+    let note = |how: &str, trouble: &Trouble| {
+        let (who, reason) = (clean::names(&trouble.who), clean::short(&trouble.reason));
+        format!("{how}: {who}: {reason}")
+    };
+    let skipped = section.skipped.iter().map(|it| note("Skipped", it));
+    let failed = section.failed.iter().map(|it| note("Failed", it));
+    let mut notes: Vec<String> = failed.chain(skipped).collect();
+    if notes.len() > MOST_NOTES {
+        let more = notes.len() - MOST_NOTES;
+        notes.truncate(MOST_NOTES);
+        notes.push(format!("And {more} more reasons: see the report."));
+    }
+    notes
+}
+
+/// `smoke-transfer`, `smoke-policy-all-transfer`.
+fn file(section: &Section, chart: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+    let case = match section.case.is_empty() {
+        true => String::new(),
+        false => format!("-{}", section.case),
+    };
+    let name = format!("{}{case}-{chart}", section.scenario.name);
+    name.replace(|letter| !plain(letter), "-")
+}
+
+/// XML holds no control characters at all.
+fn printable(mut bars: Bars) -> Bars {
+    let tidy = |texts: Vec<String>| texts.iter().map(|text| clean::line(text)).collect();
+    bars.title = clean::line(&bars.title);
+    bars.subtitle = clean::line(&bars.subtitle);
+    bars.heads = tidy(bars.heads);
+    for (_, words) in &mut bars.legend {
+        *words = clean::line(words);
+    }
+    let groups = bars.groups.into_iter();
+    bars.groups = groups
+        .map(|group| Group {
+            method: clean::line(&group.method),
+            ..group
+        })
+        .collect();
+    bars
+}

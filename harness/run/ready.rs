@@ -1,0 +1,152 @@
+//! A scenario made ready: its images saved and hashed once, its doers asked for their versions.
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+
+use anyhow::{Context, Result};
+
+use super::News;
+use crate::image::Image;
+use crate::method::{Broken, Doer};
+use crate::plan;
+use crate::record::{Act, Check, PlannedImage, PlannedMethod, ScenarioPlan};
+use crate::scenario::Scenario;
+use crate::source::cache::Cache;
+
+/// A doer's version here, or how its rows say that it can't run here, and why.
+pub type Version = std::result::Result<String, (Check, String)>;
+
+/// Everything that a scenario's trials need and share.
+pub struct Ready<'a> {
+    pub scenario: &'a Scenario,
+    pub images: Vec<Saved>,
+    /// The methods and probes, by name.
+    pub doers: BTreeMap<&'a str, &'a dyn Doer>,
+    /// By name: its version here, or why it can't run here.
+    pub versions: BTreeMap<String, Version>,
+    /// Every act of the plan.
+    pub acts: BTreeSet<Act>,
+}
+
+/// An image, and what is known of it.
+pub struct Saved {
+    pub image: Image,
+    /// Key to value: layout, layers, the engine that saved it.
+    pub about: BTreeMap<String, String>,
+}
+
+impl<'a> Ready<'a> {
+    /// Saves the images, or finds them saved, and asks every doer for its version.
+    pub fn prepare(
+        scenario: &'a Scenario,
+        doers: &'a [Box<dyn Doer>],
+        cache: &Cache,
+        tell: &mut dyn FnMut(News),
+    ) -> Result<Ready<'a>> {
+        let images = save_images(scenario, cache, false, tell)?;
+        let trials = scenario.plan();
+        Ok(Ready {
+            scenario,
+            images,
+            doers: doers
+                .iter()
+                .map(|doer| (doer.name(), doer.as_ref()))
+                .collect(),
+            versions: doers
+                .iter()
+                .map(|doer| (doer.name().to_string(), version_of(doer.as_ref())))
+                .collect(),
+            acts: trials
+                .into_iter()
+                .flat_map(|trial| trial.acts)
+                .map(|planned| planned.act)
+                .collect(),
+        })
+    }
+
+    /// The doer of that name.
+    pub fn doer(&self, name: &str) -> Result<&'a dyn Doer> {
+        let doer = self.doers.get(name).copied();
+        doer.with_context(|| format!("nobody is here who could be {name}"))
+    }
+
+    /// Whether the plan has this act; of a sample beyond the planned ones too, since an earlier run may have made more.
+    pub fn asks_for(&self, act: &Act) -> bool {
+        self.acts.contains(&Act {
+            sample: 1,
+            ..act.clone()
+        })
+    }
+
+    /// The plan as it is saved beside the rows.
+    pub fn plan(&self) -> ScenarioPlan {
+        let images = self.images.iter().map(|saved| PlannedImage {
+            name: saved.image.name.clone(),
+            bytes: saved.image.bytes,
+            sha256: saved.image.sha256.clone(),
+            about: saved.about.clone(),
+        });
+        let methods = self.scenario.methods.iter().map(|name| {
+            let version = &self.versions[name];
+            PlannedMethod {
+                name: name.clone(),
+                version: version.as_ref().ok().cloned(),
+                skipped: version.as_ref().err().map(|(_, why)| why.clone()),
+            }
+        });
+        ScenarioPlan {
+            expects: self.scenario.expects.clone(),
+            ..plan::saved(
+                &self.scenario.outline(),
+                images.collect(),
+                methods.collect(),
+            )
+        }
+    }
+}
+
+/// A missing tool is skipped; one that is here and does not work has failed.
+fn version_of(doer: &dyn Doer) -> Version {
+    doer.version().map_err(|why| {
+        let check = if why.is::<Broken>() {
+            Check::Failed
+        } else {
+            Check::Skipped
+        };
+        (check, format!("{why:#}"))
+    })
+}
+
+/// Saves every image of a scenario, or finds it saved, and brings what is known of each.
+pub fn save_images(
+    scenario: &Scenario,
+    cache: &Cache,
+    refresh: bool,
+    tell: &mut dyn FnMut(News),
+) -> Result<Vec<Saved>> {
+    let mut images = Vec::new();
+    for spec in &scenario.images {
+        let tell_cell = RefCell::new(&mut *tell);
+        let say = |text: &str| {
+            (tell_cell.borrow_mut())(News::Image {
+                scenario: &scenario.name,
+                image: &spec.name,
+                text,
+            })
+        };
+        let saved = cache
+            .save(&scenario.name, &spec.name, &spec.source, refresh, &say)
+            .with_context(|| scenario.path.display().to_string())?;
+        for warning in &saved.warnings {
+            tell(News::Warning(&format!(
+                "{}: image `{}`: {warning}",
+                scenario.name, spec.name
+            )));
+        }
+        images.push(Saved {
+            image: saved.image,
+            about: saved.facts.into_iter().collect(),
+        });
+    }
+    Ok(images)
+}

@@ -1,0 +1,26 @@
+//! What the acts of one trial share beside their plan.
+
+use std::path::PathBuf;
+
+use super::ready::Version;
+use super::trees::Trees;
+use crate::clock::Limits;
+use crate::image::Image;
+use crate::method::Doer;
+
+pub struct Setting<'a> {
+    /// In order of release.
+    pub images: Vec<Image>,
+    pub doer: &'a dyn Doer,
+    /// The images unpacked, when it is trees that the method moves.
+    pub trees: Option<&'a Trees>,
+    /// Version of the doer here, or why it can't run here.
+    pub version: Version,
+    pub limits: Limits,
+    /// Folder of this trial, kept until all its rows are written.
+    pub folder: PathBuf,
+    /// See `clock::Work::guard`.
+    pub guard: PathBuf,
+    /// Folder for one CSV of objects per update, when asked for.
+    pub objects: Option<PathBuf>,
+}

@@ -1,0 +1,81 @@
+//! Expectations, checked when a scenario is read: each names figures that the scenario's plan will have.
+
+use anyhow::{Result, bail, ensure};
+
+use super::Scenario;
+use crate::plan::{Planned, axis};
+use crate::record::{Bound, Expect, MEASURES, Of, Verb, measure};
+use crate::words;
+
+/// Refuses an expectation that could never be decided.
+pub fn check(expect: &Expect, scenario: &Scenario) -> Result<()> {
+    check_measure(&expect.measure)?;
+    check_act(&expect.of, scenario)?;
+    ensure!(
+        expect.bounds().next().is_some(),
+        "an expectation without a bound: give it `below`, `above` or `equals`"
+    );
+    for (word, bound) in expect.bounds() {
+        let Bound::Share(share) = bound else { continue };
+        ensure!(
+            share.share.is_finite() && share.share >= 0.0,
+            "{word}: share = {}: it is a part of a whole, such as 0.5",
+            share.share
+        );
+        check_measure(&share.of)?;
+        if let Some(act) = &share.act {
+            check_act(act, scenario)?;
+        }
+    }
+    Ok(())
+}
+
+fn check_measure(name: &str) -> Result<()> {
+    if measure(name).is_none() {
+        bail!(
+            "no measure `{name}`{}",
+            words::meant(name, MEASURES.iter().map(|measure| measure.name))
+        );
+    }
+    Ok(())
+}
+
+fn check_act(of: &Of, scenario: &Scenario) -> Result<()> {
+    let known = |what: &str, name: &str, names: &mut dyn Iterator<Item = &str>| {
+        let names: Vec<&str> = names.collect();
+        ensure!(
+            names.contains(&name),
+            "no {what} `{name}` in this scenario{}",
+            words::meant(name, names.into_iter())
+        );
+        Ok(())
+    };
+    let methods = || scenario.methods.iter().chain(&scenario.probes);
+    known("method", &of.method, &mut methods().map(String::as_str))?;
+    let images = || scenario.images.iter().map(|image| image.name.as_str());
+    known("image", &of.image, &mut images())?;
+    for base in of.bases.names() {
+        known("image", base, &mut images())?;
+    }
+    let acts: Vec<Planned> = scenario.plan().into_iter().flat_map(|it| it.acts).collect();
+    let is_meant = |planned: &&Planned| {
+        let act = &planned.act;
+        act.doer == of.method
+            && act.verb == of.verb
+            && act.image == of.image
+            && (act.bases == of.bases || of.verb == Verb::Publish)
+    };
+    let mut meant = acts.iter().filter(is_meant).peekable();
+    ensure!(meant.peek().is_some(), "the plan has no act `{of}`");
+    if !meant.any(|planned| planned.act.case == of.case) {
+        let cases: Vec<String> = axis::cases(&scenario.axes)
+            .iter()
+            .map(|case| format!("\"{case}\""))
+            .collect();
+        bail!(
+            "the plan has `{of}` under no such case: write case = {}",
+            cases.join(" or ")
+        );
+    }
+    Ok(())
+}
