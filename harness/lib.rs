@@ -14,14 +14,15 @@
 //! wire       <- store                      the only road from a store to a client, http or ssh, and the meter on it
 //! crosscheck <- store wire                 published formats read without their tools: what must cross
 //! source     <- archive clock              where images come from: docker, registry, file, build, command, seed; the cache
-//! method     <- archive clock crosscheck store wire    ways to move an image: built in, or declared in TOML
+//! engine     <-                            the file-aware delta and its format; knows nothing of the lab
+//! method     <- archive clock crosscheck engine store wire    ways to move an image: built in, or declared in TOML
 //! probe      <- archive clock crosscheck method       looks at images and moves nothing
 //! plan       <-                            policies and axes: from images and methods to acts
 //! scenario   <- clock method plan probe source    a TOML file, read and checked whole
 //! run        <- archive clock crosscheck method plan probe scenario source store wire    does the acts and writes rows
 //! stats      <-                            what rows say together: sections, spreads, comparisons, verdicts
 //! report     <- stats                      views make blocks, inks print them
-//! cmd        <- archive clock crosscheck method plan probe report run scenario source stats store wire    one thin file for each command
+//! cmd        <- archive clock crosscheck engine method plan probe report run scenario source stats store wire    one thin file for each command
 //! ```
 //!
 //! The making half (up to `run`) never reads rows back for what they say; the reading half (`stats`, `report`) never
@@ -34,6 +35,7 @@ pub mod clock;
 pub mod cmd;
 pub mod crosscheck;
 pub mod dice;
+pub mod engine;
 pub mod image;
 pub mod method;
 pub mod plan;

@@ -12,6 +12,7 @@ mod diff;
 mod doctor;
 mod list;
 mod out;
+mod patch;
 mod progress;
 mod report;
 mod run;
@@ -102,6 +103,12 @@ Example, a gate for CI:
 
 Exit codes: 0 every step that could be compared has the same bytes; 1 not so, or nothing could be compared.")]
     Diff(diff::Args),
+    /// Make, apply and show patches between images, outside the lab
+    ///
+    /// A patch knows what is in an image: layers, files, compressed members. Any other file works too.
+    #[command(after_help = "\
+Exit codes: 0 all well; 1 the patch is damaged or made for another OLD; 2 bad usage, or a file could not be used.")]
+    Patch(patch::Args),
     /// Check that a declared method keeps its contract
     CheckMethod(check_method::Args),
     /// Print a completion script for your shell
@@ -115,7 +122,11 @@ pub fn main() -> ExitCode {
     // any other, and must not end the lab.
     if !matches!(
         cli.command,
-        Command::Run(_) | Command::Compare(_) | Command::Save(_) | Command::CheckMethod(_)
+        Command::Run(_)
+            | Command::Compare(_)
+            | Command::Patch(_)
+            | Command::Save(_)
+            | Command::CheckMethod(_)
     ) {
         sigpipe::reset();
     }
@@ -137,6 +148,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Patch(args) => patch::run(&args),
         Command::CheckMethod(args) => check_method::run(&args),
         Command::Completions(args) => completions::run::<Cli>(&args),
     }

@@ -8,6 +8,7 @@ use super::bita::{self, Bita};
 use super::bsdiff::Bsdiff;
 use super::chunked::Chunked;
 use super::chunker::{Chunker, FastCdc, Fixed};
+use super::image_patch::ImagePatch;
 use super::layers::Layers;
 use super::param::{Fit, Param};
 use super::patched::{Codec, Patched};
@@ -18,6 +19,7 @@ use super::zstd_patch::ZstdPatch;
 use super::{About, Call, Doer, Method, Moves, STEP_WORD};
 use crate::clock::CommandLine;
 use crate::crosscheck::Published;
+use crate::engine::image::Effort;
 use crate::image::Image;
 use crate::words;
 
@@ -48,9 +50,14 @@ pub const METHODS: &[Family] = &[
     // xdelta3 takes to publish (230 of 235 s for a 281 MB image), and `zstd/19` is in the race on its own.
     family("xdelta3", None, &[], "a patch from each earlier release in VCDIFF, packed with zstd -19", |_| patched(Xdelta3, zstd(3))),
     family("bsdiff", None, &[], "a patch from each earlier release by suffix sorting, packed with bzip2", |_| patched(Bsdiff, zstd(3))),
+    family("image-patch", Some(EFFORT), &["fast", "best"], "a patch that knows the files, layers and gzip members of an image", |at| Box::new(ImagePatch(EFFORTS[at as usize]))),
     family("rsync", None, &[], "a delta from each earlier release by rsync's algorithm, packed with zstd -19", |_| patched(Rsync, zstd(3))),
 ];
 
+const EFFORT: Param = Param::Word {
+    words: &["fast", "best"],
+};
+const EFFORTS: [Effort; 2] = [Effort::Fast, Effort::Best];
 const GZIP: Param = Param::Level { least: 1, most: 9 };
 const ZSTD: Param = Param::Level { least: 1, most: 22 };
 /// Smaller chunks would make an index as long as half the image.

@@ -24,6 +24,7 @@ mod call;
 pub mod chunked;
 pub mod chunker;
 pub mod declared;
+pub mod image_patch;
 mod index;
 pub mod layers;
 mod methods;

@@ -7,6 +7,8 @@ use anyhow::{Context, Result, ensure};
 /// What a family of methods is told by its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Param {
+    /// One of a few words, by its place.
+    Word { words: &'static [&'static str] },
     /// How hard a compressor works.
     Level { least: u32, most: u32 },
     /// Bytes of a chunk, written `512`, `64k` or `1m`.
@@ -31,6 +33,7 @@ impl Param {
     /// What stands for the value in a name that is shown: `fastcdc/SIZE`.
     pub fn word(self) -> &'static str {
         match self {
+            Param::Word { .. } => "EFFORT",
             Param::Level { .. } => "LEVEL",
             Param::Size { .. } => "SIZE",
         }
@@ -39,6 +42,10 @@ impl Param {
     /// The value that `text` names; the error says which values there are.
     pub fn read(self, text: &str) -> Result<u32> {
         let value = match self {
+            Param::Word { words } => words
+                .iter()
+                .position(|word| *word == text)
+                .and_then(|at| u32::try_from(at).ok()),
             Param::Level { .. } => number(text),
             Param::Size { .. } => bytes(text),
         };
@@ -49,6 +56,7 @@ impl Param {
 
     fn takes(self, value: u32) -> bool {
         match self {
+            Param::Word { words } => (value as usize) < words.len(),
             Param::Level { least, most } => (least..=most).contains(&value),
             Param::Size {
                 least, most, fit, ..
@@ -66,6 +74,7 @@ impl Param {
     /// How the value is written in a name. A value has one name: `64k`, not `65536`.
     pub fn label(self, value: u32) -> String {
         match self {
+            Param::Word { words } => words[value as usize].to_string(),
             Param::Level { .. } => value.to_string(),
             Param::Size { .. } => size_label(u64::from(value)),
         }
@@ -76,6 +85,7 @@ impl Param {
 impl fmt::Display for Param {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         match self {
+            Param::Word { words } => write!(f, "an effort is {}", words.join(" or ")),
             Param::Level { least, most } => write!(f, "a level is {least} to {most}"),
             Param::Size {
                 what,

@@ -9,6 +9,7 @@ mod cross_check;
 mod declared;
 mod docs;
 mod doctor;
+mod image_patch;
 mod makefile;
 mod many_bases;
 mod map;

@@ -1,0 +1,155 @@
+//! An image as the engine sees it: the outer archive, the layers in it, and all their entries in one list.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use super::space::Space;
+use super::tar::{self, Entry, What};
+
+/// Layers of one image: more are contents like any other.
+pub const MOST_TARS: usize = 1000;
+
+/// One tar archive: the outer one is the first.
+#[derive(Clone, Debug)]
+pub struct Tar {
+    pub space: Space,
+    /// Its entries: indices into [`Archive::entries`], in order.
+    pub entries: Vec<usize>,
+}
+
+/// All entries of an image. A layer's entries come directly after the entry that holds it.
+#[derive(Debug, Default)]
+pub struct Archive {
+    pub tars: Vec<Tar>,
+    pub entries: Vec<Entry>,
+    /// The archive that an entry's contents are.
+    pub inner: HashMap<usize, usize>,
+    /// Headers whose names hold digests, with marks in their place.
+    pub shown: HashMap<usize, tar::Header>,
+    paths: HashMap<Vec<u8>, Vec<usize>>,
+}
+
+impl Archive {
+    /// Walks an image. Frozen: entries of a base are known by their numbers.
+    pub fn walk(space: &Space) -> Result<Archive> {
+        let mut archive = Archive::walk_into(space, |_| Ok(true))?;
+        // The last entry is the file as a whole, for images that are not archives.
+        archive.entries.push(tar::run(What::Raw, 0, 0, space.len()));
+        Ok(archive)
+    }
+
+    /// Bytes without a structure.
+    pub fn of_bytes(space: &Space) -> Archive {
+        let mut archive = Archive::default();
+        let entries = if space.len() > 0 { vec![0] } else { vec![] };
+        archive.entries = entries
+            .iter()
+            .map(|_| tar::run(What::Raw, 0, 0, space.len()))
+            .collect();
+        archive.tars.push(Tar {
+            space: space.clone(),
+            entries,
+        });
+        archive
+    }
+
+    /// The entry that is all of a base.
+    pub fn whole(&self) -> Option<usize> {
+        let last = self.entries.len().checked_sub(1)?;
+        (self.entries[last].size > 0).then_some(last)
+    }
+
+    /// Walks an image; layers that `enter` refuses are contents like any other.
+    pub fn walk_into(
+        space: &Space,
+        mut enter: impl FnMut(&Space) -> Result<bool>,
+    ) -> Result<Archive> {
+        let mut archive = Archive::default();
+        archive.add_tar(space.clone(), false, &mut enter)?;
+        archive.index();
+        Ok(archive)
+    }
+
+    fn add_tar(
+        &mut self,
+        space: Space,
+        layer: bool,
+        enter: &mut impl FnMut(&Space) -> Result<bool>,
+    ) -> Result<()> {
+        let number = self.tars.len();
+        let left = tar::MOST_ENTRIES.saturating_sub(self.entries.len());
+        let found = tar::walk(&space, number, left)?;
+        self.tars.push(Tar {
+            space: space.clone(),
+            entries: Vec::new(),
+        });
+        for entry in found {
+            let index = self.entries.len();
+            let enter_it = !layer && self.tars.len() < MOST_TARS && entry.is_regular();
+            let content = space.part(entry.content_at, entry.size)?;
+            self.entries.push(entry);
+            self.tars[number].entries.push(index);
+            if enter_it && looks_like_tar(&content)? && enter(&content)? {
+                self.inner.insert(index, self.tars.len());
+                self.add_tar(content, true, enter)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes paths findable, after all entries are there.
+    pub fn index(&mut self) {
+        self.paths.clear();
+        for (index, entry) in self.entries.iter().enumerate() {
+            if entry.what == What::File {
+                let path = tar::normal(&entry.path);
+                self.paths.entry(path).or_default().push(index);
+            }
+        }
+    }
+
+    /// Entries with this normalised path, in order.
+    pub fn at_path(&self, normal: &[u8]) -> &[usize] {
+        self.paths.get(normal).map_or(&[], Vec::as_slice)
+    }
+
+    /// The entry with this path: the one in `tar` if there is one, else the last one anywhere.
+    pub fn find(&self, path: &[u8], tar: Option<usize>) -> Option<usize> {
+        let all = self.at_path(&tar::normal(path));
+        let here = all
+            .iter()
+            .rev()
+            .find(|index| Some(self.entries[**index].tar) == tar);
+        here.or(all.last()).copied()
+    }
+
+    /// The contents of an entry.
+    pub fn content(&self, index: usize) -> Result<Space> {
+        let entry = &self.entries[index];
+        self.tars[entry.tar]
+            .space
+            .part(entry.content_at, entry.size)
+    }
+
+    /// The header of an entry, with marks for digests in its name.
+    pub fn header(&self, index: usize) -> Result<tar::Header> {
+        if let Some(shown) = self.shown.get(&index) {
+            return Ok(*shown);
+        }
+        let entry = &self.entries[index];
+        let mut header = [0; 512];
+        self.tars[entry.tar].space.read(entry.at, &mut header)?;
+        Ok(header)
+    }
+}
+
+/// Whether contents begin as a tar archive does.
+fn looks_like_tar(content: &Space) -> Result<bool> {
+    if content.len() < 2 * tar::BLOCK {
+        return Ok(false);
+    }
+    let mut header = [0; 512];
+    content.read(0, &mut header)?;
+    Ok(tar::size_of(&header).is_some() && header[tar::field::MAGIC].starts_with(b"ustar"))
+}

@@ -1,0 +1,319 @@
+//! Applying a patch: headers first, then what the base has, then groups, then what is derived from all that.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::archive::Archive;
+use super::code::Coding;
+use super::digest::{self, Digests, Sha, sha256};
+use super::format::Patch;
+use super::group::{self, Bases};
+use super::gzip;
+use super::recipe::{Coded, Form, Recipe, WHOLE_BYTES};
+use super::space::Space;
+use super::sums::{self, Sums};
+
+/// A piece of contents in a group: the entry, where the piece begins, its length.
+#[derive(Clone, Copy)]
+pub struct Piece {
+    pub entry: usize,
+    pub part: usize,
+    pub at: u64,
+    pub bytes: u64,
+}
+
+/// Opens the base of a patch, after its length and hash were compared.
+pub fn open_base(patch: &Patch, base: Option<&Path>) -> Result<Space> {
+    let Some((bytes, sha)) = &patch.head.base else {
+        let nothing = tempfile::tempfile().context("make a temporary file")?;
+        return Ok(Space::whole(Arc::new(nothing), 0));
+    };
+    let path = base.context("this patch needs the base it was made from")?;
+    let space = Space::open(path)?;
+    ensure!(
+        space.len() == *bytes && sha256(&space)? == *sha,
+        "{}: not the base this patch was made from",
+        path.display()
+    );
+    Ok(space)
+}
+
+/// Fills `out`, which is zero and as long as the image, with what `patch` makes of `base`. The caller compares hashes.
+pub fn decode(patch: &Patch, base: &Space, out: &Space, say: &dyn Fn(&str)) -> Result<()> {
+    let mut archive = Archive::walk(base)?;
+    let digests = Digests::of(&archive)?;
+    digests.show(&mut archive)?;
+    let coding = Coding::read(patch.script()?, &archive, out.clone())?;
+    let (new, recipes) = (coding.new, coding.recipes);
+    let work = Decoding {
+        bases: Bases::of(&archive, &digests),
+        new: &new,
+        recipes: &recipes,
+    };
+    say("contents that the base has");
+    work.copies_of_base()?;
+    let late = work.groups(patch, say)?;
+    work.copies_of_new()?;
+    say("contents that follow from others");
+    work.derived(late)
+}
+
+/// The pieces of each group, in the order of entries.
+pub fn pieces(new: &Archive, recipes: &[Recipe], groups: usize) -> Result<Vec<Vec<Piece>>> {
+    let mut of_group = vec![Vec::new(); groups];
+    for (entry, recipe) in recipes.iter().enumerate() {
+        let Recipe::Coded(coded) = recipe else {
+            continue;
+        };
+        let bytes = coded.form.bytes(new.entries[entry].size);
+        for (part, (at, bytes)) in Coded::cuts(bytes).enumerate() {
+            let group = of_group.get_mut(coded.parts[part].group);
+            group.context("no such group")?.push(Piece {
+                entry,
+                part,
+                at,
+                bytes,
+            });
+        }
+    }
+    Ok(of_group)
+}
+
+/// What each entry of a patch took, told without writing an image.
+pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u64>)> {
+    let mut archive = Archive::walk(base)?;
+    let digests = Digests::of(&archive)?;
+    digests.show(&mut archive)?;
+    let out = tempfile::tempfile().context("make a temporary file")?;
+    out.set_len(patch.head.image.0)
+        .context("make a temporary file")?;
+    let out = Space::whole(Arc::new(out), patch.head.image.0);
+    let coding = Coding::read(patch.script()?, &archive, out)?;
+    let bases = Bases::of(&archive, &digests);
+    let heads = &patch.head.groups;
+    let mut costs = vec![0; coding.recipes.len()];
+    for (number, pieces) in pieces(&coding.new, &coding.recipes, heads.len())?
+        .iter()
+        .enumerate()
+    {
+        let load = |nth: usize| {
+            let piece: &Piece = &pieces[nth];
+            let Recipe::Coded(coded) = &coding.recipes[piece.entry] else {
+                bail!("contents that no group has");
+            };
+            let base = bases.load(coded, &coded.parts[piece.part])?;
+            Ok((base, piece.bytes))
+        };
+        let put = |nth: usize, _, spent| {
+            costs[pieces[nth].entry] += spent;
+            Ok(())
+        };
+        let coded = patch.group(number)?;
+        group::decode(heads[number].codec, &coded, pieces.len(), load, put)?;
+    }
+    Ok((coding.new, coding.recipes, costs))
+}
+
+struct Decoding<'a> {
+    bases: Bases<'a>,
+    new: &'a Archive,
+    recipes: &'a [Recipe],
+}
+
+impl Decoding<'_> {
+    fn coded(&self, entry: usize) -> Result<&Coded> {
+        match &self.recipes[entry] {
+            Recipe::Coded(coded) => Ok(coded),
+            _ => bail!("contents that no group has"),
+        }
+    }
+
+    fn copy(&self, from: &Space, entry: usize) -> Result<()> {
+        let to = self.new.content(entry)?;
+        ensure!(
+            from.len() == to.len(),
+            "contents of {} bytes where {} are expected",
+            from.len(),
+            to.len()
+        );
+        let mut at = 0;
+        from.pieces(|piece| {
+            to.write(at, piece)?;
+            at += piece.len() as u64;
+            Ok(())
+        })
+    }
+
+    fn copies_of_base(&self) -> Result<()> {
+        for (entry, recipe) in self.recipes.iter().enumerate() {
+            if let Recipe::Base(index) = recipe {
+                self.copy(&self.bases.archive.content(*index)?, entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// After the groups, whose contents these may repeat. What they repeat comes earlier.
+    fn copies_of_new(&self) -> Result<()> {
+        for (entry, recipe) in self.recipes.iter().enumerate() {
+            if let Recipe::Again(earlier) = recipe {
+                self.copy(&self.new.content(*earlier)?, entry)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Decodes all groups; returns what needs other contents before it is complete.
+    fn groups(&self, patch: &Patch, say: &dyn Fn(&str)) -> Result<Vec<(usize, Vec<u8>)>> {
+        let heads = &patch.head.groups;
+        let of_group = pieces(self.new, self.recipes, heads.len())?;
+        say(&format!("{} groups of changed contents", heads.len()));
+        let late = group::in_threads(heads.len(), group::threads(), |number| {
+            self.group(patch, number, &of_group[number])
+                .with_context(|| format!("group {number}"))
+        })?;
+        Ok(late.into_iter().flatten().collect())
+    }
+
+    fn group(
+        &self,
+        patch: &Patch,
+        number: usize,
+        pieces: &[Piece],
+    ) -> Result<Vec<(usize, Vec<u8>)>> {
+        let mut late = Vec::new();
+        let load = |nth: usize| {
+            let piece = &pieces[nth];
+            let coded = self.coded(piece.entry)?;
+            let base = self.bases.load(coded, &coded.parts[piece.part])?;
+            Ok((base, piece.bytes))
+        };
+        let put = |nth: usize, contents: Vec<u8>, _| {
+            let piece = &pieces[nth];
+            let space = self.new.content(piece.entry)?;
+            match &self.coded(piece.entry)?.form {
+                Form::Plain => space.write(piece.at, &contents),
+                Form::Gzip { style, header, .. } => {
+                    let packed = gzip::pack(&contents, *style, header, space.len())?;
+                    space.write(0, &packed)
+                }
+                Form::Sums { .. } | Form::Digests { .. } => {
+                    late.push((piece.entry, contents));
+                    Ok(())
+                }
+            }
+        };
+        let codec = patch.head.groups[number].codec;
+        group::decode(codec, &patch.group(number)?, pieces.len(), load, put)?;
+        Ok(late)
+    }
+
+    /// Lists of sums, then texts and names with digests.
+    fn derived(&self, late: Vec<(usize, Vec<u8>)>) -> Result<()> {
+        let mut sums = NewSums::of(self.new, self.recipes, &self.bases);
+        let mut texts = Vec::new();
+        for (entry, contents) in late {
+            if let Form::Sums { .. } = self.coded(entry)?.form {
+                let tar = self.new.entries[entry].tar;
+                let full = sums::expand(&contents, &mut |path| sums.at(path, tar))?;
+                self.put_late(entry, &full)?;
+            } else {
+                texts.push((entry, contents));
+            }
+        }
+        self.digests(texts)
+    }
+
+    fn put_late(&self, entry: usize, full: &[u8]) -> Result<()> {
+        let space = self.new.content(entry)?;
+        ensure!(
+            full.len() as u64 == space.len() && space.len() <= WHOLE_BYTES,
+            "derived contents of another length"
+        );
+        space.write(0, full)
+    }
+
+    fn digests(&self, mut texts: Vec<(usize, Vec<u8>)>) -> Result<()> {
+        let outer = &self.new.tars[0].entries;
+        let place_of: HashMap<usize, usize> = outer
+            .iter()
+            .enumerate()
+            .map(|(place, entry)| (*entry, place))
+            .collect();
+        let place = |entry: &usize| place_of.get(entry).copied().context("not an outer entry");
+        let mut known: HashMap<usize, Sha> = HashMap::new();
+        let mut digest = |place: usize| -> Result<Sha> {
+            if let Some(sha) = known.get(&place) {
+                return Ok(*sha);
+            }
+            let entry = outer.get(place).context("the digest of no entry")?;
+            let sha = sha256(&self.new.content(*entry)?)?;
+            known.insert(place, sha);
+            Ok(sha)
+        };
+        while !texts.is_empty() {
+            // Each text waits for those whose digests it names; honest ones don't wait in a circle.
+            let mut waiting: Vec<usize> = Vec::new();
+            for (entry, _) in &texts {
+                waiting.push(place(entry)?);
+            }
+            let before = texts.len();
+            let mut later = Vec::new();
+            for (entry, text) in texts {
+                let own = place(&entry)?;
+                let needs = digest::needs(&text, own)?;
+                if needs.iter().any(|need| waiting.contains(need)) {
+                    later.push((entry, text));
+                    continue;
+                }
+                let full = digest::expand(&text, own, &mut digest)?;
+                self.put_late(entry, &full)?;
+            }
+            ensure!(later.len() < before, "digests that wait for each other");
+            texts = later;
+        }
+        for (entry, shown) in &self.new.shown {
+            let header = digest::complete(shown, place(entry)?, &mut digest)?;
+            let entry = &self.new.entries[*entry];
+            self.new.tars[entry.tar].space.write(entry.at, &header)?;
+        }
+        Ok(())
+    }
+}
+
+/// Sums of files in the new image, for lists of sums; what the base has is asked there.
+pub struct NewSums<'a, 'b> {
+    new: &'a Archive,
+    recipes: &'a [Recipe],
+    bases: &'a Bases<'b>,
+    sums: Sums<'a>,
+}
+
+impl<'a, 'b> NewSums<'a, 'b> {
+    pub fn of(new: &'a Archive, recipes: &'a [Recipe], bases: &'a Bases<'b>) -> NewSums<'a, 'b> {
+        NewSums {
+            new,
+            recipes,
+            bases,
+            sums: Sums::of(new),
+        }
+    }
+
+    /// The sum of the file at `path`; none when it is itself derived. A layer that the base has is asked there.
+    pub fn at(&mut self, path: &[u8], tar: usize) -> Result<Option<sums::Sum>> {
+        let Some(index) = self.new.find(path, Some(tar)) else {
+            return self.bases.sum_at(path, usize::MAX);
+        };
+        match &self.recipes[index] {
+            Recipe::Base(base) => self.bases.sum_of(*base).map(Some),
+            Recipe::Coded(Coded {
+                form: Form::Sums { .. } | Form::Digests { .. },
+                ..
+            }) => Ok(None),
+            _ => self.sums.of_entry(index).map(Some),
+        }
+    }
+}

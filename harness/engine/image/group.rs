@@ -1,0 +1,248 @@
+//! Groups: contents coded together, independent of other groups, so that several threads can work.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use anyhow::{Context, Result, anyhow, ensure};
+use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
+
+use super::archive::Archive;
+use super::format::Codec;
+use super::gzip;
+use super::recipe::{Coded, PART_BYTES, Part};
+use super::sums::{self, Sums};
+use super::{digest, recipe::Form};
+use crate::engine::pair::{Decoder, Effort, Encoder, Limits};
+
+/// Bases and contents of a group in one zstd frame: a decoder holds both.
+pub const MOST_IN_FRAME: u64 = 128 << 20;
+/// Bytes of contents that one decoded file may have.
+const LIMITS: Limits = Limits {
+    memory_bytes: 200 << 20,
+};
+
+/// A base and what can be asked of it: what pieces of contents are coded against.
+pub struct Bases<'a> {
+    pub archive: &'a Archive,
+    pub digests: &'a digest::Digests,
+    sums: Mutex<Sums<'a>>,
+}
+
+impl<'a> Bases<'a> {
+    pub fn of(archive: &'a Archive, digests: &'a digest::Digests) -> Bases<'a> {
+        Bases {
+            archive,
+            digests,
+            sums: Mutex::new(Sums::of(archive)),
+        }
+    }
+
+    /// The sum of the base's file at `path`.
+    pub fn sum_at(&self, path: &[u8], tar: usize) -> Result<Option<sums::Sum>> {
+        let mut sums = self.sums.lock().map_err(|_| anyhow!("a thread failed"))?;
+        sums.at(path, tar)
+    }
+
+    pub fn sum_of(&self, index: usize) -> Result<sums::Sum> {
+        let mut sums = self.sums.lock().map_err(|_| anyhow!("a thread failed"))?;
+        sums.of_entry(index)
+    }
+
+    /// What a piece of contents of that form is coded against.
+    pub fn load(&self, coded: &Coded, part: &Part) -> Result<Vec<u8>> {
+        let Some(index) = coded.base else {
+            return Ok(Vec::new());
+        };
+        let content = self.archive.content(index)?;
+        if let (Form::Plain, Some((at, length))) = (&coded.form, part.base) {
+            return content.part(at, length)?.load(PART_BYTES);
+        }
+        let whole = content.load(PART_BYTES)?;
+        let whole = match &coded.form {
+            Form::Plain => whole,
+            Form::Gzip { .. } => gzip::unpacked(whole),
+            Form::Sums { .. } => {
+                let tar = self.archive.entries[index].tar;
+                let reduced = sums::reduce(&whole, &mut |path| self.sum_at(path, tar))?;
+                reduced.unwrap_or(whole)
+            }
+            Form::Digests { .. } => self.digests.reduce(&whole, None).unwrap_or(whole),
+        };
+        match part.base {
+            Some((at, length)) => {
+                let end = at.checked_add(length).context("a range of the base")?;
+                let part = whole.get(at as usize..end as usize);
+                Ok(part.context("a range beyond the base")?.to_vec())
+            }
+            None => Ok(whole),
+        }
+    }
+}
+
+/// Which codecs a group is coded by; the shorter one is taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Try {
+    Pair,
+    /// One zstd frame at the level of full forms.
+    Frame,
+    Both,
+}
+
+/// Codes pairs of base and contents by the codecs to try. What is too much for one frame is always coded as pairs.
+pub fn encode(
+    effort: Effort,
+    mut tries: Try,
+    count: usize,
+    mut load: impl FnMut(usize) -> Result<(Vec<u8>, Vec<u8>)>,
+) -> Result<(Codec, Vec<u8>)> {
+    let mut pair = Encoder::new(effort);
+    let (mut bases, mut contents) = (Vec::new(), Vec::new());
+    for nth in 0..count {
+        let (base, new) = load(nth)?;
+        if tries != Try::Frame {
+            pair.file(&base, &new)?;
+        }
+        if tries != Try::Pair {
+            bases.extend(base);
+            contents.extend(new);
+        }
+        if tries == Try::Both && (bases.len() + contents.len()) as u64 > MOST_IN_FRAME {
+            tries = Try::Pair;
+            (bases, contents) = (Vec::new(), Vec::new());
+        }
+    }
+    let level = match (effort, tries) {
+        (Effort::Fast, Try::Pair | Try::Both) => 9,
+        _ => 19,
+    };
+    if tries == Try::Frame {
+        return Ok((Codec::Zstd, frame(level, &bases, &contents)?));
+    }
+    let coded = pair.finish()?;
+    if tries == Try::Both {
+        let frame = frame(level, &bases, &contents)?;
+        if frame.len() < coded.len() {
+            return Ok((Codec::Zstd, frame));
+        }
+    }
+    Ok((Codec::Pair, coded))
+}
+
+fn said(code: usize) -> anyhow::Error {
+    anyhow!("zstd: {}", zstd_safe::get_error_name(code))
+}
+
+/// One zstd frame with the bases as its dictionary.
+fn frame(level: i32, bases: &[u8], contents: &[u8]) -> Result<Vec<u8>> {
+    let covered = (bases.len() + contents.len()).max(1 << 10);
+    let log = (usize::BITS - covered.leading_zeros()).clamp(10, 28);
+    let mut context = CCtx::create();
+    for parameter in [
+        CParameter::CompressionLevel(level),
+        CParameter::WindowLog(log),
+        CParameter::EnableLongDistanceMatching(true),
+        CParameter::ContentSizeFlag(false),
+    ] {
+        context.set_parameter(parameter).map_err(said)?;
+    }
+    context.ref_prefix(bases).map_err(said)?;
+    let mut frame = Vec::with_capacity(zstd_safe::compress_bound(contents.len()));
+    context.compress2(&mut frame, contents).map_err(said)?;
+    Ok(frame)
+}
+
+/// Decodes the pieces of a group in order: `load` gives a piece's base and its length, `put` takes its contents and
+/// the coded bytes that it took.
+pub fn decode(
+    codec: Codec,
+    coded: &[u8],
+    count: usize,
+    mut load: impl FnMut(usize) -> Result<(Vec<u8>, u64)>,
+    mut put: impl FnMut(usize, Vec<u8>, u64) -> Result<()>,
+) -> Result<()> {
+    match codec {
+        Codec::Pair => {
+            let mut pair = Decoder::new(coded, LIMITS)?;
+            for nth in 0..count {
+                let (base, length) = load(nth)?;
+                let before = pair.spent();
+                let contents = pair.file(&base, length)?;
+                ensure!(
+                    contents.len() as u64 == length,
+                    "contents of another length"
+                );
+                put(nth, contents, pair.spent() - before)?;
+            }
+            pair.finish()
+        }
+        Codec::Zstd => {
+            let (mut bases, mut lengths) = (Vec::new(), Vec::new());
+            let mut total = 0;
+            for nth in 0..count {
+                let (base, length) = load(nth)?;
+                total += length;
+                bases.extend(base);
+                lengths.push(length as usize);
+                ensure!(
+                    bases.len() as u64 + total <= MOST_IN_FRAME,
+                    "a frame of more than {MOST_IN_FRAME} bytes"
+                );
+            }
+            let mut context = DCtx::create();
+            context.ref_prefix(&bases).map_err(said)?;
+            let mut contents = Vec::with_capacity(total as usize);
+            context.decompress(&mut contents, coded).map_err(said)?;
+            ensure!(contents.len() as u64 == total, "a frame of another length");
+            let mut rest = contents.as_slice();
+            for (nth, length) in lengths.into_iter().enumerate() {
+                let (now, later) = rest.split_at(length);
+                rest = later;
+                // One frame does not say what each took: a share by length.
+                let share = u128::from(coded.len() as u64) * now.len() as u128;
+                let share = share.checked_div(u128::from(total)).unwrap_or(0);
+                put(nth, now.to_vec(), share as u64)?;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Does `work` for 0..`count` on a few threads; the first error ends it.
+pub fn in_threads<T: Send>(
+    count: usize,
+    threads: usize,
+    work: impl Fn(usize) -> Result<T> + Sync,
+) -> Result<Vec<T>> {
+    let next = AtomicUsize::new(0);
+    let done = Mutex::new(Vec::new());
+    let worker = || loop {
+        let nth = next.fetch_add(1, Ordering::Relaxed);
+        if nth >= count {
+            break;
+        }
+        let result = work(nth);
+        if result.is_err() {
+            next.store(count, Ordering::Relaxed);
+        }
+        if let Ok(mut done) = done.lock() {
+            done.push((nth, result));
+        }
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads.min(count) {
+            scope.spawn(worker);
+        }
+        worker();
+    });
+    let mut done = done.into_inner().map_err(|_| anyhow!("a thread failed"))?;
+    done.sort_by_key(|(nth, _)| *nth);
+    let done: Result<Vec<T>> = done.into_iter().map(|(_, result)| result).collect();
+    let done = done?;
+    ensure!(done.len() == count, "a thread ended early");
+    Ok(done)
+}
+
+/// Threads that work on groups: more would need more memory than the bound.
+pub fn threads() -> usize {
+    std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
+}

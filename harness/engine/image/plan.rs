@@ -1,0 +1,347 @@
+//! What the encoder decides: how the contents of each entry are had, and which are coded together.
+
+use std::collections::HashMap;
+
+use anyhow::Result;
+
+use super::archive::Archive;
+use super::digest::{self, Digests};
+use super::gzip;
+use super::pairing::{Pairing, is_elf};
+use super::recipe::{Coded, Form, PART_BYTES, Part, Recipe, WHOLE_BYTES};
+use super::sketch::quick_hash;
+use super::space::Space;
+use super::sums;
+use super::tar::{Entry, What};
+
+/// Changed contents of a group, so that memory is bounded and threads have work.
+const GROUP_BYTES: u64 = 16 << 20;
+/// Without a base, what counts is how far back a match may be.
+const GROUP_BYTES_ALONE: u64 = 48 << 20;
+
+type Hash = (u128, u64);
+
+/// The new image with a recipe for each entry.
+pub struct Plan {
+    pub new: Archive,
+    pub digests: Digests,
+    pub recipes: Vec<Recipe>,
+    pub groups: usize,
+}
+
+/// Contents of the base by their hash.
+pub struct Known {
+    of: HashMap<Hash, usize>,
+    hashes: Vec<Option<Hash>>,
+}
+
+impl Known {
+    pub fn of(archive: &Archive) -> Result<Known> {
+        let mut known = Known {
+            of: HashMap::new(),
+            hashes: Vec::new(),
+        };
+        for index in 0..archive.entries.len() {
+            let hash = match archive.whole() {
+                Some(whole) if whole == index => None,
+                _ => hash_entry(archive, index)?,
+            };
+            if let Some(hash) = hash {
+                known.of.entry(hash).or_insert(index);
+            }
+            known.hashes.push(hash);
+        }
+        Ok(known)
+    }
+}
+
+fn hash_entry(archive: &Archive, index: usize) -> Result<Option<Hash>> {
+    let entry = &archive.entries[index];
+    if entry.size == 0 || entry.what == What::Zeros {
+        return Ok(None);
+    }
+    Ok(Some((quick_hash(&archive.content(index)?)?, entry.size)))
+}
+
+impl Plan {
+    /// Decides for the image in `space`. `plain` takes it as a run of bytes without a structure.
+    pub fn make(base: &Archive, known: &Known, space: &Space, plain: bool) -> Result<Plan> {
+        let mut new = if plain {
+            Archive::of_bytes(space)
+        } else {
+            Archive::walk_into(space, |content| {
+                Ok(!known
+                    .of
+                    .contains_key(&(quick_hash(content)?, content.len())))
+            })?
+        };
+        let digests = Digests::of(&new)?;
+        digests.show(&mut new)?;
+        let mut hashes = Vec::new();
+        for index in 0..new.entries.len() {
+            hashes.push(hash_entry(&new, index)?);
+        }
+        let against = layers(base, known, &new, &hashes);
+        let mut plan = Planning {
+            base,
+            known,
+            new: &new,
+            hashes: &hashes,
+            against: &against,
+            digests: &digests,
+            pairing: Pairing::of(base),
+            seen: HashMap::new(),
+            kinds: Vec::new(),
+        };
+        let mut recipes = Vec::new();
+        for index in 0..new.entries.len() {
+            let recipe = plan.recipe(index)?;
+            recipes.push(recipe);
+        }
+        let alone = base.entries.is_empty();
+        let kinds = plan.kinds;
+        let groups = assign(&new, &mut recipes, &kinds, alone);
+        Ok(Plan {
+            new,
+            digests,
+            recipes,
+            groups,
+        })
+    }
+}
+
+/// For each archive of the new image, the base's archive that shares the most bytes with it.
+fn layers(
+    base: &Archive,
+    known: &Known,
+    new: &Archive,
+    hashes: &[Option<Hash>],
+) -> Vec<Option<usize>> {
+    let outer = (!base.tars.is_empty()).then_some(0);
+    let mut against = vec![outer];
+    // Contents may be in several layers of the base: each counts.
+    let mut tars_with: HashMap<Hash, Vec<usize>> = HashMap::new();
+    for (index, hash) in known.hashes.iter().enumerate() {
+        if let Some(hash) = hash {
+            let tars = tars_with.entry(*hash).or_default();
+            tars.push(base.entries[index].tar);
+        }
+    }
+    for tar in new.tars.iter().skip(1) {
+        let mut shared = vec![0_u64; base.tars.len()];
+        for index in &tar.entries {
+            let tars = hashes[*index].and_then(|hash| tars_with.get(&hash));
+            for number in tars.into_iter().flatten().filter(|number| **number > 0) {
+                shared[*number] += new.entries[*index].size;
+            }
+        }
+        let most = shared.iter().enumerate().max_by_key(|(_, bytes)| **bytes);
+        against.push(most.filter(|(_, bytes)| **bytes > 0).map(|(n, _)| n));
+    }
+    against
+}
+
+/// What sort of contents a coded entry has: like is coded with like.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Sort {
+    Elf,
+    Other,
+}
+
+struct Planning<'a> {
+    base: &'a Archive,
+    known: &'a Known,
+    new: &'a Archive,
+    hashes: &'a [Option<Hash>],
+    against: &'a [Option<usize>],
+    digests: &'a Digests,
+    pairing: Pairing<'a>,
+    seen: HashMap<Hash, usize>,
+    kinds: Vec<(usize, Sort)>,
+}
+
+impl Planning<'_> {
+    fn recipe(&mut self, index: usize) -> Result<Recipe> {
+        let entry = &self.new.entries[index];
+        let Some(hash) = self.hashes[index] else {
+            return Ok(Recipe::Nothing);
+        };
+        let tar = self.against[entry.tar];
+        let expected = match entry.what {
+            What::File => self.base.find(&entry.path, tar),
+            _ => None,
+        };
+        let same = expected.filter(|index| self.known.hashes[*index] == Some(hash));
+        if entry.is_extension() {
+            return self.extension(index, tar, hash);
+        }
+        if let Some(inner) = self.new.inner.get(&index) {
+            return Ok(Recipe::Tar(self.against[*inner]));
+        }
+        if let Some(base) = same.or(self.known.of.get(&hash).copied()) {
+            return Ok(Recipe::Base(base));
+        }
+        if let Some(earlier) = self.seen.get(&hash) {
+            return Ok(Recipe::Again(*earlier));
+        }
+        let coded = self.coded(index, entry, tar)?;
+        if !matches!(coded.form, Form::Sums { .. } | Form::Digests { .. }) {
+            self.seen.insert(hash, index);
+        }
+        Ok(Recipe::Coded(coded))
+    }
+
+    /// An extended header is the base's when the one of the same name is the same.
+    fn extension(&self, index: usize, tar: Option<usize>, hash: Hash) -> Result<Recipe> {
+        let entry = &self.new.entries[index];
+        let alike = self.base.find(&entry.path, tar);
+        let alike = alike.filter(|alike| {
+            self.base.entries[*alike].is_extension() && self.known.hashes[*alike] == Some(hash)
+        });
+        Ok(match alike {
+            Some(base) => Recipe::Base(base),
+            None => Recipe::Text(self.new.content(index)?.load(entry.size)?),
+        })
+    }
+
+    fn coded(&mut self, index: usize, entry: &Entry, tar: Option<usize>) -> Result<Coded> {
+        let content = self.new.content(index)?;
+        let long_base = self
+            .base
+            .find(&entry.path, tar)
+            .is_some_and(|index| self.base.entries[index].size > WHOLE_BYTES);
+        if entry.size > WHOLE_BYTES || long_base || entry.what == What::Raw {
+            return self.long(index, entry, tar, &content);
+        }
+        let contents = content.load(WHOLE_BYTES)?;
+        let base = self.pairing.choose(&entry.path, tar, &contents)?;
+        let form = self.form(entry, &contents)?;
+        let sort = if is_elf(&contents) {
+            Sort::Elf
+        } else {
+            Sort::Other
+        };
+        self.kinds.push((index, sort));
+        Ok(Coded {
+            base,
+            parts: parts(form.bytes(entry.size), None),
+            form,
+        })
+    }
+
+    fn form(&self, entry: &Entry, contents: &[u8]) -> Result<Form> {
+        if let Some(member) = gzip::unpack(contents)
+            && let Some(style) = member.style()
+        {
+            return Ok(Form::Gzip {
+                style,
+                header: member.header.to_vec(),
+                bytes: member.contents.len() as u64,
+            });
+        }
+        if sums::is_list(&entry.path) {
+            // Its length is known only when all recipes are: a mark takes 31 bytes less than a sum.
+            return Ok(Form::Sums { bytes: 0 });
+        }
+        if entry.tar == 0
+            && entry.size <= digest::MOST_TEXT
+            && let Some(reduced) = self.digests.reduce(contents, None)
+        {
+            return Ok(Form::Digests {
+                bytes: reduced.len() as u64,
+            });
+        }
+        Ok(Form::Plain)
+    }
+
+    /// Contents that are coded in pieces, each against what lies at the same place in the base's.
+    fn long(
+        &mut self,
+        index: usize,
+        entry: &Entry,
+        tar: Option<usize>,
+        content: &Space,
+    ) -> Result<Coded> {
+        let start = content.part(0, content.len().min(4))?.load(4)?;
+        let base = match entry.what {
+            What::Raw => self.base.whole(),
+            _ => {
+                let found = self.base.find(&entry.path, tar);
+                found.filter(|index| self.base.entries[*index].size > 0)
+            }
+        };
+        let sort = if is_elf(&start) {
+            Sort::Elf
+        } else {
+            Sort::Other
+        };
+        self.kinds.push((index, sort));
+        let base_bytes = base.map(|index| self.base.entries[index].size);
+        Ok(Coded {
+            base,
+            form: Form::Plain,
+            parts: parts(entry.size, base_bytes),
+        })
+    }
+}
+
+fn parts(bytes: u64, base_bytes: Option<u64>) -> Vec<Part> {
+    Coded::cuts(bytes)
+        .map(|(at, length)| Part {
+            group: 0,
+            base: base_bytes
+                .filter(|base| bytes > PART_BYTES || *base > PART_BYTES)
+                .map(|base| {
+                    let from = at.min(base.saturating_sub(length));
+                    (from, PART_BYTES.min(base - from))
+                }),
+        })
+        .collect()
+}
+
+/// Deals the coded entries out to groups of similar size; returns how many there are.
+fn assign(new: &Archive, recipes: &mut [Recipe], kinds: &[(usize, Sort)], alone: bool) -> usize {
+    let most = if alone {
+        GROUP_BYTES_ALONE
+    } else {
+        GROUP_BYTES
+    };
+    let mut groups = 0;
+    for sort in [Sort::Elf, Sort::Other] {
+        let of_sort = kinds.iter().filter(|(_, other)| *other == sort);
+        let entries: Vec<usize> = of_sort.map(|(index, _)| *index).collect();
+        let size = |index: usize| match &recipes[index] {
+            Recipe::Coded(coded) => coded.form.bytes(new.entries[index].size),
+            _ => 0,
+        };
+        let total: u64 = entries.iter().map(|index| size(*index)).sum();
+        if total == 0 && entries.is_empty() {
+            continue;
+        }
+        // Two threads want two groups, where that does not cost more than it gains.
+        let wanted = total.div_ceil(most).max(1 + u64::from(total > most / 4));
+        let each = total.div_ceil(wanted).max(1);
+        let mut filled = 0;
+        let mut sizes: Vec<u64> = entries.iter().map(|index| size(*index)).collect();
+        sizes.reverse();
+        for index in entries {
+            let now = sizes.pop().unwrap_or(0);
+            if filled >= each {
+                groups += 1;
+                filled = 0;
+            }
+            if let Recipe::Coded(coded) = &mut recipes[index] {
+                let pieces = coded.parts.len();
+                for (nth, part) in coded.parts.iter_mut().enumerate() {
+                    part.group = groups;
+                    if nth + 1 < pieces {
+                        groups += 1;
+                    }
+                }
+            }
+            filled += now.min(PART_BYTES);
+        }
+        groups += 1;
+    }
+    groups
+}

@@ -1,0 +1,88 @@
+//! How the contents of each entry are had: the vocabulary between what the encoder decides and the decoder does.
+
+/// Largest piece of contents that is coded at once; longer contents are coded in pieces of this length.
+pub const PART_BYTES: u64 = 64 << 20;
+/// Longest contents that are unpacked, expanded or held whole besides.
+pub const WHOLE_BYTES: u64 = 64 << 20;
+
+#[derive(Clone, Debug, PartialEq)]
+pub enum Recipe {
+    /// There are none.
+    Nothing,
+    /// In the script itself: an extended header.
+    Text(Vec<u8>),
+    /// Those of an entry of the base.
+    Base(usize),
+    /// Those of an earlier entry of the new image.
+    Again(usize),
+    /// A layer, whose entries follow; the number of the base's archive it is held against.
+    Tar(Option<usize>),
+    Coded(Coded),
+}
+
+/// Contents that a group holds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Coded {
+    /// The base's entry that they are coded against.
+    pub base: Option<usize>,
+    pub form: Form,
+    pub parts: Vec<Part>,
+}
+
+/// A piece of contents in a group.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Part {
+    pub group: usize,
+    /// What of the base's contents it is coded against; nothing says all of them.
+    pub base: Option<(u64, u64)>,
+}
+
+/// What has to be done to coded bytes to have the contents.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Form {
+    Plain,
+    /// To be compressed in a known style, behind this header; `bytes` is the length of what is coded.
+    Gzip {
+        style: usize,
+        header: Vec<u8>,
+        bytes: u64,
+    },
+    /// A list of md5sums; lines with a mark get the sum of the file they name.
+    Sums {
+        bytes: u64,
+    },
+    /// Text with marks for the sha256 of other entries.
+    Digests {
+        bytes: u64,
+    },
+}
+
+impl Form {
+    /// Length of the coded bytes, for contents of `size` bytes.
+    pub fn bytes(&self, size: u64) -> u64 {
+        match self {
+            Form::Plain => size,
+            Form::Gzip { bytes, .. } | Form::Sums { bytes } | Form::Digests { bytes } => *bytes,
+        }
+    }
+
+    pub fn name(&self) -> &'static str {
+        match self {
+            Form::Plain => "plain",
+            Form::Gzip { .. } => "gzip",
+            Form::Sums { .. } => "md5sums",
+            Form::Digests { .. } => "digests",
+        }
+    }
+}
+
+impl Coded {
+    /// Where the pieces of coded bytes begin, and how long they are.
+    pub fn cuts(bytes: u64) -> impl Iterator<Item = (u64, u64)> {
+        let pieces = bytes.div_ceil(PART_BYTES);
+        (0..pieces).map(move |n| {
+            let at = n * PART_BYTES;
+            (at, PART_BYTES.min(bytes - at))
+        })
+    }
+}

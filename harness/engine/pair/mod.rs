@@ -1,0 +1,227 @@
+//! The pair coder: a changed file from its base, many files in a row over one adaptive model.
+//!
+//! A *group* holds the files of one encoder. Each file is cut into units (see [`window`]), and each unit is either
+//! operations with their content (`content`) or one zstd frame with its base as dictionary, whichever is smaller.
+//! The decoder trusts neither the group nor the base: it fails, or makes bytes that the caller's hash refuses.
+
+mod align;
+mod coder;
+mod content;
+mod copying;
+mod cost;
+mod elf;
+mod frame;
+mod literals;
+mod map;
+mod mask;
+mod mix;
+mod model;
+mod names;
+mod predict;
+mod streams;
+#[cfg(test)]
+mod tests;
+mod unit;
+mod window;
+#[cfg(test)]
+mod worth;
+
+use anyhow::{Context, Result, ensure};
+
+use coder::{BitReader, BitWriter};
+pub use cost::Part;
+use unit::Models;
+
+/// How much time an encoder may spend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// Literals are packed by LZMA.
+    Fast = 0,
+    /// Literals of programs are mixed from several contexts; those of other files are packed by LZMA.
+    Best = 1,
+}
+
+/// What a decoder may use.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Bytes that a decoder may allocate, its output included, the base and the group not.
+    pub memory_bytes: u64,
+}
+
+/// Makes a group.
+pub struct Encoder {
+    effort: Effort,
+    features: Features,
+    coder: BitWriter,
+    models: Models,
+}
+
+/// What an encoder may use; all of it by default. Each can be switched off to see what it is worth.
+#[derive(Clone, Copy, Debug)]
+#[doc(hidden)]
+pub struct Features {
+    /// Copies from the base.
+    pub copies: bool,
+    /// zstd frames where they are smaller.
+    pub frames: bool,
+    /// References of programs, masked and predicted.
+    pub references: bool,
+    /// Masks that tell what a reference refers to; otherwise all are zero.
+    pub labels: bool,
+    /// Masks by the names of symbols.
+    pub names: bool,
+}
+
+impl Default for Features {
+    fn default() -> Self {
+        Self {
+            copies: true,
+            frames: true,
+            references: true,
+            labels: true,
+            names: true,
+        }
+    }
+}
+
+impl Encoder {
+    pub fn new(effort: Effort) -> Self {
+        Self::with_features(effort, Features::default())
+    }
+
+    #[doc(hidden)]
+    pub fn with_features(effort: Effort, features: Features) -> Self {
+        Self {
+            effort,
+            features,
+            coder: BitWriter::new(),
+            models: Models::new(effort),
+        }
+    }
+
+    /// Appends the file `new`, which a decoder will make from `base`; either may be empty, with any contents.
+    ///
+    /// Fails when the memory for it is missing.
+    pub fn file(&mut self, base: &[u8], new: &[u8]) -> Result<()> {
+        for range in window::windows(base, new.len()) {
+            let window = window::choose(base, new, &range);
+            let unit = unit::Unit {
+                base: &base[window.clone()],
+                new: &new[range],
+            };
+            let starts = &mut self.models.starts;
+            window::code(&mut self.coder, starts, base, new.len(), window.start)?;
+            unit.encode(
+                &mut self.coder,
+                &mut self.models,
+                self.effort,
+                &self.features,
+            )?;
+        }
+        Ok(())
+    }
+
+    /// What the coded bits went to so far, in bytes; literals and frames that are packed in bulk are not in it.
+    pub fn costs(&self) -> Vec<(Part, u64)> {
+        self.coder.costs.bytes()
+    }
+
+    /// Bytes of literals, not packed yet, and of frames so far.
+    pub fn streams(&self) -> (usize, usize) {
+        (self.models.bulk.bytes.len(), self.models.frames.len())
+    }
+
+    /// The coded group.
+    pub fn finish(self) -> Result<Vec<u8>> {
+        let bits = self.coder.finish();
+        streams::write(
+            self.effort,
+            &bits,
+            &self.models.bulk.bytes,
+            &self.models.frames,
+        )
+    }
+}
+
+/// Reads a group.
+pub struct Decoder<'a> {
+    limits: Limits,
+    frames: &'a [u8],
+    coder: BitReader<'a>,
+    models: Models,
+    /// Bytes of frames, and of literals as they are packed.
+    whole: (usize, usize),
+}
+
+impl<'a> Decoder<'a> {
+    /// Fails when `coded` is not a group, or needs more memory than `limits` allow.
+    pub fn new(coded: &'a [u8], limits: Limits) -> Result<Self> {
+        let memory = limits
+            .memory_bytes
+            .checked_sub(Models::BYTES)
+            .context("the memory allowed is less than the models take")?;
+        let streams = streams::read(coded, memory)?;
+        let memory_bytes = memory - streams.literals.len() as u64;
+        let packed = coded.len() - streams.bits.len() - streams.frames.len();
+        let mut models = Models::new(streams.effort);
+        models.bulk.bytes = streams.literals;
+        Ok(Self {
+            limits: Limits { memory_bytes },
+            frames: streams.frames,
+            coder: BitReader::new(streams.bits),
+            models,
+            whole: (streams.frames.len(), packed),
+        })
+    }
+
+    /// Coded bytes that the files so far took. Literals are packed together, so their share is by length.
+    pub fn spent(&self) -> u64 {
+        let (frames, packed) = self.whole;
+        let bulk = &self.models.bulk;
+        let literals = (packed * bulk.taken)
+            .checked_div(bulk.bytes.len())
+            .unwrap_or(0);
+        (self.coder.taken() + literals + frames - self.frames.len()) as u64
+    }
+
+    /// The next file, of `new_len` bytes. The files come in the order in which they were encoded, with the same bases.
+    ///
+    /// Fails when the group does not fit; what it returns is the encoder's file only if both base and group are
+    /// the encoder's.
+    pub fn file(&mut self, base: &[u8], new_len: u64) -> Result<Vec<u8>> {
+        ensure!(
+            new_len <= self.limits.memory_bytes,
+            "a file of {new_len} bytes is more than the memory allowed"
+        );
+        let memory = self.limits.memory_bytes - new_len;
+        let mut file = Vec::new();
+        for range in window::windows(base, new_len as usize) {
+            let starts = &mut self.models.starts;
+            let start = window::code(&mut self.coder, starts, base, new_len as usize, 0)?;
+            let window = window::base_range(base, start, new_len as usize);
+            let made = unit::decode(
+                &mut self.coder,
+                &mut self.models,
+                &mut self.frames,
+                &base[window],
+                range.len(),
+                memory,
+            )?;
+            match file.is_empty() {
+                true => file = made,
+                false => file.extend_from_slice(&made),
+            }
+        }
+        Ok(file)
+    }
+
+    /// Fails unless every stream was read to its end.
+    pub fn finish(self) -> Result<()> {
+        ensure!(
+            self.models.bulk.taken == self.models.bulk.bytes.len(),
+            "literals are left over"
+        );
+        ensure!(self.frames.is_empty(), "frames are left over");
+        self.coder.finish()
+    }
+}

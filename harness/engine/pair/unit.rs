@@ -1,0 +1,184 @@
+//! A unit: bytes made from a part of the base, by operations or by one zstd frame.
+
+use anyhow::{Result, ensure};
+
+use super::align::Op;
+use super::coder::{BitWriter, Coder};
+use super::content::{self, Bulk, OpModel};
+use super::copying::Copying;
+use super::elf::{self, Elf, References};
+use super::literals::Literals;
+use super::map::AddressMap;
+use super::model::{Bit, Number, QUICK, fold, unfold};
+use super::predict::Prediction;
+use super::{Effort, Features, frame, mask, window};
+
+/// What a group has learned.
+pub struct Models {
+    pub starts: Number,
+    pub bulk: Bulk,
+    pub frames: Vec<u8>,
+    is_frame: Bit,
+    frame_lengths: Number,
+    shifts: Number,
+    ops: OpModel,
+    copying: Copying,
+    literals: Literals,
+    is_mixed: Bit,
+    has_references: Bit,
+    /// Literals of a unit that an encoder mixes; more are packed in bulk.
+    most_mixed: u64,
+}
+
+impl Models {
+    /// An upper bound of what the models take.
+    pub const BYTES: u64 = 32 << 20;
+
+    pub fn new(effort: Effort) -> Self {
+        Self {
+            starts: Number::new(),
+            bulk: Bulk::default(),
+            frames: Vec::new(),
+            is_frame: Bit::EVEN,
+            frame_lengths: Number::new(),
+            shifts: Number::new(),
+            ops: OpModel::new(),
+            copying: Copying::new(),
+            literals: Literals::new(),
+            is_mixed: Bit::EVEN,
+            has_references: Bit::EVEN,
+            most_mixed: match effort {
+                Effort::Fast => 0,
+                Effort::Best => MIXED,
+            },
+        }
+    }
+}
+
+impl Models {
+    /// Codes, for each segment of the base, the new file's addresses less its offsets.
+    fn shifts<C: Coder>(&mut self, coder: &mut C, found: &References, new: &[u8]) -> Vec<u32> {
+        let new = Elf::parse(new).map(|elf| elf.segments).unwrap_or_default();
+        let own = |segment: &elf::Segment| segment.address.wrapping_sub(segment.offset);
+        let shifts = found.segments.iter().enumerate().map(|(number, segment)| {
+            let old = own(segment);
+            let new = new.get(number).map_or(old, own);
+            let change = self.shifts.code(coder, fold(new.wrapping_sub(old) as i32));
+            old.wrapping_add(unfold(change) as u32)
+        });
+        shifts.collect()
+    }
+}
+
+/// Bytes to be made, and what they are made from.
+pub struct Unit<'a> {
+    pub base: &'a [u8],
+    pub new: &'a [u8],
+}
+
+impl Unit<'_> {
+    pub fn encode(
+        &self,
+        coder: &mut BitWriter,
+        models: &mut Models,
+        effort: Effort,
+        features: &Features,
+    ) -> Result<()> {
+        let found = match features.references {
+            true => elf::find(self.base, usize::MAX),
+            false => None,
+        };
+        let (ops, frame) = {
+            let new = elf::find(self.new, usize::MAX);
+            let masked = match (&found, &new) {
+                (Some(old), Some(new)) => Some((
+                    mask::mask(self.base, old, features),
+                    mask::mask(self.new, new, features),
+                )),
+                _ => None,
+            };
+            let (base, new) = match &masked {
+                Some((base, new)) => (&base[..], &new[..]),
+                None => (self.base, self.new),
+            };
+            let ops = match features.copies {
+                true => window::align(base, new, GAIN),
+                false => Vec::new(),
+            };
+            let estimate = frame::Estimate::new(base, new, self.new, &ops);
+            let frame = match features.frames {
+                true => frame::if_smaller(self.base, self.new, &estimate, effort)?,
+                false => None,
+            };
+            (ops, frame)
+        };
+        models.is_frame.code(coder, frame.is_some(), QUICK);
+        if let Some(frame) = frame {
+            models.frame_lengths.code(coder, frame.len() as u32);
+            models.frames.extend_from_slice(&frame);
+            return Ok(());
+        }
+        models.has_references.code(coder, found.is_some(), QUICK);
+        self.code(coder, models, &ops, self.new.len(), found, usize::MAX)?;
+        Ok(())
+    }
+
+    fn code<C: Coder>(
+        &self,
+        coder: &mut C,
+        models: &mut Models,
+        ops: &[Op],
+        new_len: usize,
+        found: Option<References>,
+        most: usize,
+    ) -> Result<Vec<u8>> {
+        let sizes = (self.base.len(), new_len);
+        let ops = models.ops.code(coder, ops, sizes, most)?;
+        let literals: u64 = ops.iter().map(|op| u64::from(op.literal)).sum();
+        let is_mixed = found.is_some() && literals > 0 && literals <= models.most_mixed;
+        let is_mixed = models.is_mixed.code(coder, is_mixed, QUICK);
+        let found = found.unwrap_or_default();
+        let shifts = models.shifts(coder, &found, self.new);
+        let map = AddressMap::new(&ops, found.segments.clone(), shifts);
+        let mut prediction = Prediction::new(found, map);
+        content::code(
+            coder,
+            &mut models.copying,
+            &mut models.bulk,
+            is_mixed.then_some(&mut models.literals),
+            &mut prediction,
+            (self.base, self.new),
+            &ops,
+        )
+    }
+}
+
+/// Literals of a program that are mixed at most: at about a microsecond a byte, in seconds.
+const MIXED: u64 = 4 << 20;
+
+/// Bytes that a copy must have right beyond what the current alignment has.
+const GAIN: usize = 6;
+
+/// The next `new_len` bytes, from `base`, in at most `memory` bytes beside them.
+pub fn decode<C: Coder>(
+    coder: &mut C,
+    models: &mut Models,
+    frames: &mut &[u8],
+    base: &[u8],
+    new_len: usize,
+    memory: u64,
+) -> Result<Vec<u8>> {
+    if models.is_frame.code(coder, false, QUICK) {
+        let length = models.frame_lengths.code(coder, 0) as usize;
+        ensure!(length <= frames.len(), "a frame ends after its stream does");
+        let (frame, rest) = frames.split_at(length);
+        *frames = rest;
+        return frame::unpack(base, frame, new_len);
+    }
+    let most = memory as usize / 4 / size_of::<Op>();
+    let found = match models.has_references.code(coder, false, QUICK) {
+        true => elf::find(base, memory as usize / 2 / size_of::<elf::Ref>()),
+        false => None,
+    };
+    Unit { base, new: &[] }.code(coder, models, &[], new_len, found, most)
+}

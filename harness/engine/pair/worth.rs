@@ -1,0 +1,67 @@
+//! What each idea is worth: `PAIRS=folder cargo test --release --lib worth -- --ignored --nocapture`.
+//!
+//! The folder holds pairs of files, `name.old` and `name.new`.
+
+use std::path::Path;
+use std::time::Instant;
+
+use super::{Decoder, Effort, Encoder, Features, Limits};
+
+/// The table: one thing off at a time.
+const TABLE: &[(&str, fn(&mut Features))] = &[
+    ("all", |_| {}),
+    ("no references", |on| on.references = false),
+    ("references masked by zeros", |on| on.labels = false),
+    ("no symbol names", |on| on.names = false),
+    ("no zstd frames", |on| on.frames = false),
+    ("no copies", |on| on.copies = false),
+];
+
+#[test]
+#[ignore = "needs a folder of pairs, named by PAIRS"]
+fn each_idea_makes_the_pairs_smaller() {
+    let folder = std::env::var("PAIRS").unwrap();
+    let pairs = pairs(Path::new(&folder));
+    for effort in [Effort::Fast, Effort::Best] {
+        for (name, switch) in TABLE {
+            let mut features = Features::default();
+            switch(&mut features);
+            let start = Instant::now();
+            let mut encoder = Encoder::with_features(effort, features);
+            for (base, new) in &pairs {
+                encoder.file(base, new).unwrap();
+            }
+            let coded = encoder.finish().unwrap();
+            let encoded = start.elapsed();
+            let limits = Limits {
+                memory_bytes: 1 << 30,
+            };
+            let mut decoder = Decoder::new(&coded, limits).unwrap();
+            for (base, new) in &pairs {
+                assert!(&decoder.file(base, new.len() as u64).unwrap() == new);
+            }
+            decoder.finish().unwrap();
+            let decoded = start.elapsed() - encoded;
+            println!(
+                "{effort:?} {name:28} {:>9} bytes, encoded in {encoded:.1?}, decoded in {decoded:.1?}",
+                coded.len()
+            );
+        }
+    }
+}
+
+fn pairs(folder: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    let entries = std::fs::read_dir(folder).unwrap();
+    let mut names: Vec<_> = entries
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ending| ending == "new"))
+        .collect();
+    names.sort();
+    names
+        .iter()
+        .map(|new| {
+            let old = std::fs::read(new.with_extension("old")).unwrap();
+            (old, std::fs::read(new).unwrap())
+        })
+        .collect()
+}

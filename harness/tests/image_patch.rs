@@ -1,0 +1,92 @@
+//! `patch` from the command line, and image patches over the lab's own histories.
+
+use std::fs;
+use std::path::Path;
+
+use delta_lab::engine::image::{Effort, apply, make};
+use delta_lab::source::synthetic::{Change, Release};
+
+use crate::bench::{Bench, repeatable, text};
+
+fn write(release: &Release, path: &Path) {
+    let mut file = fs::File::create(path).unwrap();
+    release.write(&mut file).unwrap();
+}
+
+#[test]
+fn every_change_of_a_synthetic_history_comes_back() {
+    let bench = Bench::new();
+    let (old, new) = (bench.path("old"), bench.path("new"));
+    let (patch, back) = (bench.path("patch"), bench.path("back"));
+    let changes = [
+        Change::Rebuild,
+        Change::Patch,
+        Change::PackageBump,
+        Change::BaseUpgrade,
+        Change::Relink,
+        Change::Insert,
+        Change::ReorderLayers,
+    ];
+    for (seed, change) in changes.into_iter().enumerate() {
+        let first = Release::first(seed as u64, 2);
+        write(&first, &old);
+        write(&first.then(&[change]), &new);
+        for effort in [Effort::Fast, Effort::Best] {
+            make(Some(&old), &new, &patch, effort, &|_| ()).unwrap();
+            apply(Some(&old), &patch, &back, &|_| ()).unwrap();
+            assert!(fs::read(&new).unwrap() == fs::read(&back).unwrap());
+        }
+        let moved = fs::metadata(&patch).unwrap().len();
+        let whole = fs::metadata(&new).unwrap().len();
+        if matches!(change, Change::Rebuild | Change::ReorderLayers) {
+            assert!(moved < whole / 500, "{change:?}: {moved} of {whole}");
+        }
+    }
+}
+
+#[test]
+fn a_patch_is_made_shown_and_applied_from_the_command_line() {
+    let bench = Bench::new();
+    let first = Release::first(7, 1);
+    write(&first, &bench.path("old"));
+    write(&first.then(&[Change::Patch]), &bench.path("new"));
+    bench.expect(&["patch", "make", "old", "new", "-o", "p"], 0);
+    bench.expect(&["patch", "apply", "old", "p", "-o", "back"], 0);
+    assert!(fs::read(bench.path("new")).unwrap() == fs::read(bench.path("back")).unwrap());
+    let shown = bench.run(&["patch", "show", "p", "--base", "old"]);
+    assert!(
+        text(&shown.stdout).contains("<- "),
+        "{}",
+        text(&shown.stdout)
+    );
+    bench.expect(&["patch", "make", "--no-base", "new", "-o", "full"], 0);
+    bench.expect(&["patch", "apply", "--no-base", "full", "-o", "again"], 0);
+    assert!(fs::read(bench.path("new")).unwrap() == fs::read(bench.path("again")).unwrap());
+}
+
+#[test]
+fn a_patch_that_does_not_fit_ends_with_1_and_bad_usage_with_2() {
+    let bench = Bench::new();
+    bench.write("old", "one base");
+    bench.write("other", "another base");
+    bench.write("new", "an image");
+    bench.expect(&["patch", "make", "old", "new", "-o", "p"], 0);
+    bench.expect(&["patch", "apply", "other", "p", "-o", "back"], 1);
+    bench.expect(&["patch", "apply", "old", "new", "-o", "back"], 1);
+    assert!(!bench.path("back").exists());
+    bench.expect(&["patch", "apply", "absent", "p", "-o", "back"], 2);
+    bench.expect(&["patch", "apply", "p", "-o", "back"], 2);
+    bench.expect(&["patch", "make", "old", "absent", "-o", "p"], 2);
+    bench.expect(&["patch", "make", "old", "new", "-o", "absent/p"], 2);
+}
+
+#[test]
+fn image_patches_take_part_in_a_run() {
+    let bench = Bench::new();
+    bench.pair("mine", &["image-patch/fast", "image-patch/best"]);
+    bench.expect(&["run", "mine", "--into", "results/r"], 0);
+    let rows = bench.rows("results/r");
+    assert!(!rows.is_empty());
+    bench.expect(&["run", "mine", "--into", "results/s"], 0);
+    assert_eq!(repeatable(&rows), repeatable(&bench.rows("results/s")));
+}
