@@ -46,7 +46,7 @@ pub struct Work {
     pub commands: Vec<CommandLine>,
     /// Working folder.
     pub dir: PathBuf,
-    /// Environment variables set on top of the lab's own.
+    /// The whole environment, beside `PATH`, which is the lab's.
     pub env: Vec<(String, String)>,
     /// File that takes what the commands print.
     pub log: PathBuf,

@@ -130,6 +130,9 @@ fn run_one(command: &CommandLine, work: &Work, log: &File) -> End {
     let child = Command::new(&program)
         .args(command.argv.get(1..).unwrap_or_default())
         .current_dir(&work.dir)
+        // Nothing of the lab's own environment but where programs are: it would lead a client to the image.
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
         .envs(work.env.iter().map(|(key, value)| (key, value)))
         .stdin(Stdio::null())
         .stdout(stdout)
@@ -234,8 +237,8 @@ fn proportional_bytes(processes: &[Process]) -> u64 {
     processes.iter().filter_map(rollup).sum()
 }
 
-/// Kills everything below this process, again and again until a look finds nobody: a process may fork between
-/// the look and the blow.
+/// Kills everything below this process, again and again until a scan finds none: a process may fork between
+/// the scan and the kill.
 fn kill_descendants() {
     let give_up = Instant::now() + Duration::from_secs(10);
     loop {

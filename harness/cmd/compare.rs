@@ -87,15 +87,14 @@ fn choose(methods: &Methods, images: &[Saved], all: bool) -> Vec<String> {
     for doer in methods.shown() {
         let name = doer.name().to_string();
         let seconds = pace::seconds(&name, bytes);
-        match why_not(doer.as_ref(), images) {
-            Some(why) => absent.push(format!("  {name}: {why}")),
-            None if !all && seconds > pace::REASONABLE_S => {
-                slow.push(format!(
-                    "{name} (up to {})",
-                    units::time(seconds * 1_000_000_000)
-                ));
+        let too_long = seconds.filter(|seconds| !all && *seconds > pace::REASONABLE_S);
+        match (why_not(doer.as_ref(), images), too_long) {
+            (Some(why), _) => absent.push(format!("  {name}: {why}")),
+            (None, Some(seconds)) => {
+                let time = units::time(seconds * 1_000_000_000);
+                slow.push(format!("{name} (up to {time})"));
             }
-            None => chosen.push(name),
+            (None, None) => chosen.push(name),
         }
     }
     note(&format!("{} methods take part", chosen.len()));

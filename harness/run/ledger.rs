@@ -20,8 +20,8 @@ use crate::store::Store;
 struct Ledger(BTreeMap<String, Seen>);
 
 /// Enough to tell that a file was not touched since.
-#[derive(PartialEq, Eq, Serialize, Deserialize)]
-enum Seen {
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Seen {
     Folder,
     File {
         bytes: u64,
@@ -87,7 +87,44 @@ pub fn restore(store: &Store, ledger: &Path) -> Result<bool> {
     Ok(true)
 }
 
-fn look(store: &Store) -> Result<BTreeMap<PathBuf, Seen>> {
+/// Where a trial's store is, or is to be: a run that continues gives it another name.
+pub fn place(trial: &Path) -> PathBuf {
+    let names = fs::read_dir(trial).into_iter().flatten().flatten();
+    let numbers = names
+        .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
+        .filter_map(|entry| number(entry.file_name().to_str()?));
+    named(trial, numbers.max().unwrap_or_default())
+}
+
+/// Gives a store that was taken back a fresh name, so that nobody who knew the old one writes into it.
+pub fn rename(store: &Store) -> Result<Store> {
+    let path = store.path();
+    let trial = path
+        .parent()
+        .context("a store lies in its trial's folder")?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    let fresh = named(trial, name.and_then(number).unwrap_or_default() + 1);
+    fs::rename(path, &fresh).with_context(|| format!("rename {}", path.display()))?;
+    Store::at(&fresh)
+}
+
+/// `store`, `store-1`, `store-2` …
+fn named(trial: &Path, number: u32) -> PathBuf {
+    trial.join(match number {
+        0 => "store".to_string(),
+        number => format!("store-{number}"),
+    })
+}
+
+fn number(name: &str) -> Option<u32> {
+    match name.strip_prefix("store")? {
+        "" => Some(0),
+        rest => rest.strip_prefix('-')?.parse().ok(),
+    }
+}
+
+/// Every file and folder of the store, by its path there.
+pub fn look(store: &Store) -> Result<BTreeMap<PathBuf, Seen>> {
     let mut seen = BTreeMap::new();
     for entry in WalkDir::new(store.path()).min_depth(1) {
         let entry =
@@ -133,6 +170,16 @@ mod tests {
         assert!(restore(&store, &ledger).unwrap());
         assert!(!store.object("v2").exists());
         assert!(!store.object("chunks/b").exists() && store.object("chunks/a").exists());
+        let fresh = rename(&store).unwrap();
+        assert!(!store.path().exists() && fresh.object("chunks/a").exists());
+        assert_eq!(place(dir.path()), fresh.path());
+        assert!(
+            restore(&fresh, &ledger).unwrap(),
+            "a name is not in a ledger"
+        );
+        let again = rename(&fresh).unwrap();
+        assert!(again.path().ends_with("store-2"));
+        let store = again;
         // The same length, written in place.
         fs::write(store.object("chunks/a"), "two").unwrap();
         assert!(!restore(&store, &ledger).unwrap());

@@ -6,6 +6,7 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
+use super::ledger;
 use super::scratch::clear;
 use super::setting::Setting;
 use super::tree::{Listing, Stamps};
@@ -57,6 +58,11 @@ impl Setting<'_> {
         let scratch = self.scratch("server-")?;
         let ended = self.process(&call, scratch.path())?;
         self.refuse_touched(&untouched, inputs())?;
+        if !store.path().is_dir() {
+            // What follows needs a folder to look at; that nothing is in it is the method's own doing.
+            Store::at(store.path())?;
+            return Ok(Err("removed its store".to_string()));
+        }
         let account = match ended {
             Ok(account) => account,
             Err(why) => return Ok(Err(why)),
@@ -84,7 +90,7 @@ impl Setting<'_> {
         let given = self.all_given(bases)?;
         let inputs = || given.iter().map(Seen::of).collect::<Result<Vec<_>>>();
         let untouched = inputs()?;
-        let published = store.holdings()?;
+        let published = ledger::look(store)?;
         let wire = Wire::open(store)?;
         let scratch = self.scratch("client-")?;
         let (out, ssh) = (scratch.path().join("out"), scratch.path().join("ssh"));
@@ -104,7 +110,7 @@ impl Setting<'_> {
             Ok(account) => account,
             Err(why) => return Ok(Err(why)),
         };
-        if store.holdings()? != published {
+        if ledger::look(store)? != published {
             return Ok(Err("changed the store during an update".to_string()));
         }
         if !traffic.note.is_empty() {
@@ -353,6 +359,14 @@ fn verify(image: &Image, out: &Path) -> Outcome<()> {
         Err(_) => return Err("ended well but left no file at the output path".to_string()),
         Ok(about) if !about.is_file() => {
             return Err("left something at the output path that is not a file".to_string());
+        }
+        // Before it is read: a file with holes may be longer than anybody can wait for.
+        Ok(about) if about.len() != image.bytes => {
+            return Err(format!(
+                "wrong output: {} bytes, the image has {}",
+                about.len(),
+                image.bytes
+            ));
         }
         Ok(_) => {}
     }

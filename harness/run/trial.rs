@@ -106,15 +106,14 @@ impl Setting<'_> {
             .filter(|planned| planned.act.verb == Verb::Publish)
             .take_while(|planned| done.contains_key(&planned.act))
             .collect();
-        let place = self.folder.join("store");
         if let Some(last) = finished.last() {
-            let store = Store::at(&place)?;
+            let store = Store::at(&ledger::place(&self.folder))?;
             if ledger::restore(&store, &self.ledger(last))? {
-                return Ok(store);
+                return ledger::rename(&store);
             }
         }
         clear(&self.folder)?;
-        let store = Store::at(&place)?;
+        let store = Store::at(&ledger::place(&self.folder))?;
         for planned in finished {
             if done[&planned.act] == Check::Failed {
                 continue;

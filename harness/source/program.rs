@@ -5,9 +5,12 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::Output;
+use std::sync::{Arc, mpsc};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Error, Result, bail};
-use duct::Expression;
+use duct::{Expression, ReaderHandle};
 
 /// Lines of a failed program's output that its error repeats: enough for a chain of causes, few enough to read.
 const LAST_LINES: usize = 12;
@@ -15,6 +18,12 @@ const LAST_LINES: usize = 12;
 /// Longest line passed on, in bytes. The rest of a longer line is a line of its own, so that a program that never ends its
 /// line cannot fill the memory.
 const LINE_BYTES: u64 = 4096;
+
+/// Longest that making one image may take. A build that installs half a distribution takes minutes.
+const LONGEST: Duration = Duration::from_secs(2 * 60 * 60);
+
+/// How long a program that has ended may be silent before nothing more is expected of its output.
+const LOOK_EVERY: Duration = Duration::from_millis(50);
 
 /// Debian packages of programs that make images, by program name.
 const PACKAGES: &[(&str, &str)] = &[
@@ -70,42 +79,71 @@ fn expression(argv: &[String]) -> Result<Expression> {
 }
 
 fn follow(argv: &[String], expression: Expression, each: &mut dyn FnMut(&str)) -> Result<()> {
-    let reading = || format!("read the output of {}", argv[0]);
     let program = expression
         .unchecked()
         .reader()
         .map_err(|error| cannot_start(&argv[0], error))?;
+    let program = Arc::new(program);
+    let (lines, said) = mpsc::channel();
+    let reading = Arc::clone(&program);
+    // Not waited for: something the program left running may hold its output open for good.
+    thread::spawn(move || read_lines(&reading, &lines));
     let mut last = VecDeque::new();
-    let mut lines = BufReader::new(&program);
-    let mut line = Vec::new();
-    while {
-        line.clear();
-        (&mut lines)
-            .take(LINE_BYTES)
-            .read_until(b'\n', &mut line)
-            .with_context(reading)?
-            > 0
-    } {
-        let text = without_colours(&String::from_utf8_lossy(&line));
-        let text = text.trim_end();
-        if text.is_empty() {
-            continue;
-        }
-        each(text);
+    let mut hear = |text: String| {
+        each(&text);
         if last.len() == LAST_LINES {
             last.pop_front();
         }
-        last.push_back(text.to_string());
-    }
-    let ended = program
-        .try_wait()
-        .with_context(reading)?
-        .context("a program closed its output but did not end")?;
+        last.push_back(text);
+    };
+    let give_up = Instant::now() + LONGEST;
+    let ended = loop {
+        match said.recv_timeout(LOOK_EVERY) {
+            Ok(text) => hear(text),
+            Err(_) => {
+                let ended = program
+                    .try_wait()
+                    .with_context(|| format!("wait for {}", argv[0]))?;
+                // It has ended, and nothing was said for a while.
+                if let Some(ended) = ended {
+                    break ended;
+                }
+                // Its output may end long before it does.
+                thread::sleep(LOOK_EVERY / 10);
+            }
+        }
+        if Instant::now() > give_up {
+            program.kill().ok();
+            bail!(
+                "`{}` was killed: it ran for {} s, and an image takes minutes",
+                argv.join(" "),
+                LONGEST.as_secs()
+            );
+        }
+    };
     if !ended.status.success() {
         let words: Vec<String> = last.into();
         bail!("{}", failure(argv, &ended.status, &words.join("\n")));
     }
     Ok(())
+}
+
+/// Sends each line that the program says, until it says no more or nobody listens.
+fn read_lines(program: &ReaderHandle, lines: &mpsc::Sender<String>) {
+    let mut output = BufReader::new(program);
+    let mut line = Vec::new();
+    loop {
+        line.clear();
+        let read = (&mut output).take(LINE_BYTES).read_until(b'\n', &mut line);
+        if !matches!(read, Ok(1..)) {
+            return;
+        }
+        let text = without_colours(&String::from_utf8_lossy(&line));
+        let text = text.trim_end().to_string();
+        if !text.is_empty() && lines.send(text).is_err() {
+            return;
+        }
+    }
 }
 
 /// The text without terminal sequences (`ESC [ … letter`), which docker writes even when it does not write to a terminal.
@@ -176,6 +214,17 @@ mod tests {
     fn colours_are_taken_off() {
         let coloured = "\u{1b}[91mls: no such file\u{1b}[0m, \u{1b}[1;31mno\u{1b}[";
         assert_eq!(without_colours(coloured), "ls: no such file, no");
+    }
+
+    #[test]
+    fn what_a_program_leaves_running_does_not_hold_up_its_end() {
+        let argv = argv(&["sh", "-c", "sleep 60 & echo $!; echo made"]);
+        let (mut said, began) = (Vec::new(), Instant::now());
+        run(&argv, &[], &mut |line| said.push(line.to_string())).unwrap();
+        assert!(began.elapsed() < Duration::from_secs(50));
+        assert_eq!(said[1], "made");
+        let left = nix::unistd::Pid::from_raw(said[0].parse().unwrap());
+        nix::sys::signal::kill(left, nix::sys::signal::Signal::SIGKILL).unwrap();
     }
 
     #[test]

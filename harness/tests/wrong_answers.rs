@@ -292,3 +292,48 @@ fn a_version_command_that_fails_is_a_missing_tool() {
     file("version-exit = 4\n");
     bench.expect(&["run", "module", "--into", "results/s"], 1);
 }
+
+#[test]
+fn the_environment_of_the_lab_is_not_a_steps() {
+    let bench = Bench::new();
+    bench.pair("env", &["env"]);
+    let text = "about = \"a test\"\nversion = [\"cp\", \"--version\"]\n[publish]\nrun = [[\"cp\", \"{image}\", \"{store}/{name}\"]]\n[update]\nrun = [[\"sh\", \"-c\", \"echo secret=$SECRET cache=$DELTA_LAB_CACHE home=$HOME >&2; exit 3\"]]\n";
+    bench.write("scenarios/methods/env.toml", text);
+    let output = bench
+        .command(&["run", "env", "--into", "results/r"])
+        .env("SECRET", "the-secret")
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let rows = bench.rows("results/r");
+    let said = &row(&rows, "env").error;
+    assert!(said.contains("secret= cache= home=/"), "{said}");
+}
+
+#[test]
+fn a_publish_that_removes_its_store_is_a_failed_row_and_the_run_goes_to_its_end() {
+    let bench = Bench::new();
+    bench.pair("gone", &["remover", "raw"]);
+    let text = "about = \"a test\"\nversion = [\"cp\", \"--version\"]\n[publish]\nrun = [[\"rm\", \"-r\", \"{store}\"]]\n[update]\nrun = [[\"false\"]]\n";
+    bench.write("scenarios/methods/remover.toml", text);
+    bench.expect(&["run", "gone", "--into", "results/r"], 1);
+    let rows = bench.rows("results/r");
+    assert_eq!(row(&rows, "remover").error, "removed its store");
+    for row in &rows {
+        assert_eq!(row.verified(), row.method == "raw", "{row:?}");
+    }
+}
+
+#[test]
+fn an_output_with_holes_is_refused_by_its_length() {
+    let bench = Bench::new();
+    bench.pair("holes", &["holes"]);
+    declare(&bench, "holes", r#"["truncate", "-s", "15T", "{out}"]"#);
+    bench.expect(&["run", "holes", "--into", "results/r"], 1);
+    let rows = bench.rows("results/r");
+    let error = &row(&rows, "holes").error;
+    assert!(
+        error.contains("16492674416640 bytes, the image has 300000"),
+        "{error}"
+    );
+}

@@ -33,7 +33,7 @@ pub const PATIENCE: Duration = Duration::from_secs(2);
 /// The port has five digits, because clients repeat it in every request's Host header: with other widths the header
 /// bytes would differ between runs.
 pub fn listen() -> Result<(TcpListener, SocketAddr)> {
-    // Sockets on unfit ports are held until the end, lest the kernel offers them again.
+    // Sockets on unfit ports are held until the end, so that the kernel does not offer them again.
     let mut unfit = Vec::new();
     for _ in 0..100 {
         let listener =

@@ -86,7 +86,11 @@ fn read(archive: &Path) -> Result<Option<Vec<Layer>>> {
 pub fn unpack(archive: &Path, to: &Path) -> Result<LeftOut> {
     let layers = read(archive)?;
     let file = File::open(archive).with_context(|| format!("open {}", archive.display()))?;
-    let mut root = Root::new(to)?;
+    let archive_bytes = file
+        .metadata()
+        .with_context(|| format!("look at {}", archive.display()))?
+        .len();
+    let mut root = Root::new(to, most_bytes(archive_bytes))?;
     match layers {
         Some(layers) => {
             for layer in &layers {
@@ -100,6 +104,12 @@ pub fn unpack(archive: &Path, to: &Path) -> Result<LeftOut> {
         }
     }
     root.finish()
+}
+
+/// Most bytes of files that an archive of this length is unpacked to. Real images are compressed to a fifth at best, and a
+/// file with holes is longer than what is stored of it; a few MB made to fill a disk hold a thousand times their length.
+fn most_bytes(archive_bytes: u64) -> u64 {
+    archive_bytes.saturating_mul(100).saturating_add(1 << 28)
 }
 
 fn lay(root: &mut Root, file: &File, layer: &Layer, what: &str) -> Result<()> {

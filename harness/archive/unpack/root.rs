@@ -26,16 +26,19 @@ pub(super) struct Root {
     /// Devices and fifos that were left out, for links to them.
     absent: BTreeSet<PathBuf>,
     left_out: LeftOut,
+    /// How many bytes of files may still be written.
+    room: u64,
 }
 
 impl Root {
-    /// Creates the folder at `path`.
-    pub fn new(path: &Path) -> Result<Root> {
+    /// Creates the folder at `path`. At most `room` bytes of files are written into it.
+    pub fn new(path: &Path, room: u64) -> Result<Root> {
         Ok(Root {
             tree: UnpackedTree::new(path)?,
             written: BTreeSet::new(),
             absent: BTreeSet::new(),
             left_out: LeftOut::default(),
+            room,
         })
     }
 
@@ -126,7 +129,14 @@ impl Root {
         Ok(())
     }
 
-    fn write(&self, place: &Path, entry: &mut Entry<impl Read>) -> Result<()> {
+    fn write(&mut self, place: &Path, entry: &mut Entry<impl Read>) -> Result<()> {
+        // Before it is written: what a header promises, a compressed layer may keep.
+        self.room = self.room.checked_sub(entry.size()).with_context(|| {
+            format!(
+                "{} bytes, and too much was unpacked before: an archive this small that holds so much is not unpacked",
+                entry.size()
+            )
+        })?;
         let path = self.tree.path.join(place);
         let mut file = OpenOptions::new()
             .write(true)

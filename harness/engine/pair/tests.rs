@@ -247,7 +247,7 @@ fn broken(rng: &mut ChaCha8Rng, program: &[u8]) -> Vec<u8> {
         let value = [0, 1, 0x7f, 0xff, rng.next_u32() as u8][below(rng, 5)];
         bytes[at] = value;
     }
-    if rng.next_u32() % 4 == 0 {
+    if rng.next_u32().is_multiple_of(4) {
         let end = below(rng, bytes.len());
         bytes.truncate(end);
     }

@@ -7,8 +7,11 @@ use std::time::Instant;
 
 use super::{Decoder, Effort, Encoder, Features, Limits};
 
+/// An idea by name, and how it is switched off.
+type Off = (&'static str, fn(&mut Features));
+
 /// The table: one thing off at a time.
-const TABLE: &[(&str, fn(&mut Features))] = &[
+const TABLE: &[Off] = &[
     ("all", |_| {}),
     ("no references", |on| on.references = false),
     ("references masked by zeros", |on| on.labels = false),
