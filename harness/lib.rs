@@ -11,7 +11,7 @@
 //! clock      <-                            runs a step's commands under the shim; limits, and the kernel's account
 //! archive    <-                            image archives and tars: read where they lie, unpacked, written in one form
 //! store      <-                            the server's folder, and its size
-//! wire       <- store                      the only road from a store to a client, http or ssh, and the meter on it
+//! wire       <- clock store                  the only road from a store to a client, http or ssh, and the meter on it
 //! crosscheck <- store wire                 published formats read without their tools: what must cross
 //! source     <- archive clock              where images come from: docker, registry, file, build, command, seed; the cache
 //! engine     <-                            the file-aware delta and its format; knows nothing of the lab

@@ -14,11 +14,14 @@ fn main() -> ExitCode {
         .skip(1)
         .map(|word| word.to_string_lossy().into_owned());
     match words.next().as_deref() {
-        Some(clock::WORD) => clock::shim::main(),
+        Some(clock::WORD) => clock::shim::main(words),
         Some(ssh::WORD) => ssh::main(std::env::args_os().skip(2)),
         Some(method::STEP_WORD) => step(method::do_step),
         Some(probe::WORD) => step(probe::main),
-        _ => cmd::main(),
+        _ => {
+            clock::listen_to_children();
+            cmd::main()
+        }
     }
 }
 

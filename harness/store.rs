@@ -1,9 +1,12 @@
 //! The server's folder, and its size.
 
-use std::fs;
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
+use std::path::{Component, Path, PathBuf};
+use std::{fs, io};
 
 use anyhow::{Context, Result};
+use rustix::fs::{lgetxattr, llistxattr};
 use walkdir::WalkDir;
 
 /// The folder a method publishes into and the wire serves from.
@@ -12,12 +15,15 @@ pub struct Store {
     path: PathBuf,
 }
 
-/// What a store holds: the sum of its files' lengths, and how many files.
+/// What a store holds: how many bytes, and how many files.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Holdings {
     pub bytes: u64,
     pub files: u64,
 }
+
+/// What a file holds beside its contents, its name and its attributes, in bytes: owner, mode and time of change.
+const INODE_BYTES: u64 = 24;
 
 impl Store {
     /// The store at `path`, made when absent.
@@ -37,20 +43,185 @@ impl Store {
         self.path.join(object)
     }
 
-    /// Counts what is there now. Folders weigh nothing; links are counted by the length of their target's name.
+    /// Whether the folder is there.
+    pub fn is_there(&self) -> bool {
+        fs::symlink_metadata(&self.path).is_ok_and(|about| about.is_dir())
+    }
+
+    /// Counts what is there now.
+    ///
+    /// A file counts its length; one that is shorter than what its path, its attributes and its inode can hold counts
+    /// that instead, so that a million empty files are not free. A link counts in the same way, by the length of its
+    /// target's name, and so does a folder with nothing in it. Other folders count nothing: their names are in the paths of
+    /// what is in them.
     pub fn holdings(&self) -> Result<Holdings> {
         let mut holdings = Holdings::default();
-        for entry in WalkDir::new(&self.path) {
+        for entry in WalkDir::new(&self.path).min_depth(1) {
             let entry =
                 entry.with_context(|| format!("look through the store {}", self.path.display()))?;
-            if !entry.file_type().is_dir() {
-                let about = entry
-                    .metadata()
-                    .with_context(|| format!("look at {}", entry.path().display()))?;
-                holdings.bytes += about.len();
-                holdings.files += 1;
+            let looking = || format!("look at {}", entry.path().display());
+            let folder = entry.file_type().is_dir();
+            if folder
+                && fs::read_dir(entry.path())
+                    .with_context(looking)?
+                    .next()
+                    .is_some()
+            {
+                continue;
             }
+            let length = match folder {
+                true => 0,
+                false => entry.metadata().with_context(looking)?.len(),
+            };
+            let path = entry
+                .path()
+                .strip_prefix(&self.path)
+                .with_context(looking)?;
+            let beside = path.as_os_str().len() as u64
+                + attribute_bytes(entry.path()).with_context(looking)?
+                + INODE_BYTES;
+            holdings.bytes = holdings.bytes.saturating_add(length.max(beside));
+            holdings.files += u64::from(!folder);
         }
         Ok(holdings)
+    }
+
+    /// The first symbolic link, in no order, that leads out of the store: what it leads to is not stored.
+    pub fn link_out(&self) -> Result<Option<PathBuf>> {
+        let root = self.path.canonicalize();
+        let root = root.with_context(|| format!("find the store {}", self.path.display()))?;
+        for entry in WalkDir::new(&root).min_depth(1) {
+            let entry =
+                entry.with_context(|| format!("look through the store {}", root.display()))?;
+            if !entry.file_type().is_symlink() {
+                continue;
+            }
+            let path = entry.path();
+            let target =
+                fs::read_link(path).with_context(|| format!("read the link {}", path.display()))?;
+            if !leads_inside(&root, path, &target) {
+                let place = path.strip_prefix(&root).unwrap_or(path);
+                return Ok(Some(place.to_path_buf()));
+            }
+        }
+        Ok(None)
+    }
+}
+
+/// Whether a link at `path` to `target` stays below `root`, or would if its target were there.
+fn leads_inside(root: &Path, path: &Path, target: &Path) -> bool {
+    let from = path.parent().unwrap_or(root);
+    if let Ok(real) = from.join(target).canonicalize() {
+        return real.starts_with(root);
+    }
+    let mut place = PathBuf::new();
+    for part in from.join(target).components() {
+        match part {
+            Component::ParentDir => {
+                place.pop();
+            }
+            other => place.push(other),
+        }
+    }
+    place.starts_with(root)
+}
+
+/// The names and values of a file's extended attributes, in bytes. Those of the kernel's own security modules, which no
+/// method writes, are not counted.
+fn attribute_bytes(path: &Path) -> io::Result<u64> {
+    let mut names = vec![0; XATTR_BYTES];
+    let length = match llistxattr(path, &mut names[..]) {
+        // A file, or a file system, without any.
+        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(0),
+        other => other?,
+    };
+    let (mut bytes, mut value) = (0, vec![0; XATTR_BYTES]);
+    for name in names[..length].split(|&byte| byte == 0) {
+        if name.is_empty() || name.starts_with(b"security.selinux") {
+            continue;
+        }
+        let value = lgetxattr(path, OsStr::from_bytes(name), &mut value[..])?;
+        bytes += (name.len() + value) as u64;
+    }
+    Ok(bytes)
+}
+
+/// Most bytes the kernel has for the names of a file's extended attributes, and for the value of one (linux/limits.h:
+/// XATTR_LIST_MAX, XATTR_SIZE_MAX).
+const XATTR_BYTES: usize = 64 << 10;
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::symlink;
+
+    use super::*;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(&dir.path().join("store")).unwrap();
+        (dir, store)
+    }
+
+    #[test]
+    fn a_million_empty_files_are_not_free_and_a_file_with_contents_counts_its_length() {
+        let (_dir, store) = store();
+        fs::create_dir(store.object("chunks")).unwrap();
+        fs::write(store.object("chunks/whole"), [7; 5000]).unwrap();
+        let whole = Holdings {
+            bytes: 5000,
+            files: 1,
+        };
+        assert_eq!(store.holdings().unwrap(), whole);
+        let name = "6368756e6b";
+        fs::write(store.object("chunks").join(name), "").unwrap();
+        symlink("chunks/whole", store.object("l")).unwrap();
+        fs::create_dir(store.object("a-name-that-holds-something")).unwrap();
+        let beside = ["chunks/6368756e6b", "l", "a-name-that-holds-something"];
+        let names: usize = beside.iter().map(|path| path.len()).sum();
+        let all = Holdings {
+            bytes: 5000 + names as u64 + 3 * INODE_BYTES,
+            files: 3,
+        };
+        assert_eq!(store.holdings().unwrap(), all);
+    }
+
+    #[test]
+    fn attributes_count() {
+        let (_dir, store) = store();
+        fs::write(store.object("empty"), "").unwrap();
+        let before = store.holdings().unwrap().bytes;
+        let set = rustix::fs::setxattr(
+            store.object("empty"),
+            "user.delta",
+            &[7; 1000],
+            rustix::fs::XattrFlags::empty(),
+        );
+        // Some file systems keep none; then nothing can be hidden there.
+        if set.is_ok() {
+            assert_eq!(store.holdings().unwrap().bytes, before + 1010);
+        }
+    }
+
+    #[test]
+    fn a_link_that_leads_out_is_found_and_one_that_stays_is_not() {
+        let (dir, store) = store();
+        fs::write(store.object("a"), "a").unwrap();
+        fs::write(dir.path().join("image"), "image").unwrap();
+        fs::create_dir(store.object("sub")).unwrap();
+        for inside in ["a", "sub/../a", "not-there-yet"] {
+            symlink(inside, store.object("inside")).unwrap();
+            assert_eq!(store.link_out().unwrap(), None, "{inside}");
+            fs::remove_file(store.object("inside")).unwrap();
+        }
+        for outside in ["../image", "../not-there-yet", "/etc/passwd", "../../image"] {
+            symlink(outside, store.object("sub/out")).unwrap();
+            let found = store.link_out().unwrap();
+            // From `sub`, one `..` stays inside.
+            let stays = outside == "../image" || outside == "../not-there-yet";
+            assert_eq!(found.is_some(), !stays, "{outside}");
+            fs::remove_file(store.object("sub/out")).unwrap();
+        }
+        symlink(dir.path().join("image"), store.object("out")).unwrap();
+        assert_eq!(store.link_out().unwrap(), Some("out".into()));
     }
 }

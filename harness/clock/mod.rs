@@ -2,21 +2,40 @@
 //!
 //! A step never runs as our own child. The kernel carries a process's peak memory over to the program it
 //! turns into, so a child's account would begin at the lab's own size. Each step is therefore spawned by a
-//! small process of our own program (the shim, `shim.rs`), whose few megabytes are the floor of every figure.
+//! small process of our own program (the shim, `shim.rs`), whose few megabytes are the floor of every figure. What a step
+//! may reach is its room (`room.rs`).
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::process::CommandExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::{Path, PathBuf};
+use std::process::Output;
+use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use serde::{Deserialize, Serialize};
 
+mod calls;
+mod cgroup;
+mod environment;
+mod inner;
+mod order;
+pub mod room;
 pub mod shim;
+mod tree;
+mod walls;
+
+pub use cgroup::sweep;
+pub use environment::environment;
+pub use room::{Held, Room};
 
 /// First argument of the program when it is to be a shim.
 pub const WORD: &str = "__shim";
+
+/// Exit code of a shim that can't build the walls it was asked for, before anything of the step began.
+const NO_WALLS: u8 = 77;
 
 /// What a step may use before it is killed with everything it started.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,13 +65,15 @@ pub struct Work {
     pub commands: Vec<CommandLine>,
     /// Working folder.
     pub dir: PathBuf,
-    /// The whole environment, beside `PATH`, which is the lab's.
+    /// The environment, whole: nothing of the lab's own is passed on.
     pub env: Vec<(String, String)>,
-    /// File that takes what the commands print.
-    pub log: PathBuf,
+    /// File that takes what the commands print. Without one the work is one command, which has the shim's own streams.
+    pub log: Option<PathBuf>,
     pub limits: Limits,
     /// File that is locked (shared) for as long as anything of the step may still run.
     pub guard: Option<PathBuf>,
+    /// What the step may reach; without one, all that the lab may.
+    pub room: Option<Room>,
     /// Process id of the lab that gives the order; when it is not the shim's parent any more, nobody wants the step.
     pub lab: u32,
 }
@@ -96,6 +117,8 @@ pub enum End {
 pub struct Ran {
     pub account: Account,
     pub end: End,
+    /// What kept the step in its room.
+    pub held: Held,
 }
 
 /// Runs the work under the shim and waits for it.
@@ -111,8 +134,79 @@ pub fn run(work: &Work) -> Result<Ran> {
 
 /// The same with the program whose shim is used given by path: delta-lab, when the caller is another program.
 pub fn run_under(shim: &Path, work: &Work) -> Result<Ran> {
+    let mut work = work.clone();
+    if let Some(room) = &mut work.room {
+        room.walls &= held_by(shim).walls;
+    }
+    let answer = start(shim, &work)?;
+    // A step that kills its shim, or somebody who mistook the shim for the lab.
+    if let Some(signal) = answer.status.signal() {
+        let program = "the step's shim".to_string();
+        return Ok(Ran {
+            account: Account::default(),
+            end: End::Signal { program, signal },
+            held: Held::default(),
+        });
+    }
+    ran(&answer)
+}
+
+fn ran(answer: &Output) -> Result<Ran> {
+    if !answer.status.success() {
+        bail!(
+            "the shim ended with {}: {}",
+            answer.status,
+            String::from_utf8_lossy(&answer.stderr).trim()
+        );
+    }
+    serde_json::from_slice(&answer.stdout).context("read the shim's answer")
+}
+
+/// What keeps steps in their rooms on this machine.
+pub fn held() -> Held {
+    let lab = std::env::current_exe();
+    lab.map_or(Held::default(), |lab| held_by(&lab).clone())
+}
+
+/// What keeps steps in their rooms on this machine: seen on a step that does nothing, once.
+pub fn held_by(shim: &Path) -> &'static Held {
+    static HELD: OnceLock<Held> = OnceLock::new();
+    HELD.get_or_init(|| {
+        let mut held = [true, false]
+            .into_iter()
+            .filter_map(|walls| try_room(shim, walls).ok());
+        held.next().unwrap_or_default()
+    })
+}
+
+fn try_room(shim: &Path, walls: bool) -> Result<Held> {
+    let scratch = tempfile::tempdir().context("make a scratch folder")?;
+    let work = Work {
+        commands: vec![vec!["true".to_string()].into()],
+        dir: scratch.path().to_path_buf(),
+        env: environment(scratch.path(), scratch.path()),
+        log: Some(scratch.path().join("log")),
+        limits: Limits {
+            time: Duration::from_secs(20),
+            memory_bytes: 1 << 30,
+        },
+        guard: None,
+        room: Some(Room {
+            write: vec![scratch.path().to_path_buf()],
+            tmp: scratch.path().to_path_buf(),
+            walls,
+            ..Room::default()
+        }),
+        lab: std::process::id(),
+    };
+    let ran = ran(&start(shim, &work)?)?;
+    ensure!(ran.end == End::Well, "a room in which nothing can be run");
+    Ok(ran.held)
+}
+
+fn start(shim: &Path, work: &Work) -> Result<Output> {
     let spec = serde_json::to_vec(work).context("write the shim's order")?;
-    let answer = duct::cmd!(shim, WORD)
+    duct::cmd!(shim, WORD)
         .stdin_bytes(spec)
         .stdout_capture()
         .stderr_capture()
@@ -123,15 +217,15 @@ pub fn run_under(shim: &Path, work: &Work) -> Result<Ran> {
             Ok(())
         })
         .run()
-        .with_context(|| format!("start the shim {}", shim.display()))?;
-    if !answer.status.success() {
-        bail!(
-            "the shim ended with {}: {}",
-            answer.status,
-            String::from_utf8_lossy(&answer.stderr).trim()
-        );
-    }
-    serde_json::from_slice(&answer.stdout).context("read the shim's answer")
+        .with_context(|| format!("start the shim {}", shim.display()))
+}
+
+/// Makes the kernel tell of children that end, where whoever started this program had SIGCHLD ignored: it would
+/// forget them, and no wait would find one.
+pub fn listen_to_children() {
+    let nobody = Arc::new(AtomicBool::new(false));
+    // It fails for signals that can't be caught, which this is not.
+    signal_hook::flag::register(signal_hook::consts::SIGCHLD, nobody).ok();
 }
 
 impl Work {
@@ -158,7 +252,8 @@ impl Work {
             }
             End::Orphaned => "the lab went away".to_string(),
         };
-        Some(match last_words(&self.log) {
+        let words = self.log.as_deref().map(last_words);
+        Some(match words.unwrap_or_default() {
             words if words.is_empty() => what,
             words => format!("{what}: {words}"),
         })
@@ -170,10 +265,10 @@ fn last_words(log: &Path) -> String {
     let Ok(tail) = tail(log, 4096) else {
         return String::new();
     };
-    // A progress meter rewrites its line with carriage returns; only what stood last was meant to stay.
-    let lines: Vec<&str> = tail
+    // A progress meter rewrites its line with carriage returns; only what was written last was meant to stay.
+    let lines: Vec<String> = tail
         .lines()
-        .map(|line| line.rsplit('\r').next().unwrap_or(line).trim())
+        .map(|line| printable(line.rsplit('\r').next().unwrap_or(line)))
         .filter(|line| !line.is_empty())
         .collect();
     let words = lines[lines.len().saturating_sub(2)..].join(" / ");
@@ -181,6 +276,18 @@ fn last_words(log: &Path) -> String {
         Some((from, _)) => format!("…{}", &words[from..]),
         None => words,
     }
+}
+
+/// A line without what a terminal would obey: its sequences (`ESC [ … letter`) and other control characters.
+pub fn printable(line: &str) -> String {
+    let mut parts = line.split("\u{1b}[");
+    let mut plain = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        let end = part.find(|letter: char| letter.is_ascii_alphabetic());
+        plain.push_str(end.map_or("", |end| &part[end + 1..]));
+    }
+    plain.retain(|letter| !letter.is_control());
+    plain.trim().to_string()
 }
 
 fn tail(path: &Path, bytes: u64) -> Result<String> {
@@ -195,4 +302,15 @@ fn tail(path: &Path, bytes: u64) -> Result<String> {
     file.read_to_end(&mut tail)
         .with_context(|| format!("read {}", path.display()))?;
     Ok(String::from_utf8_lossy(&tail).into_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_terminal_would_obey_is_taken_out() {
+        let said = "\u{1b}[31mred\u{1b}[0m\u{7} \u{1b}]0;title\u{7}and\u{9b}2J more\t";
+        assert_eq!(printable(said), "red ]0;titleand2J more");
+    }
 }

@@ -1,296 +1,235 @@
 //! The shim: a small process that stands between the lab and a step, so that the kernel's account of the step
 //! begins small and everything the step starts can be found and killed.
 //!
-//! It reads a `Work` from standard input, runs it, and prints a `Ran` to standard output, both as JSON. It is
-//! the subreaper of what it starts: a process that leaves its parent becomes the shim's child, not init's.
+//! It is two processes. The outer one holds the step's lock, watches the lab, and is the subreaper of all that the step
+//! starts. The inner one (`inner`) is its child, the first process of the step's own namespaces where the kernel has them,
+//! and runs the commands. Each dies with the one above it, and with the inner one all processes of its namespace.
+//!
+//! A `Work` comes in and a `Ran` goes out as JSON, over standard input and output; or, where those are the command's own
+//! streams, in files.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Write};
-use std::os::unix::process::ExitStatusExt;
+use std::os::fd::AsFd;
 use std::path::Path;
-use std::process::{Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::prctl;
-use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
-use nix::sys::time::TimeValLike;
-use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::{Pid, getppid};
-use procfs::process::Process;
+use rustix::process::{PidfdFlags, pidfd_open};
 
-use super::{Account, CommandLine, End, Ran, Work};
+use super::cgroup::Cgroup;
+use super::order::{Channel, LOOK_EVERY, LOOK_EVERY_MS, Order, TICK_NS};
+use super::tree::{kill_descendants, reap_all};
+use super::{Account, End, NO_WALLS, Ran, WORD, Work, inner, walls};
 
-/// How often limits are looked at. Short against the seconds a step takes; long against the 0.2 ms a look takes.
-const LOOK_EVERY: Duration = Duration::from_millis(20);
+/// Second word of the inner shim, and of a command that is to die with it.
+const INNER: &str = "inner";
+const TIED: &str = "tied";
 
 /// The shim's whole life.
-pub fn main() -> ExitCode {
-    match answer() {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("{error:#}");
-            ExitCode::FAILURE
-        }
-    }
+pub fn main(mut words: impl Iterator<Item = String>) -> ExitCode {
+    let first = words.next();
+    let done = match first.as_deref() {
+        Some(INNER) => inner::main(&Channel::of(words.next())),
+        Some(TIED) => inner::tied(words),
+        _ => outer(&Channel::of(first)),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("{error:#}");
+        ExitCode::FAILURE
+    })
 }
 
-fn answer() -> Result<()> {
-    let work: Work = serde_json::from_reader(io::stdin()).context("read the order")?;
+fn outer(channel: &Channel) -> Result<ExitCode> {
+    super::listen_to_children();
+    let told_to_end = Arc::new(AtomicBool::new(false));
+    signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&told_to_end))
+        .context("listen to SIGTERM")?;
+    let work: Work = channel.read()?;
     // The order names the lab: asked for here, the parent may already be whoever took over from a lab that was killed.
     let lab = Pid::from_raw(work.lab.cast_signed());
     prctl::set_child_subreaper(true).context("become the subreaper")?;
-    let _guard = match &work.guard {
-        Some(path) => {
-            let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-            file.lock_shared()
-                .with_context(|| format!("lock {}", path.display()))?;
-            Some(file)
-        }
-        None => None,
-    };
-    ensure!(getppid() == lab, "the lab went away before the step began");
-    let ran = run(&work, lab)?;
-    io::stdout()
-        .write_all(&serde_json::to_vec(&ran).context("write the answer")?)
-        .context("print the answer")
-}
-
-fn run(work: &Work, lab: Pid) -> Result<Ran> {
-    let log = File::create(&work.log).with_context(|| format!("create {}", work.log.display()))?;
-    let killed_for = Arc::new(Mutex::new(None));
-    let (done, watch_until) = mpsc::channel::<()>();
-    let watcher = {
-        let (killed_for, limits) = (Arc::clone(&killed_for), work.limits);
-        thread::spawn(move || {
-            // A limit beyond the clock's end is none.
-            let deadline = Instant::now().checked_add(limits.time);
-            while let Err(mpsc::RecvTimeoutError::Timeout) = watch_until.recv_timeout(LOOK_EVERY) {
-                let mut killed_for = killed_for.lock().expect("the other thread only reads");
-                if killed_for.is_none() {
-                    *killed_for = breach(lab, deadline, limits.memory_bytes);
-                }
-                let doomed = killed_for.is_some();
-                drop(killed_for);
-                // At every look, not once: the next command may just have been spawned.
-                if doomed {
-                    kill_descendants();
-                }
-            }
-        })
-    };
-    let started = Instant::now();
-    let mut end = End::Well;
-    for command in &work.commands {
-        end = run_one(command, work, &log);
-        if end != End::Well
-            || killed_for
-                .lock()
-                .expect("the watcher does not panic")
-                .is_some()
-        {
-            break;
-        }
+    let _guard = work.guard.as_deref().map(hold).transpose()?;
+    let cgroup = Cgroup::make();
+    let walls = work.room.as_ref().is_some_and(|room| room.walls);
+    if walls && !walls::begin() {
+        return Ok(ExitCode::from(NO_WALLS));
     }
-    let wall = started.elapsed();
-    drop(done);
-    watcher.join().expect("the watcher does not panic");
-    if let Some(killed) = killed_for.lock().expect("the watcher is done").take() {
-        end = killed;
+    ensure!(getppid() == lab, "the lab went away before the step began");
+    let order = Order {
+        door: cgroup.as_ref().map(Cgroup::door),
+        work,
+        walls,
+    };
+    let unwanted = || getppid() != lab || told_to_end.load(Ordering::Relaxed);
+    let ended = run_inner(&order, channel, &unwanted)?;
+    if let Some(cgroup) = &cgroup {
+        cgroup.kill();
     }
     // What the step left running is not part of it, and must not outlive it.
     kill_descendants();
     reap_all();
-    Ok(Ran {
-        account: account(wall)?,
-        end,
-    })
-}
-
-fn run_one(command: &CommandLine, work: &Work, log: &File) -> End {
-    let program = command.argv.first().cloned().unwrap_or_default();
-    let not_started = |why: String| End::NotStarted {
-        program: program.clone(),
-        why,
-    };
-    let output = || log.try_clone().map(Stdio::from);
-    let stdout = match &command.stdout {
-        Some(path) => File::create(work.dir.join(path))
-            .map(Stdio::from)
-            .map_err(|error| io::Error::other(format!("create {}: {error}", path.display()))),
-        None => output(),
-    };
-    let (stdout, stderr) = match (stdout, output()) {
-        (Ok(stdout), Ok(stderr)) => (stdout, stderr),
-        (Err(error), _) | (_, Err(error)) => return not_started(error.to_string()),
-    };
-    let child = Command::new(&program)
-        .args(command.argv.get(1..).unwrap_or_default())
-        .current_dir(&work.dir)
-        // Nothing of the lab's own environment but where programs are: it would lead a client to the image.
-        .env_clear()
-        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
-        .envs(work.env.iter().map(|(key, value)| (key, value)))
-        .stdin(Stdio::null())
-        .stdout(stdout)
-        .stderr(stderr)
-        .spawn();
-    match child.and_then(|mut child| child.wait()) {
-        Err(error) => not_started(error.to_string()),
-        Ok(status) => match (status.code(), status.signal()) {
-            (Some(0), _) => End::Well,
-            (Some(code), _) => End::Exit { program, code },
-            (None, signal) => End::Signal {
-                program,
-                signal: signal.unwrap_or_default(),
-            },
+    let ran = match ended {
+        Inner::Answered(mut ran) => {
+            if let Some(cgroup) = &cgroup {
+                ran.account = floored(ran.account, cgroup.cpu_ns());
+            }
+            ran
+        }
+        Inner::NoWalls => return Ok(ExitCode::from(NO_WALLS)),
+        Inner::Died(end) => Ran {
+            account: Account::default(),
+            end,
+            held: Default::default(),
         },
-    }
-}
-
-/// The first limit that does not hold any more.
-fn breach(lab: Pid, deadline: Option<Instant>, memory_bytes: u64) -> Option<End> {
-    if getppid() != lab {
-        return Some(End::Orphaned);
-    }
-    if deadline.is_some_and(|deadline| Instant::now() >= deadline) {
-        return Some(End::TimeLimit);
-    }
-    let descendants = descendants();
-    // Resident sizes count shared pages once for each process, so they only raise the question; the proportional
-    // sizes, dearer to read, answer it.
-    if resident_bytes(&descendants) <= memory_bytes {
-        return None;
-    }
-    let bytes = proportional_bytes(&descendants);
-    (bytes > memory_bytes).then_some(End::MemoryLimit { bytes })
-}
-
-/// Every process below this one.
-fn descendants() -> Vec<Process> {
-    let own = std::process::id().cast_signed();
-    // A kernel without CONFIG_PROC_CHILDREN keeps no lists of children; there every process is asked for its parent.
-    let parents = (!Path::new("/proc/thread-self/children").exists()).then(parents);
-    let children = |pid| match &parents {
-        Some(parents) => parents
-            .iter()
-            .filter(|(_, parent)| *parent == pid)
-            .map(|(child, _)| *child)
-            .collect(),
-        None => listed_children(pid),
     };
-    let mut found = Vec::new();
-    let mut waiting: Vec<i32> = children(own);
-    while let Some(pid) = waiting.pop() {
-        waiting.extend(children(pid));
-        found.extend(Process::new(pid));
-    }
-    found
-}
-
-/// The children of every thread of a process, from the kernel's lists; none when it is gone.
-fn listed_children(pid: i32) -> Vec<i32> {
-    let Ok(tasks) = Process::new(pid).and_then(|process| process.tasks()) else {
-        return Vec::new();
-    };
-    tasks
-        .flatten()
-        .filter_map(|task| task.children().ok())
-        .flatten()
-        .map(u32::cast_signed)
-        .collect()
-}
-
-/// Every process on the machine with its parent.
-fn parents() -> Vec<(i32, i32)> {
-    let processes = procfs::process::all_processes()
-        .into_iter()
-        .flatten()
-        .flatten();
-    processes
-        .filter_map(|process| process.stat().ok())
-        .map(|stat| (stat.pid, stat.ppid))
-        .collect()
-}
-
-fn resident_bytes(processes: &[Process]) -> u64 {
-    let pages: u64 = processes
-        .iter()
-        .filter_map(|process| process.statm().ok())
-        .map(|statm| statm.resident)
-        .sum();
-    pages * procfs::page_size()
-}
-
-fn proportional_bytes(processes: &[Process]) -> u64 {
-    let rollup = |process: &Process| {
-        let maps = process.smaps_rollup().ok()?;
-        maps.memory_map_rollup
-            .iter()
-            .filter_map(|map| map.extension.map.get("Pss"))
-            .sum::<u64>()
-            .into()
-    };
-    processes.iter().filter_map(rollup).sum()
-}
-
-/// Kills everything below this process, again and again until a scan finds none: a process may fork between
-/// the scan and the kill.
-fn kill_descendants() {
-    let give_up = Instant::now() + Duration::from_secs(10);
-    loop {
-        let alive: Vec<Process> = descendants()
-            .into_iter()
-            .filter(|process| {
-                process
-                    .stat()
-                    .is_ok_and(|stat| stat.state != 'Z' && stat.state != 'X')
-            })
-            .collect();
-        if alive.is_empty() || Instant::now() > give_up {
-            return;
+    drop(cgroup);
+    match channel {
+        Channel::Streams => {
+            let answer = serde_json::to_vec(&ran).context("write the answer")?;
+            io::stdout()
+                .write_all(&answer)
+                .context("print the answer")?;
+            Ok(ExitCode::SUCCESS)
         }
-        for process in alive {
-            kill(Pid::from_raw(process.pid), Signal::SIGKILL).ok();
-        }
-        thread::sleep(Duration::from_millis(1));
+        Channel::File(_) => end_like(&ran.end),
     }
 }
 
-/// Takes in every dead child, so that the account holds them all.
-fn reap_all() {
-    while waitpid(None, Some(WaitPidFlag::WNOHANG)).is_ok_and(|status| status.pid().is_some()) {}
+/// Locks the guard for as long as this process and all it starts live: they inherit the open file.
+fn hold(guard: &Path) -> Result<File> {
+    let file = File::open(guard).with_context(|| format!("open {}", guard.display()))?;
+    file.lock_shared()
+        .with_context(|| format!("lock {}", guard.display()))?;
+    fcntl(&file, FcntlArg::F_SETFD(FdFlag::empty())).context("pass the lock on")?;
+    Ok(file)
 }
 
-fn account(wall: Duration) -> Result<Account> {
-    let usage = getrusage(UsageWho::RUSAGE_CHILDREN).context("ask the kernel for the account")?;
-    let cpu_us = usage.user_time().num_microseconds() + usage.system_time().num_microseconds();
-    Ok(Account {
-        wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
-        cpu_ns: cpu_us.unsigned_abs() * 1000,
-        // The kernel counts in KiB.
-        peak_rss_bytes: usage.max_rss().unsigned_abs() * 1024,
+/// The processor time that was seen in the control group, where the account lacks it: children that nobody waited for.
+fn floored(account: Account, seen_ns: u64) -> Account {
+    Account {
+        cpu_ns: if seen_ns > account.cpu_ns + TICK_NS {
+            seen_ns
+        } else {
+            account.cpu_ns
+        },
+        ..account
+    }
+}
+
+/// How the inner shim ended.
+enum Inner {
+    Answered(Ran),
+    NoWalls,
+    /// Without an answer: the step killed it, or nobody wants the step any more.
+    Died(End),
+}
+
+fn run_inner(order: &Order, channel: &Channel, unwanted: &dyn Fn() -> bool) -> Result<Inner> {
+    let mut child = start_inner(order, channel)?;
+    let pid = Pid::from_raw(child.id().cast_signed());
+    // Polled for its end, not waited for in a thread: a process whose children have a namespace can start none.
+    let end = pidfd_open(
+        rustix::process::Pid::from_child(&child),
+        PidfdFlags::empty(),
+    )
+    .ok();
+    let mut orphaned = false;
+    while child
+        .try_wait()
+        .context("wait for the inner shim")?
+        .is_none()
+    {
+        if unwanted() {
+            orphaned = true;
+            // Without walls its processes are not killed with it.
+            kill(pid, Signal::SIGKILL).ok();
+            kill_descendants();
+        }
+        match &end {
+            Some(end) => {
+                let mut watched = [PollFd::new(end.as_fd(), PollFlags::POLLIN)];
+                poll(&mut watched, LOOK_EVERY_MS).ok();
+            }
+            None => thread::sleep(LOOK_EVERY),
+        }
+    }
+    // Its answer is far shorter than what a pipe holds.
+    let output = child
+        .wait_with_output()
+        .context("read the inner shim's answer")?;
+    if orphaned {
+        return Ok(Inner::Died(End::Orphaned));
+    }
+    if output.status.code() == Some(i32::from(NO_WALLS)) {
+        return Ok(Inner::NoWalls);
+    }
+    let answer = match channel.inner() {
+        Channel::Streams => output.stdout,
+        Channel::File(path) => fs::read(path.with_extension("ran")).unwrap_or_default(),
+    };
+    match serde_json::from_slice(&answer) {
+        Ok(ran) => Ok(Inner::Answered(ran)),
+        Err(_) => {
+            let signal = std::os::unix::process::ExitStatusExt::signal(&output.status);
+            let signal = signal.with_context(|| format!("the inner shim: {}", output.status))?;
+            let program = "the step's shim".to_string();
+            Ok(Inner::Died(End::Signal { program, signal }))
+        }
+    }
+}
+
+fn start_inner(order: &Order, channel: &Channel) -> Result<Child> {
+    let shim = std::env::current_exe().context("find this program")?;
+    let text = serde_json::to_vec(order).context("write the inner shim's order")?;
+    let mut command = Command::new(shim);
+    command.args([WORD, INNER]);
+    // Its environment is the step's, and so is that of every command.
+    command.env_clear().envs(order.work.env.iter().cloned());
+    match channel.inner() {
+        Channel::Streams => {
+            command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        }
+        Channel::File(path) => {
+            fs::write(&path, &text).with_context(|| format!("write {}", path.display()))?;
+            command.arg(path);
+        }
+    }
+    let mut child = command.spawn().context("start the inner shim")?;
+    if let Channel::File(_) = channel {
+        super::order::let_go_of_streams()?;
+    }
+    if let Some(mut input) = child.stdin.take() {
+        // An inner shim that died has no use for it; how it died is seen when it is waited for.
+        input.write_all(&text).ok();
+    }
+    Ok(child)
+}
+
+/// Ends as the command did, whose streams this process has.
+fn end_like(end: &End) -> Result<ExitCode> {
+    Ok(match end {
+        End::Well => ExitCode::SUCCESS,
+        End::Exit { code, .. } => ExitCode::from(u8::try_from(*code).unwrap_or(u8::MAX)),
+        End::Signal { signal, .. } => {
+            setrlimit(Resource::RLIMIT_CORE, 0, 0).context("leave no core file")?;
+            let signal = Signal::try_from(*signal).unwrap_or(Signal::SIGKILL);
+            kill(Pid::this(), signal).context("end as the command did")?;
+            // A signal that does not kill, or not yet.
+            kill(Pid::this(), Signal::SIGKILL).context("end as the command did")?;
+            ExitCode::FAILURE
+        }
+        // As shells have it.
+        End::NotStarted { .. } => ExitCode::from(127),
+        End::TimeLimit | End::MemoryLimit { .. } | End::Orphaned => ExitCode::FAILURE,
     })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn lists_of_children_and_a_look_at_every_parent_agree() {
-        let mut child = Command::new("sleep").arg("60").spawn().unwrap();
-        let pid = child.id().cast_signed();
-        let own = std::process::id().cast_signed();
-        assert!(parents().contains(&(pid, own)));
-        if Path::new("/proc/thread-self/children").exists() {
-            assert!(listed_children(own).contains(&pid));
-        }
-        assert!(descendants().iter().any(|process| process.pid == pid));
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
 }

@@ -7,6 +7,7 @@ use anyhow::Result;
 use bytesize::ByteSize;
 
 use super::out;
+use crate::clock;
 use crate::method::builtin::{Family, METHODS};
 use crate::method::{BuiltIn, Doer, Methods};
 use crate::run::host;
@@ -110,13 +111,14 @@ fn machine() -> String {
         Err(why) => format!("{why:#}"),
     };
     format!(
-        "delta-lab {} on {}, kernel {}\n{} x {}, {} of memory\nimage cache: {cache}\n",
+        "delta-lab {} on {}, kernel {}\n{} x {}, {} of memory\nimage cache: {cache}\nsteps are kept from all but their own by {}\n",
         host.lab,
         host.os,
         host.kernel,
         host.cores,
         host.cpu,
-        ByteSize(host.memory_bytes)
+        ByteSize(host.memory_bytes),
+        clock::held()
     )
 }
 

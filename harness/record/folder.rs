@@ -63,8 +63,8 @@ pub fn read_plan(dir: &Path) -> Result<Option<Plan>> {
     let plan: Option<Plan> = read_toml(&path)?;
     if let Some(plan) = &plan {
         ensure!(
-            plan.schema == SCHEMA,
-            "{}: of schema {}; this delta-lab reads schema {SCHEMA}",
+            (2..=SCHEMA).contains(&plan.schema),
+            "{}: of schema {}; this delta-lab reads schemas 2 to {SCHEMA}",
             path.display(),
             plan.schema
         );

@@ -19,6 +19,9 @@ pub struct Host {
     pub cpu: String,
     pub cores: u64,
     pub memory_bytes: u64,
+    /// What keeps steps in their rooms on this machine, in words. Empty before schema 3.
+    #[serde(default)]
+    pub room: String,
     /// Schema 1 alone: version of each method that could run. plan.toml has them now.
     #[serde(default, skip_serializing)]
     pub methods: BTreeMap<String, String>,

@@ -60,6 +60,10 @@ pub struct Row {
     pub cpu_ns: Option<u64>,
     /// Peak resident memory of the largest single process of the step.
     pub peak_rss_bytes: Option<u64>,
+    /// What kept the step in its room: `locked`, `in part` or `open`, and what the method's file lets it reach beyond it,
+    /// with the reason. Empty without figures, and before schema 3.
+    #[serde(default)]
+    pub room: String,
     pub check: Check,
     /// Empty, or why there is no figure.
     pub error: String,

@@ -10,7 +10,10 @@ use anyhow::{Context, Result, bail, ensure};
 use super::ready::Ready;
 use super::scratch::clear;
 use super::{host, trees};
-use crate::record::{self, Act, Check, FindingFile, Plan, Row, RowFile, SCHEMA, ScenarioPlan};
+use crate::clock;
+use crate::record::{
+    self, Act, Check, FindingFile, Host, Plan, Row, RowFile, SCHEMA, ScenarioPlan,
+};
 
 /// The results folder, held by this run alone.
 pub struct Folder {
@@ -39,6 +42,7 @@ impl Folder {
         }
         let folder = Folder { dir, _lock: lock };
         // A step of a run that was killed dies within moments of it; nothing may touch a store until it has.
+        clock::sweep();
         let guard = lock_file(&folder.guard())?;
         if guard.try_lock().is_err() {
             eprintln!("waiting for a step of a run that was killed to end");
@@ -74,6 +78,12 @@ impl Folder {
                 }
             }
         }
+        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".half-written-") {
+                fs::remove_file(entry.path()).ok();
+            }
+        }
         Ok(())
     }
 
@@ -102,7 +112,11 @@ impl Folder {
                 })?;
             }
         }
-        record::write_host(&self.dir, &host::look())?;
+        let host = Host {
+            room: clock::held().to_string(),
+            ..host::look()
+        };
+        record::write_host(&self.dir, &host)?;
         self.write_plan(ready)?;
         let again = |row: &Row| {
             let ready = by_name.get(row.scenario.as_str());

@@ -171,7 +171,7 @@ mod tests {
         assert!(!store.object("v2").exists());
         assert!(!store.object("chunks/b").exists() && store.object("chunks/a").exists());
         let fresh = rename(&store).unwrap();
-        assert!(!store.path().exists() && fresh.object("chunks/a").exists());
+        assert!(!store.is_there() && fresh.object("chunks/a").exists());
         assert_eq!(place(dir.path()), fresh.path());
         assert!(
             restore(&fresh, &ledger).unwrap(),

@@ -23,6 +23,7 @@ mod folder;
 pub mod host;
 mod ledger;
 mod ready;
+mod room;
 mod sample_trees;
 mod scratch;
 mod setting;

@@ -3,9 +3,10 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 
 use super::News;
+use crate::clock;
 use crate::image::Image;
 use crate::method::{Broken, Doer};
 use crate::plan;
@@ -43,6 +44,12 @@ impl<'a> Ready<'a> {
         cache: &Cache,
         tell: &mut dyn FnMut(News),
     ) -> Result<Ready<'a>> {
+        let held = clock::held();
+        ensure!(
+            !scenario.locked || held.locked(),
+            "{}: room = \"locked\" is asked for, and this machine can't lock a step in: {held}",
+            scenario.path.display()
+        );
         let images = save_images(scenario, cache, false, tell)?;
         let trials = scenario.plan();
         Ok(Ready {

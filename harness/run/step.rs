@@ -1,17 +1,16 @@
 //! One step: its process between two readings of the meters, and its output verified.
 
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
 use std::{fs, io};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::ledger;
 use super::scratch::clear;
 use super::setting::Setting;
-use super::tree::{Listing, Stamps};
+use super::tree::Stamps;
 use super::trees::Tree;
-use crate::clock::{self, Account, Work};
+use super::{ledger, room};
+use crate::clock::{self, Held, Ran, Work};
 use crate::crosscheck;
 use crate::image::{Image, hash_file};
 use crate::method::Call;
@@ -26,7 +25,9 @@ pub type Outcome<T> = std::result::Result<T, String>;
 /// What one step brought: figures to be filled into its row.
 #[derive(Default)]
 pub struct Figures {
-    pub account: Account,
+    pub account: clock::Account,
+    /// What kept it in its room.
+    pub held: Held,
     pub traffic: Option<Traffic>,
     pub added: Option<(Holdings, Holdings)>,
     /// What a probe found.
@@ -55,18 +56,25 @@ impl Setting<'_> {
             bases: bases_given.clone(),
             store: store.path().to_path_buf(),
         };
-        let scratch = self.scratch("server-")?;
-        let ended = self.process(&call, scratch.path())?;
+        // Beside the store, so that a tool can move a file into it.
+        let scratch = Scratch::new(&self.folder, "server-")?;
+        let ended = self.process(&call, scratch.path(), &[])?;
         self.refuse_touched(&untouched, inputs())?;
-        if !store.path().is_dir() {
+        if !store.is_there() {
             // What follows needs a folder to look at; that nothing is in it is the method's own doing.
             Store::at(store.path())?;
             return Ok(Err("removed its store".to_string()));
         }
-        let account = match ended {
-            Ok(account) => account,
+        let ran = match ended {
+            Ok(ran) => ran,
             Err(why) => return Ok(Err(why)),
         };
+        if let Some(link) = store.link_out()? {
+            return Ok(Err(format!(
+                "published a link that leads out of the store: {}",
+                link.display()
+            )));
+        }
         let after = store.holdings()?;
         if let Err(why) = self.update(image, &[], store)? {
             return Ok(Err(format!(
@@ -74,7 +82,8 @@ impl Setting<'_> {
             )));
         }
         Ok(Ok(Figures {
-            account,
+            account: ran.account,
+            held: ran.held,
             added: Some((before, after)),
             ..Figures::default()
         }))
@@ -103,11 +112,11 @@ impl Setting<'_> {
             ssh,
             out: out.clone(),
         };
-        let ended = self.process(&call, scratch.path())?;
+        let ended = self.process(&call, scratch.path(), &wire.ports())?;
         let traffic = wire.close()?;
         self.refuse_touched(&untouched, inputs())?;
-        let account = match ended {
-            Ok(account) => account,
+        let ran = match ended {
+            Ok(ran) => ran,
             Err(why) => return Ok(Err(why)),
         };
         if ledger::look(store)? != published {
@@ -137,7 +146,8 @@ impl Setting<'_> {
             return Ok(Err(format!("cross-check: {why:#}")));
         }
         Ok(Ok(Figures {
-            account,
+            account: ran.account,
+            held: ran.held,
             traffic: Some(traffic),
             ..Figures::default()
         }))
@@ -157,15 +167,16 @@ impl Setting<'_> {
             bases: bases.to_vec(),
             out: out.clone(),
         };
-        let ended = self.process(&call, scratch.path())?;
+        let ended = self.process(&call, scratch.path(), &[])?;
         self.refuse_touched(&untouched, inputs())?;
-        let account = match ended {
-            Ok(account) => account,
+        let ran = match ended {
+            Ok(ran) => ran,
             Err(why) => return Ok(Err(why)),
         };
         match probe::read_found(&out) {
             Ok(found) => Ok(Ok(Figures {
-                account,
+                account: ran.account,
+                held: ran.held,
                 found,
                 ..Figures::default()
             })),
@@ -232,11 +243,11 @@ impl Setting<'_> {
         Ok(false)
     }
 
-    /// A method that writes to what it was given to read has destroyed an image; no later step would mean anything.
+    /// An image that is not what it was would make every later step of it fail; no figure would mean anything.
     fn refuse_touched(&self, before: &[Seen], after: Result<Vec<Seen>>) -> Result<()> {
         let touched = || {
             format!(
-                "{} changed an image it was given to read: make that image again",
+                "{} changed an image it was given to read, or somebody did while it ran: make that image again",
                 self.doer.name()
             )
         };
@@ -251,60 +262,60 @@ impl Setting<'_> {
         }
     }
 
-    /// Runs the call's commands in fresh folders; a failure is in words.
-    fn process(&self, call: &Call, scratch: &Path) -> Result<Outcome<Account>> {
+    /// Runs the call's commands in fresh folders and a room of their own; a failure is in words.
+    fn process(&self, call: &Call, scratch: &Path, ports: &[u16]) -> Result<Outcome<Ran>> {
         let (tmp, home) = (scratch.join("tmp"), scratch.join("home"));
-        for folder in [&tmp, &home] {
+        for folder in [&tmp, &home, &scratch.join(room::TMP)] {
             fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
         }
-        let text = |path: &Path| path.to_string_lossy().into_owned();
         let work = Work {
             commands: match self.doer.commands(call, &tmp) {
                 Ok(commands) => commands,
                 Err(why) => return Ok(Err(format!("{why:#}"))),
             },
             dir: tmp.clone(),
-            // A client that remembers the last step in a cache of its own would be cheating.
-            env: vec![
-                ("HOME".to_string(), text(&home)),
-                ("XDG_CACHE_HOME".to_string(), text(&home.join(".cache"))),
-                ("XDG_CONFIG_HOME".to_string(), text(&home.join(".config"))),
-                (
-                    "XDG_DATA_HOME".to_string(),
-                    text(&home.join(".local/share")),
-                ),
-                (
-                    "XDG_STATE_HOME".to_string(),
-                    text(&home.join(".local/state")),
-                ),
-                ("XDG_RUNTIME_DIR".to_string(), text(&home)),
-                ("TMPDIR".to_string(), text(&tmp)),
-                ("LC_ALL".to_string(), "C.UTF-8".to_string()),
-                // A proxy between client and store would take the bytes off the wire.
-                ("no_proxy".to_string(), "*".to_string()),
-                ("NO_PROXY".to_string(), "*".to_string()),
-            ],
-            log: scratch.join("log"),
+            env: clock::environment(&home, &tmp),
+            log: Some(scratch.join("log")),
             limits: self.limits,
             guard: Some(self.guard.clone()),
+            room: Some(room::of(
+                call,
+                scratch,
+                ports,
+                &self.hidden()?,
+                self.doer.about().room.as_ref(),
+            )),
             lab: std::process::id(),
         };
         let ran = clock::run(&work)?;
         let Some(why) = work.failure(&ran.end) else {
-            return Ok(Ok(ran.account));
+            return Ok(Ok(ran));
         };
         self.refuse_full_disk()?;
         Ok(Err(why))
     }
 
-    /// A fresh folder of its own for a step, beside the trials and not within one: no path leads from it to a store
-    /// without a name that the step was not told.
-    fn scratch(&self, prefix: &str) -> Result<Scratch> {
-        let work = self
-            .folder
+    /// The lab's folders that no step is to see: the work folder, with every store, and where the images lie.
+    fn hidden(&self) -> Result<Vec<PathBuf>> {
+        let images = self.images.iter().filter_map(|image| {
+            let real = fs::canonicalize(&image.path).ok()?;
+            real.parent().map(Path::to_path_buf)
+        });
+        let mut hidden: Vec<PathBuf> = images.chain([self.work()?.to_path_buf()]).collect();
+        hidden.sort();
+        hidden.dedup();
+        Ok(hidden)
+    }
+
+    fn work(&self) -> Result<&Path> {
+        self.folder
             .parent()
-            .context("a trial's folder stands in the work folder")?;
-        Scratch::new(work, prefix)
+            .context("a trial's folder stands in the work folder")
+    }
+
+    /// A fresh folder of its own for an update, beside the trials and not within one.
+    fn scratch(&self, prefix: &str) -> Result<Scratch> {
+        Scratch::new(self.work()?, prefix)
     }
 
     /// A step that fails on a full disk says nothing about the method, and so would all that follow.
@@ -392,50 +403,46 @@ fn verify_tree(tree: &Tree, out: &Path) -> Outcome<()> {
         }
         Ok(_) => {}
     }
-    let rebuilt = Listing::of(out).map_err(|why| format!("its output can't be read: {why:#}"))?;
+    let rebuilt = tree
+        .listing
+        .of_rebuilt(out)
+        .map_err(|why| format!("its output can't be read: {why:#}"))?;
     match tree.listing.difference(&rebuilt) {
         None => Ok(()),
         Some(how) => Err(format!("wrong tree: {how}")),
     }
 }
 
-/// Enough of what a method is given to see that it was touched.
-enum Seen {
-    /// An archive: its length in bytes, and when it was written.
-    File(PathBuf, u64, SystemTime),
-    Tree(PathBuf, Stamps),
+/// Enough of what a method is given to see that it was touched: an archive, or a tree.
+struct Seen {
+    root: PathBuf,
+    stamps: Stamps,
 }
 
 impl Seen {
     fn of(given: &Image) -> Result<Seen> {
-        let path = &given.path;
-        let about = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
-        if about.is_dir() {
-            return Ok(Seen::Tree(path.clone(), Stamps::of(path)?));
-        }
+        let root = given.path.clone();
+        let about = fs::metadata(&root).with_context(|| format!("look at {}", root.display()))?;
         ensure!(
-            about.len() == given.bytes,
+            about.is_dir() || about.len() == given.bytes,
             "{} is {} bytes long, it was {}",
-            path.display(),
+            root.display(),
             about.len(),
             given.bytes
         );
-        let modified = about.modified().context("a file has a time")?;
-        Ok(Seen::File(path.clone(), about.len(), modified))
+        // The file itself, where a link leads to it.
+        let real = fs::canonicalize(&root).with_context(|| format!("find {}", root.display()))?;
+        let stamps = Stamps::of(&real)?;
+        Ok(Seen { root, stamps })
     }
 
     /// The path that was touched between this look and a later one at the same.
     fn touched(&self, later: &Seen) -> Option<PathBuf> {
-        match (self, later) {
-            (Seen::File(path, bytes, modified), Seen::File(_, bytes_later, modified_later)) => {
-                let same = bytes == bytes_later && modified == modified_later;
-                (!same).then(|| path.clone())
-            }
-            (Seen::Tree(root, stamps), Seen::Tree(_, later)) => {
-                stamps.touched(later).map(|place| root.join(place))
-            }
-            (Seen::File(path, ..) | Seen::Tree(path, _), _) => Some(path.clone()),
-        }
+        let place = self.stamps.touched(&later.stamps)?;
+        Some(match place.as_os_str().is_empty() {
+            true => self.root.clone(),
+            false => self.root.join(place),
+        })
     }
 }
 

@@ -6,10 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-use super::ledger;
 use super::scratch::clear;
 use super::setting::Setting;
 use super::step::{Figures, write_objects};
+use super::{ledger, room};
 use crate::image::Image;
 use crate::plan::{Planned, Trial};
 use crate::record::{Act, Check, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
@@ -215,6 +215,7 @@ impl Setting<'_> {
             wall_ns: Some(figures.account.wall_ns),
             cpu_ns: Some(figures.account.cpu_ns),
             peak_rss_bytes: Some(figures.account.peak_rss_bytes),
+            room: one_line(&room::told(&figures.held, self.doer.about().room.as_ref())),
             ..self.row(planned, check, "")
         }
     }

@@ -30,6 +30,8 @@ struct Table {
     time_limit_s: Option<Spanned<u64>>,
     /// MiB of resident memory a step's processes may hold together.
     memory_limit_mib: Option<Spanned<u64>>,
+    /// `locked`: only where the kernel locks steps in.
+    room: Option<Spanned<String>>,
     /// Axis name to the values that it takes.
     #[serde(default)]
     axes: BTreeMap<Spanned<String>, Vec<Spanned<String>>>,
@@ -109,6 +111,15 @@ impl Scenario {
         }
         if let Some(mib) = &table.memory_limit_mib {
             scenario.limits.memory_bytes = file.bounded("memory_limit_mib", mib, MOST_MIB)? << 20;
+        }
+        if let Some(room) = &table.room {
+            let word = room.get_ref();
+            ensure!(
+                word == "locked",
+                "{}: room = {word:?}: it may be \"locked\", or left out",
+                file.place(room)
+            );
+            scenario.locked = true;
         }
         for claim in table.expect {
             expect::check(claim.get_ref(), &scenario).with_context(|| file.place(&claim))?;

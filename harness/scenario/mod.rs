@@ -30,6 +30,8 @@ pub struct Scenario {
     /// Timed repetitions of every act.
     pub samples: u32,
     pub limits: Limits,
+    /// Whether it is to be run only where steps are locked in for good.
+    pub locked: bool,
     /// The axes that are turned, in alphabetical order, each with its values in the order given.
     pub axes: Vec<(String, Vec<String>)>,
     /// In order of release.
@@ -68,6 +70,7 @@ impl Scenario {
                 time: TIME_LIMIT,
                 memory_bytes: three_quarters_of_memory(),
             },
+            locked: false,
             axes: Vec::new(),
             images,
             expects: Vec::new(),

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use delta_lab::clock::{CommandLine, End, Limits, Ran, Work, run_under};
+use delta_lab::clock::{CommandLine, End, Limits, Ran, Room, Work, held_by, run_under};
 
 use crate::bench::{LAB, noise};
 
@@ -14,13 +14,14 @@ fn work(dir: &Path, commands: &[&[&str]]) -> Work {
             .map(|argv| CommandLine::from(argv.iter().map(ToString::to_string).collect::<Vec<_>>()))
             .collect(),
         dir: dir.to_path_buf(),
-        env: Vec::new(),
-        log: dir.join("log"),
+        env: delta_lab::clock::environment(dir, dir),
+        log: Some(dir.join("log")),
         limits: Limits {
             time: Duration::from_secs(60),
             memory_bytes: 4 << 30,
         },
         guard: None,
+        room: None,
         lab: std::process::id(),
     }
 }
@@ -186,8 +187,131 @@ fn what_a_command_prints_can_go_to_a_file_and_its_complaints_go_to_the_log() {
     );
 }
 
+/// The work in a room that holds its folder alone.
+fn roomed(dir: &Path, commands: &[&[&str]], walls: bool) -> Work {
+    std::fs::create_dir_all(dir.join("tmp")).unwrap();
+    Work {
+        room: Some(Room {
+            write: vec![dir.to_path_buf()],
+            tmp: dir.join("tmp"),
+            walls,
+            ..Room::default()
+        }),
+        ..work(dir, commands)
+    }
+}
+
+#[test]
+fn a_step_dies_with_its_shim_and_so_does_what_left_its_session() {
+    for walls in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let mark = format!("{}.{}5", 4000 + std::process::id(), u8::from(walls));
+        // Without a namespace only the command itself is tied to its shim.
+        let (line, sleeps) = match held_by(Path::new(LAB)).walls && walls {
+            true => (format!("setsid sleep {mark} & exec sleep {mark}"), 2),
+            false => (format!("exec sleep {mark}"), 1),
+        };
+        let step = roomed(dir.path(), &[&["sh", "-c", &line]], walls);
+        let running = std::thread::spawn(move || run_under(Path::new(LAB), &step));
+        while sleepers(&mark) < sleeps {
+            std::thread::yield_now();
+        }
+        for shim in shims(dir.path()) {
+            nix::sys::signal::kill(shim, nix::sys::signal::Signal::SIGKILL).ok();
+        }
+        let ran = running.join().unwrap().unwrap();
+        assert!(matches!(ran.end, End::Signal { signal: 9, .. }), "{ran:?}");
+        while sleepers(&mark) > 0 {
+            std::thread::yield_now();
+        }
+    }
+}
+
+/// The outer and inner shim of the step whose log lies in this folder.
+fn shims(dir: &Path) -> Vec<nix::unistd::Pid> {
+    let processes: Vec<_> = procfs::process::all_processes()
+        .unwrap()
+        .flatten()
+        .collect();
+    let holds_log = |process: &procfs::process::Process| {
+        let open = process.fd().into_iter().flatten().flatten();
+        open.into_iter().any(|fd| matches!(fd.target, procfs::process::FDTarget::Path(path) if path.starts_with(dir)))
+    };
+    let is_shim = |process: &procfs::process::Process| {
+        process
+            .cmdline()
+            .is_ok_and(|words| words.iter().any(|word| word == "__shim"))
+    };
+    let inner = processes
+        .iter()
+        .find(|process| is_shim(process) && holds_log(process));
+    let inner = inner.unwrap();
+    let outer = inner.stat().unwrap().ppid;
+    [outer, inner.pid].map(nix::unistd::Pid::from_raw).into()
+}
+
+#[test]
+fn a_room_without_walls_refuses_files_and_ports_outside() {
+    if held_by(Path::new(LAB)).landlock == 0 {
+        eprintln!("skipped: this kernel has no Landlock");
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    let secret = outside.path().join("secret");
+    std::fs::write(&secret, "secret").unwrap();
+    let mine = dir.path().join("mine");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!(
+        "http://127.0.0.1:{}/",
+        listener.local_addr().unwrap().port()
+    );
+    let try_it = |argv: &[&str]| {
+        let step = roomed(dir.path(), &[argv], false);
+        step.failure(&ran(&step).end)
+    };
+    assert_eq!(try_it(&["cp", "/etc/passwd", mine.to_str().unwrap()]), None);
+    for argv in [
+        ["cat", secret.to_str().unwrap()],
+        ["touch", outside.path().join("new").to_str().unwrap()],
+        ["touch", "/tmp/delta-lab-was-here"],
+    ] {
+        let why = try_it(&argv).unwrap_or_default();
+        assert!(why.contains("Permission denied"), "{argv:?}: {why}");
+    }
+    if held_by(Path::new(LAB)).landlock >= 4 && crate::bench::has("curl") {
+        let why = try_it(&["curl", "-sS", "-m", "5", &url]).unwrap_or_default();
+        assert!(why.contains("exited with 7"), "{why}");
+    }
+}
+
+#[test]
+fn what_children_take_that_nobody_waits_for_is_in_the_account() {
+    if !crate::bench::has("python3") {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let script = "import signal, subprocess\n\
+        signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n\
+        burn = 'import time; kept = bytearray(150_000_000)\\nwhile time.process_time() < 0.7: pass'\n\
+        subprocess.Popen(['python3', '-c', burn], stdout=subprocess.PIPE).stdout.read()\n";
+    let ran = ran(&work(dir.path(), &[&["python3", "-c", script]]));
+    assert_eq!(
+        ran.end,
+        End::Well,
+        "{}",
+        std::fs::read_to_string(dir.path().join("log")).unwrap()
+    );
+    assert!(
+        ran.account.peak_rss_bytes > 140_000_000,
+        "{:?}",
+        ran.account
+    );
+    assert!(ran.account.cpu_ns > 500_000_000, "{:?}", ran.account);
+}
+
 /// Living processes whose command line holds `mark`.
-fn sleepers(mark: &str) -> usize {
+pub fn sleepers(mark: &str) -> usize {
     let living = procfs::process::all_processes()
         .unwrap()
         .flatten()

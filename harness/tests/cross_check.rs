@@ -91,7 +91,7 @@ fn bench(tool: &Tool) -> Option<Bench> {
     bench.pair("pair", &["method"]);
     for name in ["old", "new"] {
         let image = fs::read(bench.path(&format!("scenarios/{name}.bin"))).unwrap();
-        bench.write(&format!("{name}.cba"), archive(&image));
+        bench.write(&format!("archives/{name}.cba"), archive(&image));
     }
     Some(bench)
 }
@@ -123,16 +123,28 @@ fn archive(image: &[u8]) -> Vec<u8> {
     archive
 }
 
+/// What the methods here have in common: the programs they need, and the archives that were made for bita.
+fn preamble(bench: &Bench) -> String {
+    format!(
+        "about = 'a test'\nversion = ['curl', '--version']\n\
+         room = {{ read = ['{}'], why = 'its archives are made beforehand' }}\n",
+        archives(bench)
+    )
+}
+
+fn archives(bench: &Bench) -> String {
+    bench.path("archives").display().to_string()
+}
+
 /// Runs a method of these commands on the pair; brings its rows.
 fn run(bench: &Bench, tool: &Tool, publish: &str, update: &str, from_base: &str) -> Vec<Row> {
-    let archives = bench.dir.path().to_str().unwrap();
     bench.write(
         "scenarios/methods/method.toml",
         format!(
-            "about = 'a test'\nversion = ['curl', '--version']\n\
-             [publish]\nrun = [{}]\n[update]\nrun = [{update}]\n[update-from-base]\nrun = [{from_base}]\n\
+            "{}[publish]\nrun = [{}]\n[update]\nrun = [{update}]\n[update-from-base]\nrun = [{from_base}]\n\
              [cross-check]\nformat = '{}'\n{}\n",
-            publish.replace("ARCHIVES", archives),
+            preamble(bench),
+            publish.replace("ARCHIVES", &archives(bench)),
             tool.format,
             tool.objects
         ),
@@ -342,13 +354,13 @@ fn a_method_that_has_no_use_for_a_base_is_held_to_what_a_client_with_nothing_pul
         let Some(bench) = bench(tool) else {
             continue;
         };
-        let archives = bench.dir.path().display().to_string();
         bench.write(
             "scenarios/methods/method.toml",
             format!(
-                "about = 'a test'\nversion = ['curl', '--version']\n[publish]\nrun = [{}]\n[update]\nrun = [{}]\n\
+                "{}[publish]\nrun = [{}]\n[update]\nrun = [{}]\n\
                  [cross-check]\nformat = '{}'\n{}\n",
-                tool.publish.replace("ARCHIVES", &archives),
+                preamble(&bench),
+                tool.publish.replace("ARCHIVES", &archives(&bench)),
                 tool.update,
                 tool.format,
                 tool.objects

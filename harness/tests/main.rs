@@ -3,6 +3,7 @@
 mod bad_input;
 mod bench;
 mod bytes;
+mod cheats;
 mod check_method;
 mod clock;
 mod cross_check;

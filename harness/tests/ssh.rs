@@ -5,6 +5,7 @@ use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -14,6 +15,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use tempfile::TempDir;
 
 use crate::bench::{Bench, LAB, has, noise, text};
+use crate::clock::sleepers;
 
 /// A store, a client's folder, and a wire between them.
 pub struct Site {
@@ -74,10 +76,13 @@ fn fed(mut child: Child, input: Vec<u8>) -> Output {
     output
 }
 
-/// Header bytes of a command: its line with the length before it, two ports, and its end.
+/// Header bytes of a command: its line with the length before it, and two ports.
 fn header(line: &str) -> u64 {
-    (4 + line.len() + 4 + 2) as u64
+    (4 + line.len() + 4) as u64
 }
+
+/// How a command ended: header bytes when it ended well, payload otherwise.
+const END: u64 = 2;
 
 fn figures(traffic: &Traffic) -> (u64, u64, u64, u64) {
     assert_eq!(traffic.note, "");
@@ -89,18 +94,17 @@ fn figures(traffic: &Traffic) -> (u64, u64, u64, u64) {
     )
 }
 
-/// Whether a process is there; one that only waits to be reaped is not.
-fn alive(pid: &str) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(") ")
-        .next()
-        .is_some_and(|state| !state.is_empty() && !state.starts_with('Z'))
+/// A time to sleep that nobody else sleeps for.
+fn mark() -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    let next = NEXT.fetch_add(1, Ordering::Relaxed);
+    format!("{}.{next:03}7", 3000 + std::process::id())
 }
 
-/// Whether a process that was killed is gone, or is at once: the kernel may still be taking it apart.
-fn dies(pid: &str) -> bool {
+/// Whether who sleeps for this long is gone, or is at once: the kernel may still be taking it apart.
+fn dies(mark: &str) -> bool {
     let give_up = Instant::now() + Duration::from_secs(20);
-    while alive(pid) {
+    while sleepers(mark) > 0 {
         if Instant::now() > give_up {
             return false;
         }
@@ -133,7 +137,11 @@ fn both_directions_are_counted_to_the_byte() {
         assert_eq!(ran.status.code(), Some(0), "{line}");
         assert!(ran.stdout == output && ran.stderr.is_empty(), "{line}");
         let (down, up) = (output.len() as u64, input.len() as u64);
-        assert_eq!(figures(&traffic), (down, up, header(line), 1), "{line}");
+        assert_eq!(
+            figures(&traffic),
+            (down, up, header(line) + END, 1),
+            "{line}"
+        );
         assert_eq!((traffic.failed_requests, traffic.connections), (0, 1));
         let program = line.split([' ', ';']).next().unwrap();
         assert!(
@@ -162,7 +170,10 @@ fn exit_code_signal_and_errors_come_through() {
         assert_eq!(ran.status.code(), Some(code), "{line}");
         assert_eq!(text(&ran.stderr), errors, "{line}");
         let crossed = if code == 255 { 0 } else { errors.len() };
-        assert_eq!(figures(&traffic), (crossed as u64, 0, header(line), 1));
+        assert_eq!(
+            figures(&traffic),
+            (crossed as u64 + END, 0, header(line), 1)
+        );
         assert_eq!(traffic.failed_requests, 1);
         assert_eq!(traffic.objects[0].statuses, [(code as u16, 1)].into());
     }
@@ -170,7 +181,10 @@ fn exit_code_signal_and_errors_come_through() {
     assert_eq!(ran.status.code(), Some(127));
     assert!(text(&ran.stderr).contains("no-such-program"));
     let errors = ran.stderr.len() as u64;
-    assert_eq!(figures(&traffic), (errors, 0, header("no-such-program"), 1));
+    assert_eq!(
+        figures(&traffic),
+        (errors + END, 0, header("no-such-program"), 1)
+    );
 }
 
 #[test]
@@ -205,7 +219,7 @@ fn a_command_that_ends_first_ends_its_client() {
     let traffic = wire.close().unwrap();
     assert_eq!(
         (traffic.payload_bytes, traffic.requests),
-        (5 + 3_000_000, 2)
+        (5 + 3_000_000 + END, 2)
     );
     assert_eq!(traffic.note, "");
     assert!(traffic.upload_bytes < 64 << 20, "{}", traffic.upload_bytes);
@@ -235,49 +249,59 @@ fn each_stream_ends_by_itself() {
 #[test]
 fn a_client_that_breaks_off_takes_its_command_with_it() {
     let site = Site::new();
+    let mark = mark();
     for line in [
-        "echo $$; exec sleep 600",
-        "sleep 600 <&- >&- 2>&- & echo $!; wait",
+        format!("echo begun; exec sleep {mark}"),
+        format!("sleep {mark} <&- >&- 2>&- & echo begun; wait"),
+        format!("setsid sleep {mark} <&- >&- 2>&- & echo begun; wait"),
     ] {
         let (wire, program) = site.open();
-        let mut child = start(&program, line);
-        let pid = first_line(&mut child);
-        assert!(alive(&pid));
+        let mut child = start(&program, &line);
+        assert_eq!(first_line(&mut child), "begun");
+        while sleepers(&mark) == 0 {
+            thread::yield_now();
+        }
         child.kill().unwrap();
         child.wait().unwrap();
         let traffic = wire.close().unwrap();
-        assert!(dies(&pid), "{line}");
+        assert!(dies(&mark), "{line}");
         assert_eq!((traffic.note.as_str(), traffic.requests), ("", 1));
         assert_eq!(traffic.failed_requests, 1);
     }
     // A reader that has enough: the command writes without end.
     let (wire, program) = site.open();
-    let mut child = start(&program, "echo $$; exec yes");
-    let pid = first_line(&mut child);
+    let mut child = start(&program, &format!("sleep {mark} & exec yes"));
+    assert_eq!(first_line(&mut child), "y");
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(255));
     wire.close().unwrap();
-    assert!(dies(&pid));
+    assert!(dies(&mark));
 }
 
 #[test]
 fn what_a_command_left_running_goes_with_it() {
     let site = Site::new();
-    let (ran, traffic) = site.run("sleep 600 <&- >&- 2>&- & echo $!", b"");
-    assert!(ran.status.success());
-    assert!(dies(text(&ran.stdout).trim()));
-    assert_eq!(traffic.note, "");
+    let mark = mark();
+    // The second leaves its group and session, as a daemon does.
+    for left in ["", "setsid "] {
+        let line = format!("{left}sleep {mark} <&- >&- 2>&- & echo done");
+        let (ran, traffic) = site.run(&line, b"");
+        assert!(ran.status.success());
+        assert!(dies(&mark), "{line}");
+        assert_eq!(traffic.note, "");
+    }
 }
 
 #[test]
 fn a_wire_that_closes_takes_its_commands_with_it_and_says_so() {
     let site = Site::new();
     let (wire, program) = site.open();
-    let mut child = start(&program, "echo $$; exec sleep 600");
-    let pid = first_line(&mut child);
+    let mark = mark();
+    let mut child = start(&program, &format!("echo begun; exec sleep {mark}"));
+    assert_eq!(first_line(&mut child), "begun");
     let traffic = wire.close().unwrap();
     assert!(traffic.note.contains("were cut"), "{}", traffic.note);
-    assert!(dies(&pid));
+    assert!(dies(&mark));
     let ran = child.wait_with_output().unwrap();
     assert_eq!(ran.status.code(), Some(255));
     assert!(
@@ -333,7 +357,7 @@ fn non_blocking_streams_are_waited_for() {
     assert!(received[full + 6..] == noise(5, 300_000));
     assert_eq!(
         figures(&wire.close().unwrap()),
-        (300_012, 300_000, header(line), 1)
+        (300_012, 300_000, header(line) + END, 1)
     );
 }
 
@@ -358,10 +382,7 @@ fn a_command_has_an_environment_of_its_own() {
         .lines()
         .find_map(|line| line.strip_prefix("HOME="))
         .unwrap();
-    assert!(
-        !home.starts_with(site.dir.path().to_str().unwrap()),
-        "{home}"
-    );
+    assert!(!Path::new(home).starts_with(site.store.path()), "{home}");
     assert!(
         Path::new(home).join("memo").exists(),
         "nothing was there before"
@@ -581,7 +602,7 @@ fn a_declared_method_pulls_over_ssh_and_is_not_told_where_the_store_is() {
     for row in updates {
         let figures = (row.payload_bytes, row.upload_bytes, row.requests);
         assert_eq!(figures, (Some(row.image_bytes), Some(0), Some(1)));
-        assert_eq!(row.header_bytes, Some(header("cat new")));
+        assert_eq!(row.header_bytes, Some(header("cat new") + END));
     }
     let objects =
         fs::read_to_string(bench.path("results/r/objects/roads.cat.update-new-from-old.1.csv"));

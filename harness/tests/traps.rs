@@ -204,10 +204,10 @@ run = [{before}, ["casync", "--store={{url}}/default.castr", "extract", "{{url}}
     );
     bench.write(
         "scenarios/methods/tripped.toml",
-        casync(&format!(
-            r#"["cp", "{}", "{{out}}"]"#,
-            bench.path("scenarios/old.bin").display()
-        )),
+        // What it made itself is in its way.
+        casync(
+            r#"["casync", "--store={url}/default.castr", "extract", "{url}/{name}.caibx", "{out}"]"#,
+        ),
     );
     // Twice, and with repetitions: no output of a step is there when the next begins.
     bench.expect(

@@ -10,15 +10,21 @@ use hyper::{HeaderMap, Method, Response, StatusCode};
 
 use super::body::{Part, Parts};
 use super::condition::{self, Verdict};
-use super::object::{self, Object};
+use super::object::{self, Object, Tags};
 use super::range::{self, Ranges, Slice};
 
 const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
 
 /// The answer to `method` for the object at `path`, served from the folder `root` (canonical).
-pub fn answer(root: &Path, method: &Method, path: &str, headers: &HeaderMap) -> Response<Parts> {
+pub fn answer(
+    root: &Path,
+    tags: &Tags,
+    method: &Method,
+    path: &str,
+    headers: &HeaderMap,
+) -> Response<Parts> {
     let response = match *method {
-        Method::GET | Method::HEAD => match object::open(root, path) {
+        Method::GET | Method::HEAD => match object::open(root, tags, path) {
             Ok(object) => conditional(object, headers, method == Method::GET),
             Err(status) => refusal(status),
         },
@@ -38,7 +44,7 @@ pub fn answer(root: &Path, method: &Method, path: &str, headers: &HeaderMap) -> 
 
 fn conditional(object: Object, headers: &HeaderMap, may_range: bool) -> Response<Parts> {
     let etag = text(&object.etag);
-    let modified = text(&httpdate::fmt_http_date(object.modified));
+    let modified = text(&httpdate::fmt_http_date(object::modified()));
     let mut response = match condition::weigh(headers, &object) {
         Verdict::Serve => found(object, headers, may_range),
         Verdict::NotModified => bare(StatusCode::NOT_MODIFIED, Parts::default()),
@@ -105,8 +111,8 @@ fn one_slice(object: Object, slice: Slice) -> Response<Parts> {
 
 /// Slices as `multipart/byteranges` (RFC 9110, section 14.6), each after a part head of its own.
 ///
-/// The boundary is made of the etag: a file that holds its own length and mtime in this form is not met by chance,
-/// and its width is fixed, so that the bytes repeat from run to run.
+/// The boundary is made of the etag: a file that holds its own in this form is not met by chance, and its width is
+/// fixed, so that the bytes repeat from run to run.
 fn several_slices(object: Object, slices: &[Slice]) -> Response<Parts> {
     let boundary = format!("part-{}", object.etag.trim_matches('"'));
     let mut parts = Vec::with_capacity(2 * slices.len() + 1);

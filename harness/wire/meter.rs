@@ -10,7 +10,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Traffic {
     /// Response bodies, in bytes. Of a multi-range response only the parts' contents are payload; its boundaries
-    /// and part heads are header bytes. The short text of an error response crossed too, and is payload.
+    /// and part heads are header bytes. The short text of an error response crossed too, and is payload. So is the whole
+    /// head of a response without a body (to HEAD, of an empty object, 304): it is all that the response tells; and, over ssh,
+    /// the two bytes that say how a command ended, unless it ended well.
     pub payload_bytes: u64,
     /// Every other byte, both directions: request and response heads, framing.
     pub header_bytes: u64,

@@ -18,11 +18,12 @@ pub mod ssh;
 mod tests;
 
 use std::net::SocketAddr;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, Result, anyhow};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::oneshot;
 
 use crate::store::Store;
@@ -38,17 +39,16 @@ impl WireUrl {
     /// Address of one object: the store's, and the object's name percent-encoded (RFC 3986: all but unreserved
     /// characters and `/`).
     pub fn object(&self, object: &str) -> String {
-        let mut url = format!("{}/", self.0);
-        for byte in object.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~/".contains(&byte) {
-                url.push(char::from(byte));
-            } else {
-                url.push_str(&format!("%{byte:02X}"));
-            }
-        }
-        url
+        format!("{}/{}", self.0, utf8_percent_encode(object, RESERVED))
     }
 }
+
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'-')
+    .remove(b'.')
+    .remove(b'_')
+    .remove(b'~')
+    .remove(b'/');
 
 /// A store being served on loopback, every byte counted: its files over HTTP/1.1, read-only, and commands run in its
 /// folder for stand-ins of ssh.
@@ -57,6 +57,10 @@ impl WireUrl {
 pub struct Wire {
     url: WireUrl,
     ssh: SocketAddr,
+    /// Of all four ways in.
+    ports: [u16; 4],
+    /// The program whose shim runs commands, once it is known.
+    shim: Arc<OnceLock<PathBuf>>,
     meter: Arc<Meter>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<()>>,
@@ -74,25 +78,38 @@ impl Wire {
             .with_context(|| format!("find the store {}", store.path().display()))?;
         let (http, address) = server::listen()?;
         let (ssh, ssh_address) = server::listen()?;
-        let doors = server::Doors { http, ssh };
-        let home = tempfile::Builder::new()
-            .prefix("delta-lab-server-")
-            .tempdir()
-            .context("make the server a home")?;
+        let (streams, streams_address) = server::listen()?;
+        let (errors, errors_address) = server::listen()?;
+        let ports = [address, ssh_address, streams_address, errors_address];
+        let doors = server::Doors {
+            http,
+            ssh,
+            streams,
+            errors,
+        };
+        let shim = Arc::default();
+        let server = ssh::Server::of(&root, Arc::clone(&shim))?;
         let meter = Arc::new(Meter::default());
         let (stop, stopped) = oneshot::channel();
         let theirs = Arc::clone(&meter);
         let serving = thread::Builder::new()
             .name("wire".to_string())
-            .spawn(move || server::serve(doors, root, home.path(), theirs, stopped))
+            .spawn(move || server::serve(doors, root, server, theirs, stopped))
             .context("start the thread that serves the wire")?;
         Ok(Wire {
             url: WireUrl(format!("http://{address}")),
             ssh: ssh_address,
+            ports: ports.map(|address| address.port()),
+            shim,
             meter,
             stop,
             serving,
         })
+    }
+
+    /// The TCP ports that a client needs.
+    pub fn ports(&self) -> [u16; 4] {
+        self.ports
     }
 
     pub fn url(&self) -> WireUrl {
@@ -100,8 +117,9 @@ impl Wire {
     }
 
     /// Makes the file `at` a program that stands in for `ssh`: whatever host it is given, the command runs in the
-    /// store's folder and its streams cross this wire. `lab` is the delta-lab program.
+    /// store's folder, in a room of its own, and its streams cross this wire. `lab` is the delta-lab program.
     pub fn write_ssh(&self, lab: &Path, at: &Path) -> Result<()> {
+        self.shim.get_or_init(|| lab.to_path_buf());
         ssh::write_program(lab, self.ssh, at)
     }
 

@@ -1,10 +1,13 @@
 //! Finds the file a request's path names, never outside the store, and its validators.
 
+use std::collections::HashMap;
 use std::ffi::OsStr;
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::io::{Error, ErrorKind};
 use std::os::unix::ffi::OsStrExt;
-use std::path::Path;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use hyper::StatusCode;
@@ -15,17 +18,38 @@ use nix::errno::Errno;
 pub struct Object {
     pub file: File,
     pub bytes: u64,
-    /// Whole seconds, as HTTP dates have them.
-    pub modified: SystemTime,
-    /// Strong: the length and the mtime in nanoseconds, quoted. Of fixed width, so that heads are too.
+    /// Strong: the length and a number, quoted. Of fixed width, so that heads are too.
     pub etag: String,
+}
+
+/// When every object was last modified. A publish could write into the true time what a client should pay for.
+pub fn modified() -> SystemTime {
+    // The date that RFC 9110 uses in its examples.
+    UNIX_EPOCH + Duration::from_secs(784_111_777)
+}
+
+/// The numbers in entity tags: each version of a file that was asked for gets the next one.
+#[derive(Debug, Default)]
+pub struct Tags(Mutex<HashMap<(PathBuf, Version), usize>>);
+
+/// Tells two versions of a file apart: length, inode, and when it was changed, in seconds and nanoseconds.
+type Version = (u64, u64, i64, i64);
+
+impl Tags {
+    fn tag(&self, real: PathBuf, about: &Metadata) -> String {
+        let version = (about.len(), about.ino(), about.ctime(), about.ctime_nsec());
+        let mut numbers = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let next = numbers.len() + 1;
+        let number = numbers.entry((real, version)).or_insert(next);
+        format!("\"{:016x}-{number:016x}\"", about.len())
+    }
 }
 
 /// Opens the object at `path`, the path of a request's target as it was sent.
 ///
 /// Refuses with 400 what is not a path, with 404 what is not a file in the store: folders, devices and names that
 /// lead out of it, by `..` or by a link. Links that stay inside are followed.
-pub fn open(root: &Path, path: &str) -> Result<Object, StatusCode> {
+pub fn open(root: &Path, tags: &Tags, path: &str) -> Result<Object, StatusCode> {
     let name = name(path).ok_or(StatusCode::BAD_REQUEST)?;
     // A name is only ever put together from plain components, so it can't be absolute or climb.
     let plain = |component: &[u8]| !matches!(component, b"" | b"." | b"..");
@@ -39,21 +63,12 @@ pub fn open(root: &Path, path: &str) -> Result<Object, StatusCode> {
     }
     let file = File::open(&real).map_err(status)?;
     let about = file.metadata().map_err(status)?;
-    let since = about
-        .modified()
-        .map_err(status)?
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
     Ok(Object {
-        etag: format!("\"{:016x}-{:016x}\"", about.len(), since.as_nanos()),
+        etag: tags.tag(real, &about),
         bytes: about.len(),
-        modified: UNIX_EPOCH + Duration::from_secs(since.as_secs().min(LAST_DATE)),
         file,
     })
 }
-
-/// The last second an HTTP date can name: the end of the year 9999.
-const LAST_DATE: u64 = 253_402_300_799;
 
 /// The object's name as the meter knows it: without the leading slash, decoded where that gives text.
 pub fn label(path: &str) -> String {
@@ -98,7 +113,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     fn refusal(root: &Path, path: &str) -> u16 {
-        match open(root, path) {
+        match open(root, &Tags::default(), path) {
             Ok(object) => panic!("{path} gave {object:?}"),
             Err(status) => status.as_u16(),
         }
@@ -126,9 +141,10 @@ mod tests {
     #[test]
     fn names_are_decoded_once_and_links_inside_followed() {
         let (_lair, root) = lair();
-        assert_eq!(open(&root, "/sub/a%20b%25c").unwrap().bytes, 6);
-        assert_eq!(open(&root, "/sub%2Fa%20b%25c").unwrap().bytes, 6);
-        assert_eq!(open(&root, "/in").unwrap().bytes, 6);
+        let tags = Tags::default();
+        assert_eq!(open(&root, &tags, "/sub/a%20b%25c").unwrap().bytes, 6);
+        assert_eq!(open(&root, &tags, "/sub%2Fa%20b%25c").unwrap().bytes, 6);
+        assert_eq!(open(&root, &tags, "/in").unwrap().bytes, 6);
         assert_eq!(refusal(&root, "/sub/a%2520b%25c"), 404);
     }
 
@@ -177,21 +193,19 @@ mod tests {
     }
 
     #[test]
-    fn dates_before_and_beyond_http_do_no_harm() {
+    fn a_tag_tells_versions_apart_and_holds_nothing_that_a_publish_can_choose_but_the_length() {
         let (_lair, root) = lair();
-        for time in [
-            UNIX_EPOCH - Duration::from_secs(9),
-            UNIX_EPOCH + Duration::from_secs(LAST_DATE + 9),
-        ] {
-            let file = File::options()
-                .append(true)
-                .open(root.join("sub/a b%c"))
-                .unwrap();
-            // Some file systems keep no such dates; then there is nothing to see here.
-            if file.set_modified(time).is_ok() {
-                let object = open(&root, "/in").unwrap();
-                assert_eq!(httpdate::fmt_http_date(object.modified).len(), 29);
-            }
-        }
+        let (tags, place) = (Tags::default(), root.join("sub/a b%c"));
+        let tag = || open(&root, &tags, "/in").unwrap().etag;
+        let first = tag();
+        assert_eq!(first, format!("\"{:016x}-{:016x}\"", 6, 1));
+        assert_eq!(tag(), first, "it is the same file");
+        let file = File::options().append(true).open(&place).unwrap();
+        file.set_modified(UNIX_EPOCH + Duration::from_secs(0x1234_5678))
+            .unwrap();
+        let touched = tag();
+        assert!(!touched.contains("12345678"), "{touched}");
+        fs::write(&place, "another").unwrap();
+        assert!(![first, touched].contains(&tag()));
     }
 }

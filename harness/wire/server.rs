@@ -16,13 +16,14 @@ use hyper::{Request, Response};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Mutex, mpsc, oneshot};
 
 use super::answer::answer;
 use super::body::Parts;
 use super::meter::Meter;
-use super::object;
+use super::object::{self, Tags};
 use super::socket::{Announced, Announcement, Metered};
+use super::ssh::Server;
 use super::ssh::road;
 
 /// How long connections may go on after the wire is closed. By then their client has ended.
@@ -49,18 +50,20 @@ pub fn listen() -> Result<(TcpListener, SocketAddr)> {
     bail!("127.0.0.1 has no free port of five digits; see net.ipv4.ip_local_port_range")
 }
 
-/// The two ways in.
+/// The ways in: for HTTP, and for the three connections of a command over ssh.
 pub struct Doors {
     pub http: TcpListener,
     pub ssh: TcpListener,
+    pub streams: TcpListener,
+    pub errors: TcpListener,
 }
 
-/// Serves `root` (canonical) until `stopped` is sent to or dropped; then waits for the connections. `home` is the
-/// server's own, for the commands it runs.
+/// Serves `root` (canonical) until `stopped` is sent to or dropped; then waits for the connections. `server` is where
+/// and how it runs commands.
 pub fn serve(
     doors: Doors,
     root: PathBuf,
-    home: &Path,
+    server: Server,
     meter: Arc<Meter>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<()> {
@@ -73,14 +76,18 @@ pub fn serve(
         let root: Arc<Path> = root.into();
         let connections = Arc::new(GracefulShutdown::new());
         let site = Site {
-            root: Arc::clone(&root),
+            root,
+            tags: Arc::default(),
             meter: Arc::clone(&meter),
         };
         let accepting = tokio::spawn(accept(http, site, Arc::clone(&connections)));
         let (running, mut commands) = mpsc::channel(1);
         let site = road::Site {
-            root,
-            home: home.into(),
+            server: Arc::new(server),
+            doors: Arc::new(Mutex::new(road::Doors {
+                streams: prepared(doors.streams)?,
+                errors: prepared(doors.errors)?,
+            })),
             meter: Arc::clone(&meter),
         };
         let listening = tokio::spawn(road::accept(ssh, site, running));
@@ -117,6 +124,7 @@ fn prepared(listener: TcpListener) -> Result<tokio::net::TcpListener> {
 #[derive(Clone)]
 struct Site {
     root: Arc<Path>,
+    tags: Arc<Tags>,
     meter: Arc<Meter>,
 }
 
@@ -156,7 +164,13 @@ async fn respond(
 ) -> Result<Response<Parts>, Infallible> {
     let (head, body) = request.into_parts();
     take_upload(body, &site.meter).await;
-    let response = answer(&site.root, &head.method, head.uri.path(), &head.headers);
+    let response = answer(
+        &site.root,
+        &site.tags,
+        &head.method,
+        head.uri.path(),
+        &head.headers,
+    );
     let object = object::label(head.uri.path());
     let status = response.status().as_u16();
     site.meter.answered(&object, status);

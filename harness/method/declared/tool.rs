@@ -79,17 +79,19 @@ impl Tool {
             }
         }
         let scratch = tempfile::tempdir().context("make a scratch folder")?;
+        let log = scratch.path().join("version");
         let work = clock::Work {
             commands: vec![self.version.clone().into()],
             dir: scratch.path().to_path_buf(),
-            env: Vec::new(),
-            log: scratch.path().join("version"),
+            env: clock::environment(scratch.path(), scratch.path()),
+            log: Some(log.clone()),
             // A version is printed at once or never.
             limits: Limits {
                 time: Duration::from_secs(20),
                 memory_bytes: 1 << 30,
             },
             guard: None,
+            room: None,
             lab: std::process::id(),
         };
         let ran = clock::run(&work)?;
@@ -99,7 +101,7 @@ impl Tool {
             End::NotStarted { .. } => bail!("{}", self.failure(&work, &ran.end)),
             _ => bail!(Broken(self.failure(&work, &ran.end))),
         };
-        let printed = fs::read(&work.log).unwrap_or_default();
+        let printed = fs::read(&log).unwrap_or_default();
         let printed = String::from_utf8_lossy(&printed);
         let first = printed
             .lines()

@@ -28,11 +28,16 @@ fn host(host: &Host) -> Block {
         return Block::Text(said.to_string());
     }
     let memory = units::bytes(host.memory_bytes);
+    let room = match host.room.as_str() {
+        "" => "not recorded: made before steps were locked in",
+        room => room,
+    };
     Block::List(vec![
         format!("delta-lab {}, started {}", host.lab, host.started),
         host.command.join(" "),
         format!("{}, kernel {}", host.os, host.kernel),
         format!("{}, {} cores, {memory} of memory", host.cpu, host.cores),
+        format!("what kept a step from all but its own: {room}"),
     ])
 }
 

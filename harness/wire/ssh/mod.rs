@@ -8,6 +8,9 @@
 //! - *stream*, to the first port: the command's standard input up, its standard output down, each ended by its half.
 //! - *errors*, to the second: its standard error down.
 //!
+//! The two ports are the same for every command of a wire, so that a client can be let connect to them and to nothing
+//! else; the lab tells them to one command at a time.
+//!
 //! The stand-in keeps its half of the control connection open as long as it lives: that is how the lab sees it go.
 
 mod arguments;
@@ -22,6 +25,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result};
 
+pub use remote::Server;
 pub use stand_in::main;
 
 /// First argument of the program when it is to stand in for `ssh`.

@@ -3,9 +3,7 @@
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
-use std::net::Ipv4Addr;
 use std::os::unix::ffi::OsStringExt;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,20 +11,35 @@ use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
 use tokio::net::unix::pipe;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::mpsc;
+use tokio::sync::{Mutex, mpsc};
 
-use super::remote::{Pipes, Remote};
+use super::remote::{Pipes, Remote, Server};
 use super::{End, LONGEST_LINE_BYTES};
 use crate::wire::meter::Meter;
 
 /// What every command shares.
 #[derive(Clone)]
 pub struct Site {
-    /// The store: working folder of every command, so that clients name what is in it and never learn where it is.
-    pub root: Arc<Path>,
-    /// The server's home, fresh for each wire.
-    pub home: Arc<Path>,
+    pub server: Arc<Server>,
+    /// Held by one command at a time, until its client has connected.
+    pub doors: Arc<Mutex<Doors>>,
     pub meter: Arc<Meter>,
+}
+
+/// Where clients connect for a command's input and output, and for its errors.
+pub struct Doors {
+    pub streams: TcpListener,
+    pub errors: TcpListener,
+}
+
+impl Doors {
+    /// Drops connections that nobody waits for: of a client that went away between its two.
+    fn clear(&self) {
+        let mut nobody = std::task::Context::from_waker(std::task::Waker::noop());
+        for door in [&self.streams, &self.errors] {
+            while let std::task::Poll::Ready(Ok(_)) = door.poll_accept(&mut nobody) {}
+        }
+    }
 }
 
 /// Accepts commands for as long as it is polled. Each holds `running` until it has ended; one whose task is dropped is
@@ -67,12 +80,12 @@ async fn converse(
         return Ok(());
     };
     let name = label(&line.to_string_lossy());
-    let Some((stream, errors_down)) = open_streams(&mut asked, &mut answers, meter).await? else {
+    let Some((stream, errors_down)) = open_streams(&mut asked, &mut answers, site).await? else {
         meter.ran(&name, None);
         return Ok(());
     };
     let (from_client, to_client) = stream.into_split();
-    let (remote, pipes) = match Remote::start(&line, &site.root, &site.home) {
+    let (remote, pipes) = match Remote::start(&line, &site.server) {
         Ok(started) => started,
         Err(error) => {
             meter.ran(&name, None);
@@ -101,7 +114,7 @@ async fn converse(
     drop(remote);
     meter.ran(&name, ended.map(|end| u16::from(end.code())));
     if let Some(end) = ended {
-        tell_end(end, &mut answers, meter).await?;
+        tell_end(end, &name, &mut answers, meter).await?;
         gone(&mut asked).await;
     }
     // Input that the command did not want has crossed all the same. Closing the connection on it would also reset
@@ -130,21 +143,21 @@ async fn command_line(asked: &mut OwnedReadHalf, meter: &Meter) -> io::Result<Op
     Ok(Some(OsString::from_vec(line)))
 }
 
-/// Offers a port for the command's input and output and one for its errors; nothing when the client goes away instead
-/// of using them. A port each, so that neither can be taken for the other.
+/// Tells the ports for the command's input and output and for its errors, and waits for both; nothing when the client
+/// goes away instead of using them.
 async fn open_streams(
     asked: &mut OwnedReadHalf,
     answers: &mut OwnedWriteHalf,
-    meter: &Meter,
+    site: &Site,
 ) -> io::Result<Option<(TcpStream, TcpStream)>> {
-    let stream = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    let errors = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await?;
-    for listener in [&stream, &errors] {
-        let port = listener.local_addr()?.port().to_be_bytes();
-        send(&port, answers, &|bytes| meter.sent_framing(bytes)).await?;
+    let doors = site.doors.lock().await;
+    doors.clear();
+    for door in [&doors.streams, &doors.errors] {
+        let port = door.local_addr()?.port().to_be_bytes();
+        send(&port, answers, &|bytes| site.meter.sent_framing(bytes)).await?;
     }
     tokio::select! {
-        accepted = async { tokio::try_join!(stream.accept(), errors.accept()) } => {
+        accepted = async { tokio::try_join!(doors.streams.accept(), doors.errors.accept()) } => {
             let ((stream, _), (errors, _)) = accepted?;
             stream.set_nodelay(true)?;
             errors.set_nodelay(true)?;
@@ -196,8 +209,18 @@ async fn give(
     }
 }
 
-async fn tell_end(end: End, answers: &mut OwnedWriteHalf, meter: &Meter) -> io::Result<()> {
-    send(&end.to_bytes(), answers, &|bytes| meter.sent_framing(bytes)).await?;
+/// An end other than well is payload: an exit code is a byte that a server can choose.
+async fn tell_end(
+    end: End,
+    name: &str,
+    answers: &mut OwnedWriteHalf,
+    meter: &Meter,
+) -> io::Result<()> {
+    send(&end.to_bytes(), answers, &|bytes| match end {
+        End::Exit(0) => meter.sent_framing(bytes),
+        _ => meter.sent_payload(name, bytes),
+    })
+    .await?;
     answers.shutdown().await
 }
 

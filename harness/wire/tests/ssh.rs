@@ -68,7 +68,11 @@ fn every_byte_of_all_three_connections_is_counted_once() {
     assert_eq!((&errors[..], &end[..]), (&b"no\n"[..], &[0, 3][..]));
     let traffic = wire.close().unwrap();
     assert_eq!(all_bytes(&traffic), crossed);
-    assert_eq!(traffic.payload_bytes, 50_004 + 3, "errors are payload");
+    assert_eq!(
+        traffic.payload_bytes,
+        50_004 + 3 + 2,
+        "errors are payload, and so is an end like this"
+    );
     assert_eq!(traffic.upload_bytes, 50_000);
     assert_eq!((traffic.requests, traffic.failed_requests), (1, 1));
 }

@@ -71,12 +71,19 @@ fn curl_gets_objects_ranges_heads_and_304() {
     let parts = run(dir, &["curl", "-sfi", "-r", "0-9,100-109", &url]);
     assert!(parts.contains("Content-Type: multipart/byteranges; boundary="));
     assert!(parts.contains("Content-Range: bytes 100-109/2009000"));
-    assert!(run(dir, &["curl", "-sfI", &url]).contains("Content-Length: 2009000"));
+    let head = run(dir, &["curl", "-sfI", &url]);
+    assert!(head.contains("Content-Length: 2009000"));
     let status = ["-s", "-o", "none", "-w", "%{http_code}"];
-    let newer = [&["curl", "-z", "whole"], &status[..], &[&url]].concat();
+    let newer = [
+        &["curl", "-z", "whole", "-D", "heads"],
+        &status[..],
+        &[&url],
+    ]
+    .concat();
     assert_eq!(run(dir, &newer), "304");
+    let heads = head.len() as u64 + fs::metadata(dir.join("heads")).unwrap().len();
     let traffic = wire.close().unwrap();
-    let payload = 2_009_000 + 100 + 1_009_000 + 20;
+    let payload = 2_009_000 + 100 + 1_009_000 + 20 + heads;
     assert_eq!((traffic.payload_bytes, traffic.requests), (payload, 6));
     let statuses = BTreeMap::from([(200, 2), (206, 3), (304, 1)]);
     assert_eq!(of(&traffic, "new").statuses, statuses);

@@ -1,0 +1,257 @@
+//! The walls of a room: mounts, processes and shared memory of a step's own, as root or in a user namespace.
+//!
+//! Landlock refuses to open a file; it does not hide that the file is there, how long it is and when it was written,
+//! and says nothing of attributes, of System V shared memory or of other processes' command lines. Behind walls nothing of
+//! that leads out: every mount but the step's own folders is read-only, and the lab's folders are empty.
+
+use std::fs::{self, File, OpenOptions};
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use nix::mount::{MsFlags, mount};
+use nix::sched::{CloneFlags, unshare};
+use nix::unistd::{getegid, geteuid};
+use rustix::thread::{
+    CapabilitySet, CapabilitySets, capabilities, clear_ambient_capability_set,
+    configure_capability_in_ambient_set, set_capabilities,
+};
+
+use super::room::{Room, program_folders};
+
+/// Begins the walls: the next child is the first process of a namespace of its own. False where the kernel won't.
+///
+/// The calling process must have one thread. An ordinary user gets a user namespace, in which it is itself.
+pub fn begin() -> bool {
+    let parts = CloneFlags::CLONE_NEWPID | CloneFlags::CLONE_NEWIPC;
+    let (user, group) = (geteuid(), getegid());
+    if user.is_root() {
+        return unshare(parts).is_ok();
+    }
+    if unshare(parts | CloneFlags::CLONE_NEWUSER).is_err() {
+        return false;
+    }
+    let maps = [
+        ("setgroups", "deny".to_string()),
+        ("uid_map", format!("{user} {user} 1")),
+        ("gid_map", format!("{group} {group} 1")),
+    ];
+    maps.iter()
+        .all(|(file, map)| fs::write(format!("/proc/self/{file}"), map).is_ok())
+        && keep_power().is_ok()
+}
+
+/// Keeps, over the start of the next program, the one power that building takes. Who is not root loses it there.
+fn keep_power() -> rustix::io::Result<()> {
+    let mut sets = capabilities(None)?;
+    sets.inheritable |= CapabilitySet::SYS_ADMIN;
+    set_capabilities(None, sets)?;
+    configure_capability_in_ambient_set(CapabilitySet::SYS_ADMIN, true)
+}
+
+/// Gives up what `keep_power` kept, and all else that an ordinary user has in a namespace of its own.
+fn give_up_power() -> rustix::io::Result<()> {
+    clear_ambient_capability_set()?;
+    let none = CapabilitySet::empty();
+    let sets = CapabilitySets {
+        effective: none,
+        permitted: none,
+        inheritable: none,
+    };
+    set_capabilities(None, sets)
+}
+
+/// Builds the rest, from within: the calling process is the namespace's first. What `room` names stays where it is.
+pub fn build(room: &Room) -> Result<()> {
+    unshare(CloneFlags::CLONE_NEWNS).context("leave the lab's mounts")?;
+    let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
+    put(None, Path::new("/"), None, private).context("keep mounts from the lab")?;
+    let covers = covers(room);
+    let grounds = grounds(&room.write)?;
+    // Opened while they can be seen; a mount is made from what is open.
+    let kept = kept(room, &grounds, &covers)?;
+    let tmp = open(&room.tmp)?;
+    for ground in &grounds {
+        if !covers.iter().any(|cover| ground.starts_with(&cover.path)) {
+            bind(&open(ground)?, ground)?;
+        }
+    }
+    for cover in &covers {
+        match cover.kind {
+            CoverKind::Tmp => bind(&tmp, &cover.path)?,
+            CoverKind::Memory => put(
+                Some("tmpfs"),
+                &cover.path,
+                Some("tmpfs"),
+                MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
+            )
+            .with_context(|| format!("cover {}", cover.path.display()))?,
+        }
+    }
+    for (path, opened) in &kept {
+        make_place(path, opened)?;
+        bind(opened, path)?;
+    }
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    put(Some("proc"), Path::new("/proc"), Some("proc"), flags).context("mount an own /proc")?;
+    let own = covers
+        .iter()
+        .filter(|cover| !cover.hides)
+        .map(|cover| cover.path.clone());
+    seal(&grounds.into_iter().chain(own).collect::<Vec<_>>())?;
+    match geteuid().is_root() {
+        true => Ok(()),
+        false => give_up_power().context("give up the power to build"),
+    }
+}
+
+/// A folder that is another one for the step.
+struct Cover {
+    path: PathBuf,
+    kind: CoverKind,
+    /// Of the lab's folders: to be empty, and stay so.
+    hides: bool,
+}
+
+#[derive(PartialEq, Eq)]
+enum CoverKind {
+    /// The step's folder for temporary files, on the disk it was on.
+    Tmp,
+    /// An empty file system in memory.
+    Memory,
+}
+
+/// The folders to cover, those above others first; what lies within another one is covered with it.
+fn covers(room: &Room) -> Vec<Cover> {
+    let own = [
+        ("/tmp", CoverKind::Tmp),
+        ("/var/tmp", CoverKind::Tmp),
+        ("/run", CoverKind::Memory),
+        ("/dev/shm", CoverKind::Memory),
+    ];
+    let mut all: Vec<Cover> = own
+        .into_iter()
+        .map(|(path, kind)| Cover {
+            path: path.into(),
+            kind,
+            hides: false,
+        })
+        .collect();
+    all.extend(room.hidden.iter().map(|path| Cover {
+        path: path.clone(),
+        kind: CoverKind::Memory,
+        hides: true,
+    }));
+    // A link is not covered: what it leads to is, by its own path.
+    all.retain(|cover| fs::symlink_metadata(&cover.path).is_ok_and(|about| about.is_dir()));
+    let paths: Vec<PathBuf> = all.iter().map(|cover| cover.path.clone()).collect();
+    all.retain(|cover| {
+        let above = |path: &PathBuf| *path != cover.path && cover.path.starts_with(path);
+        !paths.iter().any(above)
+    });
+    all.dedup_by(|one, other| one.path == other.path);
+    all
+}
+
+/// The mounts that stay writable: the folders to write in, or the one folder that holds them all.
+fn grounds(write: &[PathBuf]) -> Result<Vec<PathBuf>> {
+    let parents: Vec<_> = write.iter().filter_map(|path| path.parent()).collect();
+    let grounds = match parents[..] {
+        [first, _, ..] if parents.iter().all(|parent| *parent == first) => {
+            vec![first.to_path_buf()]
+        }
+        _ => write.to_vec(),
+    };
+    let real = |ground: PathBuf| {
+        fs::canonicalize(&ground).with_context(|| format!("find {}", ground.display()))
+    };
+    grounds.into_iter().map(real).collect()
+}
+
+/// What of the room lies under a cover, opened, each by every path that leads to it.
+fn kept(room: &Room, grounds: &[PathBuf], covers: &[Cover]) -> Result<Vec<(PathBuf, File)>> {
+    let lab = std::env::current_exe().context("find this program")?;
+    let programs = program_folders();
+    let named = grounds.iter().chain(&room.read).chain(&room.needs);
+    let mut kept: Vec<(PathBuf, File)> = Vec::new();
+    for path in named.chain([&lab]).chain(&programs) {
+        let Ok(real) = fs::canonicalize(path) else {
+            continue;
+        };
+        for path in [path, &real] {
+            let covered = covers.iter().any(|cover| path.starts_with(&cover.path));
+            let there = kept.iter().any(|(kept, _)| path.starts_with(kept));
+            if covered && !there {
+                kept.push((path.clone(), open(path)?));
+            }
+        }
+    }
+    // A folder before what lies in it.
+    kept.sort_by(|one, other| one.0.cmp(&other.0));
+    Ok(kept)
+}
+
+/// Opens a path for its place alone.
+fn open(path: &Path) -> Result<File> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(nix::fcntl::OFlag::O_PATH.bits())
+        .open(path)
+        .with_context(|| format!("open {}", path.display()))
+}
+
+/// Makes what a mount needs to be put on: a folder, or a file.
+fn make_place(path: &Path, like: &File) -> Result<()> {
+    let making = || format!("make a place for {}", path.display());
+    let folder = like.metadata().with_context(making)?.is_dir();
+    if let Some(parent) = path.parent() {
+        fs::create_dir_all(parent).with_context(making)?;
+    }
+    if path.exists() {
+        return Ok(());
+    }
+    match folder {
+        true => fs::create_dir(path),
+        false => File::create(path).map(drop),
+    }
+    .with_context(making)
+}
+
+fn bind(opened: &File, path: &Path) -> Result<()> {
+    let from = format!("/proc/self/fd/{}", opened.as_raw_fd());
+    put(Some(&from), path, None, MsFlags::MS_BIND | MsFlags::MS_REC)
+        .with_context(|| format!("mount {} in the room", path.display()))
+}
+
+fn put(from: Option<&str>, at: &Path, kind: Option<&str>, flags: MsFlags) -> nix::Result<()> {
+    mount(from, at, kind, flags, None::<&str>)
+}
+
+/// Makes every mount read-only but those at `open`. One that another covers can't be reached, and need not be.
+fn seal(open: &[PathBuf]) -> Result<()> {
+    let mounts = procfs::process::Process::myself()
+        .and_then(|process| process.mountinfo())
+        .context("list the mounts")?;
+    for place in mounts {
+        if open.contains(&place.mount_point) {
+            continue;
+        }
+        let mut flags = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
+        // In a user namespace what was there before may not be taken away.
+        for (word, flag) in [
+            ("nosuid", MsFlags::MS_NOSUID),
+            ("nodev", MsFlags::MS_NODEV),
+            ("noexec", MsFlags::MS_NOEXEC),
+            ("noatime", MsFlags::MS_NOATIME),
+            ("nodiratime", MsFlags::MS_NODIRATIME),
+            ("relatime", MsFlags::MS_RELATIME),
+        ] {
+            if place.mount_options.contains_key(word) {
+                flags |= flag;
+            }
+        }
+        put(None, &place.mount_point, None, flags).ok();
+    }
+    Ok(())
+}
