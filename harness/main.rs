@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         Some(ssh::WORD) => ssh::main(std::env::args_os().skip(2)),
         Some(method::STEP_WORD) => step(method::do_step),
         Some(probe::WORD) => step(probe::main),
+        Some(method::cheats::WORD) => step(method::cheats::main),
         _ => {
             clock::listen_to_children();
             cmd::main()

@@ -7,6 +7,9 @@ use anyhow::{Result, bail};
 use super::document::{Descriptor, Document};
 use super::outer::{Described, Outer};
 
+/// How deep one index may lie in another.
+const DEEPEST: u32 = 4;
+
 /// Every image in the layout.
 pub(super) fn images(outer: &Outer) -> Result<Vec<Described>> {
     let mut found = Vec::new();
@@ -17,9 +20,9 @@ pub(super) fn images(outer: &Outer) -> Result<Vec<Described>> {
 
 fn gather(outer: &Outer, document: Document, depth: u32, found: &mut Vec<Described>) -> Result<()> {
     // An index of indexes is allowed; real ones are two deep.
-    if depth > 4 {
+    if depth > DEEPEST {
         bail!(
-            "{}: its indexes refer to each other in a circle",
+            "{}: its indexes are nested more than {DEEPEST} deep",
             outer.whole.what
         );
     }

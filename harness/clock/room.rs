@@ -190,8 +190,14 @@ pub fn lock(room: &Room, walls: bool) -> Result<u8> {
     for path in to_read {
         rules = allow(rules, &path, read, &room.hidden)?;
     }
-    for path in room.read.iter().chain(&room.needs).chain([&lab]) {
+    for path in room.read.iter().chain([&lab]) {
         rules = allow(rules, path, read, &[])?;
+    }
+    for path in &room.needs {
+        // Of the lab's folders only what is named itself.
+        let within = |hidden: &&PathBuf| !path.starts_with(hidden);
+        let hidden: Vec<PathBuf> = room.hidden.iter().filter(within).cloned().collect();
+        rules = allow(rules, path, read, &hidden)?;
     }
     let own = OWN.iter().filter(|_| walls).map(PathBuf::from);
     for path in room.write.iter().cloned().chain(own) {

@@ -67,38 +67,26 @@ pub fn build(room: &Room) -> Result<()> {
     unshare(CloneFlags::CLONE_NEWNS).context("leave the lab's mounts")?;
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     put(None, Path::new("/"), None, private).context("keep mounts from the lab")?;
-    let covers = covers(room);
     let grounds = grounds(&room.write)?;
-    // Opened while they can be seen; a mount is made from what is open.
-    let kept = kept(room, &grounds, &covers)?;
-    let tmp = open(&room.tmp)?;
-    for ground in &grounds {
-        if !covers.iter().any(|cover| ground.starts_with(&cover.path)) {
-            bind(&open(ground)?, ground)?;
+    let places = places(room, &grounds)?;
+    for place in &places {
+        match &place.what {
+            What::Stays(opened) => {
+                make_place(&place.path, opened)?;
+                bind(opened, &place.path)?;
+            }
+            What::Tmp(opened) => bind(opened, &place.path)?,
+            What::Memory { .. } => {
+                let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
+                put(Some("tmpfs"), &place.path, Some("tmpfs"), flags)
+                    .with_context(|| format!("cover {}", place.path.display()))?;
+            }
         }
-    }
-    for cover in &covers {
-        match cover.kind {
-            CoverKind::Tmp => bind(&tmp, &cover.path)?,
-            CoverKind::Memory => put(
-                Some("tmpfs"),
-                &cover.path,
-                Some("tmpfs"),
-                MsFlags::MS_NOSUID | MsFlags::MS_NODEV,
-            )
-            .with_context(|| format!("cover {}", cover.path.display()))?,
-        }
-    }
-    for (path, opened) in &kept {
-        make_place(path, opened)?;
-        bind(opened, path)?;
     }
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     put(Some("proc"), Path::new("/proc"), Some("proc"), flags).context("mount an own /proc")?;
-    let own = covers
-        .iter()
-        .filter(|cover| !cover.hides)
-        .map(|cover| cover.path.clone());
+    let own = places.into_iter().filter(|place| place.is_writable());
+    let own = own.map(|place| place.path);
     seal(&grounds.into_iter().chain(own).collect::<Vec<_>>())?;
     match geteuid().is_root() {
         true => Ok(()),
@@ -106,52 +94,105 @@ pub fn build(room: &Room) -> Result<()> {
     }
 }
 
-/// A folder that is another one for the step.
-struct Cover {
+/// A mount of the room's.
+struct Place {
     path: PathBuf,
-    kind: CoverKind,
-    /// Of the lab's folders: to be empty, and stay so.
-    hides: bool,
+    what: What,
 }
 
-#[derive(PartialEq, Eq)]
-enum CoverKind {
+/// What a step finds at a place. Opened while it can be seen: a mount is made from what is open.
+enum What {
     /// The step's folder for temporary files, on the disk it was on.
-    Tmp,
-    /// An empty file system in memory.
-    Memory,
+    Tmp(File),
+    /// An empty file system in memory. One of the lab's folders is to stay empty.
+    Memory { hides: bool },
+    /// What is there without walls.
+    Stays(File),
 }
 
-/// The folders to cover, those above others first; what lies within another one is covered with it.
-fn covers(room: &Room) -> Vec<Cover> {
+impl Place {
+    /// Whether everything else below it is out of sight.
+    fn covers(&self) -> bool {
+        !matches!(self.what, What::Stays(_))
+    }
+
+    fn is_writable(&self) -> bool {
+        matches!(self.what, What::Tmp(_) | What::Memory { hides: false })
+    }
+}
+
+/// The mounts to make, a folder before what lies in it: what covers what is not the step's, and what stays in sight.
+fn places(room: &Room, grounds: &[PathBuf]) -> Result<Vec<Place>> {
+    let mut wanted = stays(room, grounds)?;
+    let mut covers = covers(room)?;
+    covers.retain(|cover| !wanted.iter().any(|place| place.path == cover.path));
+    wanted.append(&mut covers);
+    wanted.sort_by(|one, other| one.path.cmp(&other.path));
+    wanted.dedup_by(|one, other| one.path == other.path);
+    let mut places: Vec<Place> = Vec::new();
+    for place in wanted {
+        let mut above = places.iter().rev();
+        let above = above.find(|above| place.path.starts_with(&above.path));
+        let covered = above.is_some_and(Place::covers);
+        let needed = match place.covers() {
+            true => !covered,
+            // A ground is a mount of its own, so that it can stay writable.
+            false => covered || grounds.contains(&place.path),
+        };
+        if needed {
+            places.push(place);
+        }
+    }
+    Ok(places)
+}
+
+fn covers(room: &Room) -> Result<Vec<Place>> {
     let own = [
-        ("/tmp", CoverKind::Tmp),
-        ("/var/tmp", CoverKind::Tmp),
-        ("/run", CoverKind::Memory),
-        ("/dev/shm", CoverKind::Memory),
+        ("/tmp", true),
+        ("/var/tmp", true),
+        ("/run", false),
+        ("/dev/shm", false),
     ];
-    let mut all: Vec<Cover> = own
-        .into_iter()
-        .map(|(path, kind)| Cover {
+    let mut covers = Vec::new();
+    for (path, on_disk) in own {
+        let what = match on_disk {
+            true => What::Tmp(open(&room.tmp)?),
+            false => What::Memory { hides: false },
+        };
+        covers.push(Place {
             path: path.into(),
-            kind,
-            hides: false,
-        })
-        .collect();
-    all.extend(room.hidden.iter().map(|path| Cover {
+            what,
+        });
+    }
+    covers.extend(room.hidden.iter().map(|path| Place {
         path: path.clone(),
-        kind: CoverKind::Memory,
-        hides: true,
+        what: What::Memory { hides: true },
     }));
     // A link is not covered: what it leads to is, by its own path.
-    all.retain(|cover| fs::symlink_metadata(&cover.path).is_ok_and(|about| about.is_dir()));
-    let paths: Vec<PathBuf> = all.iter().map(|cover| cover.path.clone()).collect();
-    all.retain(|cover| {
-        let above = |path: &PathBuf| *path != cover.path && cover.path.starts_with(path);
-        !paths.iter().any(above)
-    });
-    all.dedup_by(|one, other| one.path == other.path);
-    all
+    covers.retain(|cover| fs::symlink_metadata(&cover.path).is_ok_and(|about| about.is_dir()));
+    Ok(covers)
+}
+
+/// What the room names, by every path that leads there.
+fn stays(room: &Room, grounds: &[PathBuf]) -> Result<Vec<Place>> {
+    let lab = std::env::current_exe().context("find this program")?;
+    let programs = program_folders();
+    let named = grounds.iter().chain(&room.read).chain(&room.needs);
+    let mut stays: Vec<Place> = Vec::new();
+    for path in named.chain([&lab]).chain(&programs) {
+        let Ok(real) = fs::canonicalize(path) else {
+            continue;
+        };
+        for path in [path, &real] {
+            if !stays.iter().any(|place| place.path == *path) {
+                stays.push(Place {
+                    path: path.clone(),
+                    what: What::Stays(open(path)?),
+                });
+            }
+        }
+    }
+    Ok(stays)
 }
 
 /// The mounts that stay writable: the folders to write in, or the one folder that holds them all.
@@ -167,29 +208,6 @@ fn grounds(write: &[PathBuf]) -> Result<Vec<PathBuf>> {
         fs::canonicalize(&ground).with_context(|| format!("find {}", ground.display()))
     };
     grounds.into_iter().map(real).collect()
-}
-
-/// What of the room lies under a cover, opened, each by every path that leads to it.
-fn kept(room: &Room, grounds: &[PathBuf], covers: &[Cover]) -> Result<Vec<(PathBuf, File)>> {
-    let lab = std::env::current_exe().context("find this program")?;
-    let programs = program_folders();
-    let named = grounds.iter().chain(&room.read).chain(&room.needs);
-    let mut kept: Vec<(PathBuf, File)> = Vec::new();
-    for path in named.chain([&lab]).chain(&programs) {
-        let Ok(real) = fs::canonicalize(path) else {
-            continue;
-        };
-        for path in [path, &real] {
-            let covered = covers.iter().any(|cover| path.starts_with(&cover.path));
-            let there = kept.iter().any(|(kept, _)| path.starts_with(kept));
-            if covered && !there {
-                kept.push((path.clone(), open(path)?));
-            }
-        }
-    }
-    // A folder before what lies in it.
-    kept.sort_by(|one, other| one.0.cmp(&other.0));
-    Ok(kept)
 }
 
 /// Opens a path for its place alone.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::process::ExitCode;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 
 use super::out;
 use super::selection::Selection;
@@ -29,6 +29,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<String> {
     let mut text = format!("{}: {}\n", scenario.name, scenario.about);
     for image in &scenario.images {
+        if let Some(missing) = image.source.kind().missing() {
+            bail!(
+                "{}: image `{}`: there is no {}",
+                scenario.path.display(),
+                image.name,
+                missing.display()
+            );
+        }
         writeln!(text, "  image   {:<20} {}", image.name, image.source)?;
     }
     for doer in doers {

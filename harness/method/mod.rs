@@ -21,6 +21,7 @@ pub mod bita;
 pub mod bsdiff;
 pub mod builtin;
 mod call;
+pub mod cheats;
 pub mod chunked;
 pub mod chunker;
 pub mod declared;

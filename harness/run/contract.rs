@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{News, Order, run, sample_trees};
-use crate::clock::Limits;
+use super::{News, Order, cheated, run, sample_trees};
+use crate::clock::{self, Limits};
 use crate::dice::noise;
 use crate::image::{hash_file, sha256_hex};
 use crate::method::declared::{self, Declared};
@@ -19,11 +19,13 @@ use crate::source::cache::Cache;
 
 /// One promise of a method, and whether it was kept.
 pub struct Claim {
-    /// `casync/64k`; of all variants together when empty.
+    /// `casync/64k`, or `the room` that all variants run in.
     pub method: String,
     pub claim: String,
     /// What was seen, or why it is not so.
     pub kept: std::result::Result<String, String>,
+    /// Whether it is this machine that breaks it, which can't lock a step in, and not the method.
+    pub machine: bool,
 }
 
 /// A pair of images that has broken methods before.
@@ -153,6 +155,9 @@ pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim) -> Result<()>)
     let variants = declared::read(file)?;
     let place = tempfile::tempdir().context("make a scratch folder")?;
     let cache = Cache::at(&place.path().join("cache"))?;
+    let room = variants
+        .first()
+        .and_then(|variant| variant.about().room.clone());
     let images = place.path().join("images");
     fs::create_dir(&images).with_context(|| format!("make {}", images.display()))?;
     for variant in variants {
@@ -167,6 +172,7 @@ pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim) -> Result<()>)
                 method: method.clone(),
                 claim: claim.to_string(),
                 kept,
+                machine: false,
             })
         };
         let version = variant.version().map_err(|why| format!("{why:#}"));
@@ -183,6 +189,15 @@ pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim) -> Result<()>)
         for pair in pairs.iter().chain(far.then_some(&FAR)) {
             ground.check(pair, &variant, &mut claim)?;
         }
+    }
+    // All variants of a file have one room.
+    for tried in cheated::try_all(room.as_ref(), &place.path().join("cheats"), &cache)? {
+        tell(&Claim {
+            method: "the room".to_string(),
+            claim: format!("no client gets the image for free by {}", tried.cheat.by),
+            kept: tried.held,
+            machine: !clock::held().locked(),
+        })?;
     }
     Ok(())
 }

@@ -13,7 +13,7 @@ use super::{ledger, room};
 use crate::clock::{self, Held, Ran, Work};
 use crate::crosscheck;
 use crate::image::{Image, hash_file};
-use crate::method::Call;
+use crate::method::{self, Call};
 use crate::probe::{self, Found};
 use crate::record::{Act, replace};
 use crate::store::{Holdings, Store};
@@ -245,11 +245,18 @@ impl Setting<'_> {
 
     /// An image that is not what it was would make every later step of it fail; no figure would mean anything.
     fn refuse_touched(&self, before: &[Seen], after: Result<Vec<Seen>>) -> Result<()> {
-        let touched = || {
-            format!(
-                "{} changed an image it was given to read, or somebody did while it ran: make that image again",
-                self.doer.name()
-            )
+        let name = self.doer.name();
+        // What a room refuses, the method has not done.
+        let may_write = |needs: &method::Room| !needs.write.is_empty();
+        let refused =
+            clock::held().walls && !self.doer.about().room.as_ref().is_some_and(may_write);
+        let touched = || match refused {
+            true => format!(
+                "somebody changed an image while {name} ran, which can't have: make that image again"
+            ),
+            false => format!(
+                "{name} changed an image it was given to read, or somebody did while it ran: make that image again"
+            ),
         };
         let after = after.with_context(touched)?;
         match before

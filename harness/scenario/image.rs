@@ -104,6 +104,11 @@ impl ImageTable {
         let at = |key: &str| format!("image `{}`: {key}", self.name);
         let mut sources = Vec::new();
         if let Some(reference) = &self.docker {
+            ensure!(
+                registry::is_engines(reference),
+                "{}: `{reference}` is not an image of a docker engine; the form is name:tag, host/name:tag, or an image's id",
+                at("docker")
+            );
             sources.push(Source::Docker(EngineImage {
                 reference: reference.clone(),
             }));

@@ -61,6 +61,10 @@ impl SourceKind for DockerBuild {
         })
     }
 
+    fn missing(&self) -> Option<PathBuf> {
+        (!self.file().exists()).then(|| self.file())
+    }
+
     fn make(&self, order: &SaveOrder) -> Result<Made> {
         let say = order.say;
         let engine = self.check()?;

@@ -40,6 +40,10 @@ impl SourceKind for ImageFile {
     fn in_place(&self) -> Option<&Path> {
         Some(&self.path)
     }
+
+    fn missing(&self) -> Option<PathBuf> {
+        (!self.path.exists()).then(|| self.path.clone())
+    }
 }
 
 impl fmt::Display for ImageFile {

@@ -58,6 +58,11 @@ pub trait SourceKind: fmt::Display {
         None
     }
 
+    /// What has to be there before the image can be made, and is not.
+    fn missing(&self) -> Option<PathBuf> {
+        None
+    }
+
     /// Whether making the image again gives the same bytes on any machine at any time.
     fn is_reproducible(&self) -> bool {
         false

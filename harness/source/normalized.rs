@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::fs::{self, File};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -54,6 +55,10 @@ impl SourceKind for Normalized {
             fs::remove_file(from).with_context(|| format!("remove {}", from.display()))?;
         }
         Ok(made)
+    }
+
+    fn missing(&self) -> Option<PathBuf> {
+        self.0.kind().missing()
     }
 
     fn is_reproducible(&self) -> bool {

@@ -105,6 +105,28 @@ fn an_image_that_does_not_exist_is_named() {
 }
 
 #[test]
+fn a_plan_is_not_shown_for_images_that_are_not_there_and_cannot_be() {
+    let bench = Bench::new();
+    bench.pair("pair", &["raw"]);
+    let said = |source: &str| {
+        let text =
+            format!("about = 'a test'\nmethods = ['raw']\n[[image]]\nname = 'a'\n{source}\n");
+        bench.write("s.toml", text);
+        bench.expect(&["list", "s.toml"], 2)
+    };
+    for source in ["file = 'absent.tar'", "build = '.'"] {
+        let said = said(source);
+        assert!(said.contains("s.toml: image `a`: there is no "), "{said}");
+    }
+    let said = said("docker = 'Bad Name'");
+    assert!(
+        said.contains("s.toml:3: image `a`: docker: `Bad Name` is not"),
+        "{said}"
+    );
+    bench.expect(&["list", "pair"], 0);
+}
+
+#[test]
 fn images_without_one_source_are_refused() {
     says(
         "about = \"\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\n",

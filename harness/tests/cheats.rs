@@ -593,3 +593,38 @@ fn a_base_cannot_be_touched() {
         .unwrap();
     assert_eq!(image, noise(1, 300_000));
 }
+
+#[test]
+fn an_image_that_somebody_else_changes_is_not_blamed_on_the_method() {
+    if !rooms() {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pair("victim", &["victim"]);
+    let fifo = bench.path("fifo");
+    nix::unistd::mkfifo(&fifo, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    bench.write(
+        "scenarios/methods/victim.toml",
+        format!(
+            "about = 'a test'\nversion = ['sh', '-c', 'echo 1']\nroom = {{ read = ['{}'], why = 'to wait there' }}\n\
+             [publish]\nrun = [['sh', '-c', 'cat $0; cp $1 $2/$3', '{0}', '{{image}}', '{{store}}', '{{name}}']]\n\
+             [update]\nrun = [['curl', '-fsS', '-o', '{{out}}', '{{url}}/{{name}}']]\n",
+            fifo.display()
+        ),
+    );
+    let place = bench.path("scenarios/old.bin");
+    let spoiler = thread::spawn(move || {
+        // Opened when the step has opened it too.
+        let door = fs::File::options().write(true).open(fifo).unwrap();
+        let file = fs::File::options().append(true).open(place).unwrap();
+        file.set_modified(std::time::UNIX_EPOCH).unwrap();
+        drop(door);
+    });
+    let said = bench.expect(&["run", "victim", "--into", "results/r"], 2);
+    spoiler.join().unwrap();
+    assert!(
+        said.contains("somebody changed an image while victim ran, which can't have"),
+        "{said}"
+    );
+    assert!(said.contains("old.bin"), "{said}");
+}

@@ -33,10 +33,36 @@ fn a_sound_method_keeps_every_claim() {
     for words in [
         "ok   copy: rebuilds a changed image from the one before (305000 bytes fetched of 305000)",
         "ok   copy: rebuilds an empty file from nothing (226 bytes fetched of 0)",
-        "16 claims hold, 0 do not",
+        "28 claims hold, 0 do not",
     ] {
         assert!(said.contains(words), "`{words}` is not in: {said}");
     }
+}
+
+#[test]
+fn a_room_with_a_hole_lets_cheats_through_and_they_are_named() {
+    if !has("curl") {
+        return;
+    }
+    let bench = Bench::new();
+    let path = declare(&bench, "copy", "", "");
+    let method = std::fs::read_to_string(bench.path(&path)).unwrap();
+    // The lab's own scratch folders are there too.
+    let tmp = std::env::temp_dir();
+    let hole = format!(
+        "room = {{ write = ['{}'], why = 'a test' }}\n",
+        tmp.display()
+    );
+    bench.write(&path, hole + &method);
+    let output = bench.run(&["check-method", &path]);
+    let said = text(&output.stdout);
+    let through = "the room: no client gets the image for free by a copy that the publish left in a folder for everybody: ";
+    let told = |word: &str| said.contains(&format!("{word} {through}"));
+    // A machine without rooms has no walls to make a hole in.
+    assert!(
+        told("not ") && output.status.code() == Some(1) || told("open"),
+        "{said}"
+    );
 }
 
 #[test]
@@ -66,7 +92,7 @@ fn what_a_method_breaks_is_named() {
     let litter = declare(&bench, "litter", r#", ["touch", "{image}.lock"]"#, "");
     let said = text(&bench.run(&["check-method", &litter]).stdout);
     assert!(
-        !said.contains("left") || said.contains("not  litter: leaves nothing"),
+        !said.contains("new.lock") || said.contains("not  litter: leaves nothing"),
         "{said}"
     );
 }

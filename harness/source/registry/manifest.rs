@@ -34,11 +34,14 @@ pub struct ImageManifest {
     pub layers: Vec<Descriptor>,
 }
 
+/// How deep one index may lie in another.
+const DEEPEST: u32 = 4;
+
 /// The manifest of the server's reference, for `platform` where there is a choice.
 pub fn resolve(server: &Server, platform: &Platform) -> Result<ImageManifest> {
     let mut reference = server.reference.clone();
     // An index of indexes is allowed; real ones are two deep.
-    for _ in 0..4 {
+    for _ in 0..DEEPEST {
         let (bytes, digest) = server.manifest(&reference)?;
         let document: Document =
             serde_json::from_slice(&bytes).with_context(|| format!("manifest {digest}"))?;
@@ -50,7 +53,7 @@ pub fn resolve(server: &Server, platform: &Platform) -> Result<ImageManifest> {
         check(chosen)?;
         reference = reference.at(&chosen.digest);
     }
-    bail!("its indexes refer to each other in a circle")
+    bail!("its indexes are nested more than {DEEPEST} deep")
 }
 
 /// The entry of an index for `platform`. An entry without a platform is taken if it is the only one.

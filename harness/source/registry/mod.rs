@@ -19,6 +19,8 @@ use manifest::ImageManifest;
 use reference::Reference;
 use server::Server;
 
+pub use reference::is_engines;
+
 mod blob;
 mod http;
 mod manifest;

@@ -113,6 +113,13 @@ pub fn parse(text: &str) -> Result<Reference> {
     })
 }
 
+/// Whether a docker engine can have an image of that name: with or without a registry's host, or an image's id.
+pub fn is_engines(text: &str) -> bool {
+    let id = text.strip_prefix("sha256:").unwrap_or(text);
+    let is_id = (1..=64).contains(&id.len()) && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_id || parse(text).is_ok() || parse(&format!("localhost/{text}")).is_ok()
+}
+
 // What follows is the grammar of references as the distribution project has it (reference/reference.go there).
 
 fn is_domain(host: &str) -> bool {
@@ -173,6 +180,27 @@ fn ip(host: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_that_no_engine_can_have_are_told_from_those_it_can() {
+        for name in [
+            "web",
+            "web:1",
+            "me/web:1.2",
+            "host:5000/web@sha256:",
+            "3f4a",
+            "a.b/c:d",
+        ] {
+            let digest = "0".repeat(64);
+            let name = name.replace("sha256:", &format!("sha256:{digest}"));
+            assert!(is_engines(&name), "{name}");
+        }
+        for name in [
+            "", "Web", "we b", "-o/x", "web:", "web:a b", "a//b", "../web",
+        ] {
+            assert!(!is_engines(name), "{name}");
+        }
+    }
 
     #[test]
     fn a_reference_names_its_registry() {
