@@ -1,6 +1,7 @@
 # Names for sentences; the logic is in harness/ (setup.sh for the machine, delta-lab for everything else).
 #   TOOLS=skip   leave the system alone: install nothing, go on with what is here
 #   DIR=folder   where rows and charts go; a run that was stopped continues there
+#   SAMPLES=3    for `make bench-peers`: how often each step is timed
 #   METHODS=...  for `make real`: a list with commas, or `all` for every method of the scenarios
 
 ifndef DIR
@@ -17,7 +18,9 @@ QUICK := raw gzip/6 zstd/3 fixed/64k fastcdc/16k fastcdc/64k fastcdc/256k bita/6
 	rsync layers casync/64k casync/256k zstd-cli/3 zsync zchunk bita-cli/zstd rsync-ssh borg
 SLOW := zstd/19 zstd-patch/19 casync/16k desync gzip-casync/plain gzip-casync/rsyncable gzip-xdelta3/plain \
 	gzip-xdelta3/rsyncable xdelta3-cli/default xdelta3-cli/whole zstd-cli/19 bsdiff-cli hdiffpatch rdiff \
-	rsync-batch zsync-gz bita-cli/brotli casync-ssh/64k casync-tree ostree ostree-pull
+	rsync-batch zsync-gz bita-cli/brotli casync-ssh/64k casync-tree ostree ostree-pull image-patch/fast image-patch/best
+# What `make bench-peers` holds our own method against.
+PEERS := raw,zstd/19,zstd-patch/19,hdiffpatch,image-patch/fast,image-patch/best
 # The methods of `make bench` before its first table: no level 19, nothing that sorts suffixes.
 FIRST := raw gzip/6 zstd/3 fixed/64k fastcdc/64k bita/64k layers zstd-patch/3 casync/64k zsync
 
@@ -30,10 +33,12 @@ CHOSEN = $(if $(filter all,$(METHODS)),,--method $(METHODS))
 .DEFAULT_GOAL := help
 # One apt-get at a time.
 .NOTPARALLEL:
-.PHONY: help bench test real report ci baseline build tools docker peers vm lab
+SAMPLES := 3
+
+.PHONY: help bench test real bench-peers report ci baseline build tools docker peers vm lab
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
 
 bench: ## set up, run quickstart with what is here of its methods; print the table, draw the charts
 	@echo '== 1 of 4: what a build needs'
@@ -55,6 +60,9 @@ real: build tools docker ## run the scenarios with real images, built and saved 
 	  echo '== to add them to the same folder: make real METHODS=all DIR=$(DIR)')
 	$(LAB) run rebuild security-update debian-11-to-12 $(CHOSEN) --into $(DIR) --report
 	-$(LAB) run ubuntu-18-to-20 $(CHOSEN) --into $(DIR) --report
+
+bench-peers: build tools docker ## our own method beside the best tools there are, on real images: bytes, time, memory
+	$(LAB) run rebuild security-update debian-11-to-12 --method $(PEERS) --samples $(SAMPLES) --into $(DIR) --report
 
 report: build ## draw every view of DIR again
 	$(LAB) report $(DIR)
