@@ -19,6 +19,7 @@ mod registry;
 mod resume;
 mod shape;
 mod ssh;
+mod torture;
 mod traps;
 mod trees;
 mod words;

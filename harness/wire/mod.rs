@@ -10,7 +10,7 @@ pub mod client;
 mod condition;
 pub mod meter;
 mod object;
-mod range;
+pub mod range;
 mod server;
 mod socket;
 pub mod ssh;

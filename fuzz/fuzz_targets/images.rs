@@ -1,0 +1,25 @@
+//! Hostile images: a patch between any two files is made, and brings the second back.
+
+#![no_main]
+
+use std::fs;
+
+use delta_lab::engine::image::{Effort, apply, make};
+use delta_lab_fuzz::{mend_tar, place, put};
+use libfuzzer_sys::fuzz_target;
+
+fuzz_target!(|pair: (bool, &[u8], &[u8])| {
+    let (tars, base, image) = pair;
+    let (mut base, mut image) = (base.to_vec(), image.to_vec());
+    if tars {
+        mend_tar(&mut base);
+        mend_tar(&mut image);
+    }
+    let (old, new) = (put("old", &base), put("new", &image));
+    let (patch, out) = (place("patch.dlp"), place("out"));
+    fs::remove_file(&patch).ok();
+    fs::remove_file(&out).ok();
+    make(Some(&old), &new, &patch, Effort::Fast, &|_| ()).expect("any two files have a patch");
+    apply(Some(&old), &patch, &out, &|_| ()).expect("it was just made");
+    assert!(fs::read(&out).expect("it was made") == image);
+});

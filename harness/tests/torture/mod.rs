@@ -1,0 +1,78 @@
+//! Campaigns: one attack after the other, each drawn from a seed. As tests they are short; `make torture` goes on for
+//! hours.
+
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::time::{Duration, Instant};
+
+use delta_lab::dice::{Dice, mix, mix_text};
+
+mod archives;
+mod clients;
+mod images;
+mod kills;
+mod processes;
+
+/// What `make torture` sets: the seed, the seconds that each campaign takes, and one round to be repeated alone.
+const SEED: &str = "TORTURE_SEED";
+const SECONDS: &str = "TORTURE_SECONDS";
+const ROUND: &str = "TORTURE_ROUND";
+
+/// The seed of a short form, so that every run of the tests is the same.
+const FIRST_SEED: u64 = 1;
+
+pub struct Campaign {
+    name: &'static str,
+    seed: u64,
+    /// The first round, and how many there are when no time is set.
+    first: u64,
+    rounds: u64,
+    time: Option<Duration>,
+}
+
+fn number(variable: &str) -> Option<u64> {
+    let text = std::env::var(variable).ok()?;
+    let number = text.parse();
+    Some(number.unwrap_or_else(|_| panic!("{variable}={text}: not a number")))
+}
+
+impl Campaign {
+    /// A campaign of so many rounds in its short form.
+    pub fn new(name: &'static str, rounds: u64) -> Campaign {
+        let alone = number(ROUND);
+        Campaign {
+            name,
+            seed: number(SEED).unwrap_or(FIRST_SEED),
+            first: alone.unwrap_or(0),
+            rounds: if alone.is_some() { 1 } else { rounds },
+            time: number(SECONDS)
+                .filter(|_| alone.is_none())
+                .map(Duration::from_secs),
+        }
+    }
+
+    /// Does round after round, each with dice of its own. Says the seed first, and the round when one fails.
+    pub fn run(&self, mut round: impl FnMut(&mut Dice)) {
+        let (name, seed) = (self.name, self.seed);
+        eprintln!("{name}: seed {seed}");
+        let begun = Instant::now();
+        let mut number = self.first;
+        let goes_on = |number: u64| match self.time {
+            Some(time) => begun.elapsed() < time,
+            None => number < self.first + self.rounds,
+        };
+        while goes_on(number) {
+            let mut dice = Dice::new(mix(mix_text(seed, name), number));
+            if let Err(panic) = catch_unwind(AssertUnwindSafe(|| round(&mut dice))) {
+                eprintln!(
+                    "{name}: failed in round {number} of seed {seed}; it alone: make torture CAMPAIGN={name} SEED={seed} ROUND={number}"
+                );
+                resume_unwind(panic);
+            }
+            number += 1;
+            if self.time.is_some() && number % 100 == 0 {
+                eprintln!("{name}: {number} rounds");
+            }
+        }
+        eprintln!("{name}: {} rounds held", number - self.first);
+    }
+}
