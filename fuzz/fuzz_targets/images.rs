@@ -8,10 +8,15 @@ use delta_lab::engine::image::{Effort, apply, make};
 use delta_lab_fuzz::{mend_tar, place, put};
 use libfuzzer_sys::fuzz_target;
 
-fuzz_target!(|pair: (bool, &[u8], &[u8])| {
-    let (tars, base, image) = pair;
+// Whether both are mended as tars, the base's length, the base, the image.
+fuzz_target!(|bytes: &[u8]| {
+    let [tars, low, high, files @ ..] = bytes else {
+        return;
+    };
+    let length = usize::from(u16::from_le_bytes([*low, *high]));
+    let (base, image) = files.split_at(length.min(files.len()));
     let (mut base, mut image) = (base.to_vec(), image.to_vec());
-    if tars {
+    if tars & 1 == 1 {
         mend_tar(&mut base);
         mend_tar(&mut image);
     }

@@ -55,6 +55,20 @@ fn every_layout_gives_the_same_layers_in_order() {
 }
 
 #[test]
+#[ignore = "writes what fuzzing begins with: see fuzz/run"]
+fn seeds_for_the_fuzzers_are_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/archive");
+    fs::create_dir_all(folder).unwrap();
+    let packed = layers().iter().map(|layer| gzip(layer)).collect();
+    for (kind, layers) in [("plain", layers()), ("gzip", packed)] {
+        for layout in LAYOUTS {
+            let seed = archive_of(layout, &layers);
+            fs::write(format!("{folder}/seed-{}-{kind}", layout.word()), seed).unwrap();
+        }
+    }
+}
+
+#[test]
 fn compression_is_recognized_by_the_first_bytes() {
     for layout in LAYOUTS {
         let plain = layers();

@@ -159,6 +159,24 @@ fn every_format_is_tried() {
 }
 
 #[test]
+#[ignore = "writes what fuzzing begins with: see fuzz/run"]
+fn seeds_for_the_fuzzers_are_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/index");
+    fs::create_dir_all(folder).unwrap();
+    for (number, format) in ALL.iter().enumerate() {
+        let (_yard, _, index) = sound(format);
+        let chunk = match *format {
+            "casync" | "desync" => {
+                [b"|".to_vec(), zstd::encode_all(&b"one"[..], 3).unwrap()].concat()
+            }
+            _ => Vec::new(),
+        };
+        let seed = [vec![number as u8], index, chunk].concat();
+        fs::write(format!("{folder}/seed-{format}"), seed).unwrap();
+    }
+}
+
+#[test]
 fn a_cut_or_padded_index_is_an_error() {
     for format in ALL {
         let (yard, published, index) = sound(format);

@@ -265,6 +265,19 @@ fn disturb(bytes: &[u8], dice: &mut ChaCha8Rng) -> Vec<u8> {
 }
 
 #[test]
+#[ignore = "writes what fuzzing begins with: see fuzz/run"]
+fn seeds_for_the_fuzzers_are_written() {
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/corpus/images");
+    fs::create_dir_all(folder).unwrap();
+    let (base, new) = small_pair();
+    let length = (base.len() as u16).to_le_bytes();
+    for tars in [0, 1] {
+        let seed = [&[tars], &length[..], &base, &new].concat();
+        fs::write(format!("{folder}/seed-{tars}"), seed).unwrap();
+    }
+}
+
+#[test]
 fn disturbed_images_come_back() {
     let folder = Folder::new();
     let mut dice = ChaCha8Rng::seed_from_u64(11);

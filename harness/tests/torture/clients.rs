@@ -261,10 +261,10 @@ fn rude(wire: &Wire, dice: &mut Dice) -> Account {
     }
 }
 
-/// One that connects, and at most begins.
+/// One that connects, and at most begins: then the wire waits for it in vain, and says so.
 fn silent(wire: &Wire, dice: &mut Dice) -> (TcpStream, Account) {
     let mut socket = connect(wire);
-    let sent = match dice.chance(50) {
+    let sent = match dice.chance(3) {
         true => send(&mut socket, b"GET /a HT", dice),
         false => 0,
     };
@@ -310,13 +310,15 @@ fn the_wires_counts_are_those_of_its_hostile_clients() {
         let traffic = in_time("close", || wire.close()).unwrap();
         let sum = |of: fn(&Account) -> u64| accounts.iter().map(of).sum::<u64>();
         let (crossed, all) = (sum(|it| it.sent + it.received), all_bytes(&traffic));
-        assert_eq!(traffic.connections, accounts.len() as u64);
+        // One that went without a word may be gone before it was greeted.
+        assert!(traffic.connections <= accounts.len() as u64);
         assert!(
             all >= sum(|it| it.received),
             "{all} bytes, but more were received"
         );
         if accounts.iter().skip(idle.len()).all(|it| it.sound) {
             assert_eq!(all, crossed, "{traffic:?}");
+            assert_eq!(traffic.connections, accounts.len() as u64);
             assert_eq!(traffic.requests, sum(|it| it.asked));
             assert_eq!(traffic.requests, sum(|it| it.answered));
             assert_eq!(traffic.upload_bytes, sum(|it| it.upload));
@@ -325,7 +327,8 @@ fn the_wires_counts_are_those_of_its_hostile_clients() {
             } else {
                 assert_eq!(traffic.payload_bytes, sum(|it| it.bodies));
             }
-            assert_eq!(traffic.note, "");
+            let begun = idle.iter().any(|it| it.1.sent > 0);
+            assert_eq!(traffic.note.is_empty(), !begun, "{}", traffic.note);
         }
         let objects = traffic.objects.iter();
         assert_eq!(
