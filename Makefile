@@ -2,6 +2,9 @@
 #   TOOLS=skip   leave the system alone: install nothing, go on with what is here
 #   DIR=folder   where rows and charts go; a run that was stopped continues there
 #   SAMPLES=3    for `make bench-peers`: how often each step is timed
+#   HOURS=1 SEED=...   for `make torture`; CAMPAIGN=... and ROUND=... repeat what failed
+#   MINUTES=1 TARGETS=...   for `make fuzz`
+#   FILES=...    for `make mutants`
 #   METHODS=...  for `make real`: a list with commas, or `all` for every method of the scenarios
 
 ifndef DIR
@@ -35,7 +38,7 @@ CHOSEN = $(if $(filter all,$(METHODS)),,--method $(METHODS))
 .NOTPARALLEL:
 SAMPLES := 3
 
-.PHONY: help bench test real bench-peers report ci baseline build tools docker peers vm lab
+.PHONY: help bench test real bench-peers report ci baseline build tools docker peers vm lab torture fuzz mutants
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -69,6 +72,26 @@ report: build ## draw every view of DIR again
 
 ci: ## what continuous integration runs
 	.ci/run
+
+# Five campaigns and the cheats share the time.
+HOURS ?= 1
+ifndef SEED
+SEED := $(shell date +%s)
+endif
+SHARE = $(shell awk 'BEGIN { print int($(HOURS) * 3600 / 6) }')
+TORTURE = TORTURE_SEED=$(SEED) TORTURE_SECONDS=$(SHARE) TORTURE_CAMPAIGN=$(CAMPAIGN) TORTURE_ROUND=$(ROUND)
+
+torture: build ## attack the lab for HOURS (1) from SEED: kills, damaged archives, hostile images and clients, cheats
+	@echo '== seed $(SEED), $(SHARE) s for each campaign'
+	$(TORTURE) cargo test --release --locked --test claims torture:: -- --nocapture --test-threads 1
+	$(if $(CAMPAIGN),,end=$$(($$(date +%s) + $(SHARE))); while [ $$(date +%s) -lt $$end ]; do \
+	  cargo test --release --locked --test claims cheats:: || exit 1; done)
+
+fuzz: ## run every fuzz target, or TARGETS, for MINUTES each (1); the input of a crash stays in fuzz/artifacts
+	MINUTES=$(or $(MINUTES),1) fuzz/run $(TARGETS)
+
+mutants: ## change the code in small ways and see a test go red: all of .cargo/mutants.toml, or FILES
+	cargo mutants $(foreach file,$(FILES),--file '$(file)')
 
 baseline: build ## run smoke afresh and keep its rows as the bytes to compare with
 	rm -rf target/baseline

@@ -281,6 +281,9 @@ fn all_bytes(traffic: &Traffic) -> u64 {
 
 #[test]
 fn the_wires_counts_are_those_of_its_hostile_clients() {
+    let Some(campaign) = Campaign::wanted("clients", 150) else {
+        return;
+    };
     let yard = tempfile::tempdir().unwrap();
     let store = Store::at(&yard.path().join("store")).unwrap();
     fs::create_dir(store.object("sub")).unwrap();
@@ -289,7 +292,7 @@ fn the_wires_counts_are_those_of_its_hostile_clients() {
     for (name, bytes) in OBJECTS {
         fs::write(store.object(name), vec![b'z'; *bytes]).unwrap();
     }
-    Campaign::new("clients", 150).run(|dice| {
+    campaign.run(|dice| {
         let wire = Wire::open(&store).unwrap();
         let idle: Vec<_> = (0..dice.index(2)).map(|_| silent(&wire, dice)).collect();
         let mut accounts: Vec<Account> = idle

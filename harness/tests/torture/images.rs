@@ -158,6 +158,9 @@ fn beside(yard: &Path) -> Vec<String> {
 
 #[test]
 fn a_hostile_image_is_unpacked_within_its_folder_or_refused() {
+    let Some(campaign) = Campaign::wanted("images", 600) else {
+        return;
+    };
     if !bounded("torture::images::a_hostile_image_is_unpacked_within_its_folder_or_refused") {
         return;
     }
@@ -171,7 +174,7 @@ fn a_hostile_image_is_unpacked_within_its_folder_or_refused() {
     let root = yard.path().join("root");
     let (mut unpacked, mut refused) = (0, 0);
     fs::write(&archive, "").unwrap();
-    Campaign::new("images", 600).run(|dice| {
+    campaign.run(|dice| {
         let mut tar = Vec::new();
         for _ in 0..1 + dice.index(12) {
             entry(&mut tar, dice, &outside);

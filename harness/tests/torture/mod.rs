@@ -12,7 +12,9 @@ mod images;
 mod kills;
 mod processes;
 
-/// What `make torture` sets: the seed, the seconds that each campaign takes, and one round to be repeated alone.
+/// What `make torture` sets: the one campaign that is wanted, the seed, the seconds that each campaign takes, and one
+/// round to be repeated alone.
+const CAMPAIGN: &str = "TORTURE_CAMPAIGN";
 const SEED: &str = "TORTURE_SEED";
 const SECONDS: &str = "TORTURE_SECONDS";
 const ROUND: &str = "TORTURE_ROUND";
@@ -30,16 +32,19 @@ pub struct Campaign {
 }
 
 fn number(variable: &str) -> Option<u64> {
-    let text = std::env::var(variable).ok()?;
+    let text = std::env::var(variable)
+        .ok()
+        .filter(|text| !text.is_empty())?;
     let number = text.parse();
     Some(number.unwrap_or_else(|_| panic!("{variable}={text}: not a number")))
 }
 
 impl Campaign {
-    /// A campaign of so many rounds in its short form.
-    pub fn new(name: &'static str, rounds: u64) -> Campaign {
+    /// A campaign of so many rounds in its short form; none when another one is wanted.
+    pub fn wanted(name: &'static str, rounds: u64) -> Option<Campaign> {
+        let chosen = std::env::var(CAMPAIGN).unwrap_or_default();
         let alone = number(ROUND);
-        Campaign {
+        (chosen.is_empty() || chosen == name).then(|| Campaign {
             name,
             seed: number(SEED).unwrap_or(FIRST_SEED),
             first: alone.unwrap_or(0),
@@ -47,7 +52,7 @@ impl Campaign {
             time: number(SECONDS)
                 .filter(|_| alone.is_none())
                 .map(Duration::from_secs),
-        }
+        })
     }
 
     /// Does round after round, each with dice of its own. Says the seed first, and the round when one fails.
