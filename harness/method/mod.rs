@@ -79,6 +79,11 @@ pub trait Doer {
 
     fn about(&self) -> &About;
 
+    /// Whether it looks at images and moves none. A probe may have a method's name.
+    fn is_probe(&self) -> bool {
+        false
+    }
+
     /// Version of the code that does the work. The error says why it cannot be done here and how to change that; it
     /// holds a [`Broken`] when the tool is here and does not work.
     fn version(&self) -> Result<String>;

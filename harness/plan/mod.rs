@@ -24,6 +24,15 @@ pub struct Trial {
     pub acts: Vec<Planned>,
 }
 
+impl Trial {
+    /// The verb of its first act, which tells a probe from a method of its name.
+    pub fn verb(&self) -> Verb {
+        self.acts
+            .first()
+            .map_or(Verb::Publish, |planned| planned.act.verb)
+    }
+}
+
 /// One act to be done; images and bases are places in the scenario's list of images.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Planned {

@@ -122,6 +122,10 @@ impl Doer for Looking {
         &self.about
     }
 
+    fn is_probe(&self) -> bool {
+        true
+    }
+
     fn version(&self) -> Result<String> {
         Ok(concat!("delta-lab ", env!("CARGO_PKG_VERSION")).to_string())
     }

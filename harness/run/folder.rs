@@ -191,7 +191,7 @@ fn refuse_strange(row: &Row, ready: &Ready) -> Result<()> {
             &image.sha256[..12]
         );
     }
-    let Some(version) = ready.versions.get(&row.method) else {
+    let Some(version) = ready.version(row) else {
         return Ok(());
     };
     let act = row.act();
@@ -212,7 +212,7 @@ fn refuse_strange(row: &Row, ready: &Ready) -> Result<()> {
 
 /// Whether the act of a row that is there is to be done once more.
 fn is_done_again(row: &Row, ready: &Ready, retry: bool) -> bool {
-    let version = ready.versions.get(&row.method);
+    let version = ready.version(row);
     match row.check {
         // A row with a version was skipped for its image, which is as it was.
         Check::Skipped => row.version.is_empty() && version.is_some_and(Result::is_ok),

@@ -9,7 +9,7 @@ use anyhow::Result;
 use crate::image::sha256_hex;
 use crate::method::{Doer, Moves};
 use crate::plan::{Planned, Trial};
-use crate::record::{Act, Check, Row};
+use crate::record::{Act, Check, Row, Verb};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 use folder::Folder;
@@ -154,9 +154,9 @@ fn unpack_trees(
     let mut trees = Trees::within(&folder.work());
     let mut seen = BTreeSet::new();
     for (ready, trial) in trials {
-        let doer = ready.doer(&trial.doer)?;
+        let (doer, version) = ready.doer(trial.verb(), &trial.doer)?;
         let waits = trial.acts.iter().any(|it| !done.contains_key(&it.act));
-        let can_run = ready.versions[&trial.doer].is_ok()
+        let can_run = version.is_ok()
             && ready
                 .images
                 .iter()
@@ -191,7 +191,7 @@ fn setting<'a>(
     trees: &'a Trees,
     objects: bool,
 ) -> Result<Setting<'a>> {
-    let doer = ready.doer(&trial.doer)?;
+    let (doer, version) = ready.doer(trial.verb(), &trial.doer)?;
     Ok(Setting {
         images: ready
             .images
@@ -200,7 +200,7 @@ fn setting<'a>(
             .collect(),
         doer,
         trees: (doer.about().moves == Moves::Tree).then_some(trees),
-        version: ready.versions[&trial.doer].clone(),
+        version: version.clone(),
         limits: ready.scenario.limits,
         folder: folder.work().join(place(trial)),
         guard: folder.guard(),
@@ -210,7 +210,11 @@ fn setting<'a>(
 
 /// Name of a trial's folder: its own, and of letters that no tool takes for anything but a name.
 fn place(trial: &Trial) -> String {
-    let words = format!("{}.{}.{}", trial.scenario, trial.doer, trial.case);
+    let probe = match trial.verb() {
+        Verb::Probe => ".probe",
+        _ => "",
+    };
+    let words = format!("{}.{}{probe}.{}", trial.scenario, trial.doer, trial.case);
     let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     let name: String = words
         .chars()

@@ -10,7 +10,7 @@ use crate::clock;
 use crate::image::Image;
 use crate::method::{Broken, Doer};
 use crate::plan;
-use crate::record::{Act, Check, PlannedImage, PlannedMethod, ScenarioPlan};
+use crate::record::{Act, Check, PlannedImage, PlannedMethod, Row, ScenarioPlan, Verb};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 
@@ -21,10 +21,9 @@ pub type Version = std::result::Result<String, (Check, String)>;
 pub struct Ready<'a> {
     pub scenario: &'a Scenario,
     pub images: Vec<Saved>,
-    /// The methods and probes, by name.
-    pub doers: BTreeMap<&'a str, &'a dyn Doer>,
-    /// By name: its version here, or why it can't run here.
-    pub versions: BTreeMap<String, Version>,
+    /// The methods and probes by whether it is a probe, and its name; each with its version here, or why it can't run
+    /// here.
+    doers: BTreeMap<(bool, &'a str), (&'a dyn Doer, Version)>,
     /// Every act of the plan.
     pub acts: BTreeSet<Act>,
 }
@@ -57,11 +56,10 @@ impl<'a> Ready<'a> {
             images,
             doers: doers
                 .iter()
-                .map(|doer| (doer.name(), doer.as_ref()))
-                .collect(),
-            versions: doers
-                .iter()
-                .map(|doer| (doer.name().to_string(), version_of(doer.as_ref())))
+                .map(|doer| {
+                    let doer = doer.as_ref();
+                    ((doer.is_probe(), doer.name()), (doer, version_of(doer)))
+                })
                 .collect(),
             acts: trials
                 .into_iter()
@@ -71,10 +69,18 @@ impl<'a> Ready<'a> {
         })
     }
 
-    /// The doer of that name.
-    pub fn doer(&self, name: &str) -> Result<&'a dyn Doer> {
-        let doer = self.doers.get(name).copied();
-        doer.with_context(|| format!("nobody is here who could be {name}"))
+    /// The doer of that name for acts of that verb, and its version.
+    pub fn doer<'b>(&'b self, verb: Verb, name: &'b str) -> Result<(&'a dyn Doer, &'b Version)> {
+        let doer = self.doers.get(&(verb == Verb::Probe, name));
+        let (doer, version) =
+            doer.with_context(|| format!("nobody is here who could be {name}"))?;
+        Ok((*doer, version))
+    }
+
+    /// The version of whom a row is of, when it is among the doers.
+    pub fn version<'b>(&'b self, row: &'b Row) -> Option<&'b Version> {
+        let doer = self.doer(row.verb, &row.method);
+        doer.ok().map(|(_, version)| version)
     }
 
     /// Whether the plan has this act; of a sample beyond the planned ones too, since an earlier run may have made more.
@@ -93,13 +99,13 @@ impl<'a> Ready<'a> {
             sha256: saved.image.sha256.clone(),
             about: saved.about.clone(),
         });
-        let methods = self.scenario.methods.iter().map(|name| {
-            let version = &self.versions[name];
-            PlannedMethod {
+        let methods = self.scenario.methods.iter().filter_map(|name| {
+            let (_, version) = self.doers.get(&(false, name.as_str()))?;
+            Some(PlannedMethod {
                 name: name.clone(),
                 version: version.as_ref().ok().cloned(),
                 skipped: version.as_ref().err().map(|(_, why)| why.clone()),
-            }
+            })
         });
         ScenarioPlan {
             expects: self.scenario.expects.clone(),

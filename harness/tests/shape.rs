@@ -142,6 +142,22 @@ fn what_a_probe_finds_is_in_findings_csv_and_its_cost_in_its_row() {
     assert!(shared > 0 && shared < value("chunks", "distinct_chunk_bytes"));
 }
 
+#[test]
+fn a_method_and_a_probe_of_one_name_do_their_own_acts() {
+    let bench = history();
+    bench.write(
+        "scenarios/both.toml",
+        "about = \"\"\nmethods = [\"layers\"]\nprobes = [\"layers\"]\n[[image]]\nname = \"v1\"\nsynthetic = { seed = 11, mib = 1 }\n\
+         [[image]]\nname = \"v2\"\nsynthetic = { changes = [\"patch\"] }\n",
+    );
+    bench.expect(&["run", "both", "--into", "results/r"], 0);
+    let rows = bench.rows("results/r");
+    assert_eq!(rows.len(), 4 + 2);
+    assert!(rows.iter().all(Row::verified));
+    let err = bench.expect(&["run", "both", "--into", "results/r"], 0);
+    assert!(err.contains("nothing was left to do"), "{err}");
+}
+
 /// A scenario of two small files with these lines added.
 fn with(lines: &str) -> Bench {
     let bench = Bench::new();
