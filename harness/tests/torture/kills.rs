@@ -234,10 +234,12 @@ impl Victim {
             Victim::Program => tree.iter().copied().filter(|it| it.is_lab()).collect(),
             Victim::Everybody => tree.to_vec(),
         };
+        // Between two steps there is only the lab.
+        let hit = if hit.is_empty() { vec![*lab] } else { hit };
         for victim in &hit {
             victim.strike(signal);
         }
-        !hit.is_empty()
+        true
     }
 }
 
@@ -257,6 +259,8 @@ fn campaign(name: &'static str, rounds: u64, user: Option<u32>) {
         return;
     };
     let yard = Yard::new(user);
+    // Once to make the images, and once more for the time that the others take.
+    yard.finish("results/first");
     let whole = yard.finish("results/whole");
     let mut hits = 0;
     campaign.run(|dice| {
