@@ -4,12 +4,12 @@
 //! knows no HTTP: `socket` sorts a connection's bytes for it, `server` and what it calls answer requests. For programs
 //! that want ssh there is a second way in, `ssh`, on the same meter.
 
-mod answer;
+pub mod answer;
 mod body;
 pub mod client;
 mod condition;
 pub mod meter;
-mod object;
+pub mod object;
 pub mod range;
 mod server;
 mod socket;
