@@ -23,6 +23,7 @@ mod environment;
 mod inner;
 mod order;
 pub mod room;
+mod scratch;
 pub mod shim;
 mod tree;
 mod walls;
@@ -30,6 +31,7 @@ mod walls;
 pub use cgroup::sweep;
 pub use environment::environment;
 pub use room::{Held, Room};
+pub use scratch::Scratch;
 
 /// First argument of the program when it is to be a shim.
 pub const WORD: &str = "__shim";
@@ -180,7 +182,7 @@ pub fn held_by(shim: &Path) -> &'static Held {
 }
 
 fn try_room(shim: &Path, walls: bool) -> Result<Held> {
-    let scratch = tempfile::tempdir().context("make a scratch folder")?;
+    let scratch = Scratch::new()?;
     let work = Work {
         commands: vec![vec!["true".to_string()].into()],
         dir: scratch.path().to_path_buf(),

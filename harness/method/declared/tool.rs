@@ -3,11 +3,11 @@
 use std::fs;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use super::Work;
-use crate::clock::{self, End, Limits};
+use crate::clock::{self, End, Limits, Scratch};
 use crate::method::Broken;
 use crate::method::version::printable;
 
@@ -78,7 +78,7 @@ impl Tool {
                 bail!("{program} is not installed{}", self.how_to_install());
             }
         }
-        let scratch = tempfile::tempdir().context("make a scratch folder")?;
+        let scratch = Scratch::new()?;
         let log = scratch.path().join("version");
         let work = clock::Work {
             commands: vec![self.version.clone().into()],
