@@ -272,7 +272,7 @@ const PLACES: &[&str] = &[
     "manifest",
     "config",
     "index",
-    "images",
+    "image",
     "digest",
     "not a tar",
     "DiffID",
