@@ -276,6 +276,7 @@ const PLACES: &[&str] = &[
     "digest",
     "not a tar",
     "DiffID",
+    "damaged after",
 ];
 
 fn named(why: &anyhow::Error, path: &Path, how: &str) {
