@@ -74,7 +74,7 @@ impl Campaign {
                 resume_unwind(panic);
             }
             number += 1;
-            if self.time.is_some() && number % 100 == 0 {
+            if self.time.is_some() && number.is_multiple_of(100) {
                 eprintln!("{name}: {number} rounds");
             }
         }
