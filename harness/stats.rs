@@ -5,16 +5,24 @@
 
 use crate::record::{Check, MEASURES, Measure, Row};
 
+pub mod causes;
 mod compare;
+mod drift;
 #[cfg(test)]
 pub mod fixture;
 mod index;
+mod paired;
 mod section;
+mod thresholds;
 mod trouble;
 mod verdict;
 
-pub use compare::{Comparison, Difference, compare};
+pub use compare::{Comparison, Difference, Reason, Ruling, Weight, compare};
+pub use drift::{Change, Drift, JOB_LEVEL, fewest_pairs};
+pub use index::Step;
+pub use paired::Paired;
 pub use section::{MethodRows, Reading, Scenario, Section, deed, read, sections};
+pub use thresholds::{TOLERANCE, Thresholds};
 pub use trouble::Trouble;
 pub use verdict::{Bounded, Decision, Verdict, verdicts};
 

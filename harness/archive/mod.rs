@@ -33,6 +33,7 @@ use anyhow::{Context, Result, ensure};
 
 pub use canonical::{canonical, rewrite};
 use outer::Outer;
+pub use plain::plain;
 pub use walk::{Entry, FilePart};
 pub use wrap::wrap_rootfs;
 

@@ -9,7 +9,7 @@ use super::Compression;
 use super::walk::FilePart;
 
 /// Reads a layer's tar, compressed or not. All gzip members and zstd frames are read: some tools write many in a layer.
-pub(super) fn plain<'a>(layer: &'a FilePart) -> Result<Box<dyn Read + 'a>> {
+pub fn plain<'a>(layer: &'a FilePart) -> Result<Box<dyn Read + 'a>> {
     let packed = BufReader::with_capacity(1 << 17, layer.reader());
     Ok(match Compression::of(layer)? {
         Compression::None => Box::new(packed),

@@ -3,8 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 
+use super::images::scenario_of;
 use super::out::note;
 use super::progress::Progress;
 use super::run::carry_out;
@@ -13,12 +14,9 @@ use crate::image::sha256_hex;
 use crate::method::{Doer, Methods};
 use crate::report::units;
 use crate::run::{Order, Saved, save_images};
-use crate::scenario::{ImageSpec, Scenario};
 use crate::source::cache::Cache;
-use crate::source::{EngineImage, Source};
-use crate::words;
 
-mod pace;
+pub(super) mod pace;
 
 /// OLD and NEW are files (a saved image, any tar, any file) or references of Docker's images; more of them, oldest first,
 /// are a history. Every method that can run here takes part, but for those that are slow on images of this size; both
@@ -45,7 +43,7 @@ pub struct Args {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let mut scenario = scenario_of(&args.images)?;
+    let mut scenario = scenario_of("compare", &args.images)?;
     args.bounds.put_into(&mut scenario);
     let methods = Methods::in_folders(&[PathBuf::from("scenarios/methods")])?;
     let mut progress = Progress::new(args.verbose);
@@ -81,7 +79,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
 }
 
 /// The methods that can run here and end in reasonable time; says which are left out, and how to have them.
-fn choose(methods: &Methods, images: &[Saved], all: bool) -> Vec<String> {
+pub(super) fn choose(methods: &Methods, images: &[Saved], all: bool) -> Vec<String> {
     let bytes: u64 = images.iter().map(|saved| saved.image.bytes).sum();
     let (mut chosen, mut slow, mut absent) = (Vec::new(), Vec::new(), Vec::new());
     for doer in methods.shown() {
@@ -111,71 +109,12 @@ fn choose(methods: &Methods, images: &[Saved], all: bool) -> Vec<String> {
     chosen
 }
 
-fn why_not(doer: &dyn Doer, images: &[Saved]) -> Option<String> {
+pub(super) fn why_not(doer: &dyn Doer, images: &[Saved]) -> Option<String> {
     if let Err(why) = doer.version() {
         return Some(format!("{why:#}"));
     }
     let mut refusals = images.iter().map(|saved| doer.accepts(&saved.image));
     refusals.find_map(Result::err).map(|why| format!("{why:#}"))
-}
-
-fn scenario_of(images: &[String]) -> Result<Scenario> {
-    let mut specs: Vec<ImageSpec> = Vec::new();
-    for word in images {
-        let (source, name) = source_of(word)?;
-        let taken = |name: &str| specs.iter().any(|spec| spec.name == name);
-        let name = (1..)
-            .map(|at| match at {
-                1 => name.clone(),
-                at => format!("{name}-{at}"),
-            })
-            .find(|name| !taken(name))
-            .context("there is always a free number")?;
-        specs.push(ImageSpec { name, source });
-    }
-    Ok(Scenario {
-        about: format!("an update from {}", images.join(" to ")),
-        ..Scenario::of("compare", specs)
-    })
-}
-
-/// A file where there is one of that path, a Docker reference otherwise; and what to call the image.
-fn source_of(word: &str) -> Result<(Source, String)> {
-    let path = Path::new(word);
-    if path.is_file() {
-        let path = std::fs::canonicalize(path).with_context(|| format!("find {word}"))?;
-        let stem = path.file_stem().unwrap_or_default().to_string_lossy();
-        return Ok((Source::file(path.clone()), fit(&stem)));
-    }
-    if path.exists() {
-        bail!("{word}: is a folder; name a saved image, any file, or a Docker reference");
-    }
-    let is_path = word.starts_with(['.', '/']) || path.extension().is_some_and(|it| it == "tar");
-    ensure!(!is_path, "{word}: no such file");
-    let last = word.rsplit('/').next().unwrap_or(word);
-    let image = EngineImage {
-        reference: word.to_string(),
-    };
-    Ok((Source::Docker(image), fit(last)))
-}
-
-/// The word made fit for an image's name.
-fn fit(word: &str) -> String {
-    let fit: String = word
-        .chars()
-        .map(|letter| match letter {
-            'a'..='z' | 'A'..='Z' | '0'..='9' | '.' | '_' | '-' => letter,
-            _ => '-',
-        })
-        .take(60)
-        .collect();
-    let fit = fit.trim_start_matches(['.', '-']);
-    // Stores have folders of these names.
-    if words::is_name(fit) && !["blobs", "chunks"].contains(&fit) {
-        fit.to_string()
-    } else {
-        format!("image-{fit}").trim_end_matches('-').to_string()
-    }
 }
 
 /// The same images continue in the same folder, others get one of their own.
@@ -194,30 +133,4 @@ fn default_folder(images: &[Saved]) -> PathBuf {
         last.image.name,
         &hash[..8]
     ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_images_are_called_is_fit_for_a_name_and_each_has_its_own() {
-        let images = ["shop/backend:1.2", "other/backend:1.2", "-x", "blobs"];
-        let scenario = scenario_of(&images.map(str::to_string)).unwrap();
-        let names: Vec<&str> = scenario.images.iter().map(|it| it.name.as_str()).collect();
-        assert_eq!(names, ["backend-1.2", "backend-1.2-2", "x", "image-blobs"]);
-        assert!(names.iter().all(|name| words::is_name(name)));
-    }
-
-    #[test]
-    fn a_path_that_is_not_there_is_no_docker_reference() {
-        for (word, says) in [
-            ("./gone", "no such file"),
-            ("gone.tar", "no such file"),
-            ("/", "is a folder"),
-        ] {
-            let why = source_of(word).err().unwrap().to_string();
-            assert!(why.contains(says), "{why}");
-        }
-    }
 }

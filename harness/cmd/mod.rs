@@ -10,6 +10,8 @@ mod compare;
 mod completions;
 mod diff;
 mod doctor;
+mod explain;
+mod images;
 mod list;
 mod out;
 mod patch;
@@ -103,6 +105,12 @@ Example, a gate for CI:
 
 Exit codes: 0 every step that could be compared has the same bytes; 1 not so, or nothing could be compared.")]
     Diff(diff::Args),
+    /// Explain an update: which files its bytes come from, why, and what would make them go away
+    #[command(after_help = "\
+Examples:
+  delta-lab explain shop/backend:1.4 shop/backend:1.5
+  delta-lab explain october.tar november.tar --worst 30")]
+    Explain(explain::Args),
     /// Make, apply and show patches between images, outside the lab
     ///
     /// A patch knows what is in an image: layers, files, compressed members. Any other file works too.
@@ -148,6 +156,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Diff(args) => diff::run(&args),
+        Command::Explain(args) => explain::run(&args),
         Command::Patch(args) => patch::run(&args),
         Command::CheckMethod(args) => check_method::run(&args),
         Command::Completions(args) => completions::run::<Cli>(&args),

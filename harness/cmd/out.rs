@@ -12,6 +12,11 @@ pub fn print(text: &str) -> Result<()> {
         .context("print the result to standard output")
 }
 
+/// Columns of the terminal, 80 when there is none.
+pub fn width() -> usize {
+    terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0))
+}
+
 /// Says something in passing. Where nobody can be told, it is dropped: no run ends for that.
 pub fn note(text: &str) {
     writeln!(io::stderr().lock(), "{text}").ok();

@@ -13,6 +13,7 @@ use crate::method::{About, Call, Doer, Moves};
 use crate::words;
 
 mod chunks;
+pub mod explain;
 mod layers;
 
 /// Takes down what a probe finds: of which part (empty: the whole image), which measure, how much.

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Error, Result, ensure};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -23,21 +24,28 @@ pub enum Verb {
     Probe,
 }
 
-impl fmt::Display for Verb {
-    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
-        f.write_str(match self {
+impl Verb {
+    /// As in rows.csv.
+    pub fn word(self) -> &'static str {
+        match self {
             Verb::Publish => "publish",
             Verb::Update => "update",
             Verb::Probe => "probe",
-        })
+        }
+    }
+}
+
+impl fmt::Display for Verb {
+    fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        f.write_str(self.word())
     }
 }
 
 /// Names of the images that help an act, oldest first; none for a full publish or update.
 ///
-/// In a CSV cell they are joined by `+`, which no image's name holds.
+/// In a CSV cell they are joined by `+`, which no image's name holds. Copies share their memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Bases(Vec<String>);
+pub struct Bases(Arc<[String]>);
 
 impl Bases {
     /// The names, oldest first.
@@ -78,7 +86,7 @@ impl FromStr for Bases {
             names.iter().all(|name| !name.is_empty()),
             "bases `{text}`: an empty name"
         );
-        Ok(Bases(names))
+        Ok(Bases(names.into()))
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use anyhow::{Context, Error, Result, ensure};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -10,14 +11,14 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 /// One value for each axis that the scenario turned; axes that it did not turn have their defaults and are not named.
 ///
 /// In a CSV cell and in words it is `fault=cut:50% policy=previous`, the axes in alphabetical order; empty for a
-/// scenario without axes. One more axis changes no schema.
+/// scenario without axes. One more axis changes no schema. Copies share their memory.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct Case(BTreeMap<String, String>);
+pub struct Case(Arc<BTreeMap<String, String>>);
 
 impl Case {
     /// The same case with one more axis; its value replaces an earlier one of that axis.
     pub fn with(mut self, axis: &str, value: &str) -> Case {
-        self.0.insert(axis.to_string(), value.to_string());
+        Arc::make_mut(&mut self.0).insert(axis.to_string(), value.to_string());
         self
     }
 
@@ -65,7 +66,7 @@ impl FromStr for Case {
             let twice = case.insert(axis.to_string(), value.to_string()).is_some();
             ensure!(!twice, "case `{text}`: `{axis}` has two values");
         }
-        Ok(Case(case))
+        Ok(Case(Arc::new(case)))
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::append::read_csv;
-use super::{Finding, Host, Plan, Row, SCHEMA, legacy, read_rows};
+use super::{Finding, Host, Job, Plan, Row, SCHEMA, legacy, read_rows};
 
 /// Everything a results folder holds, for the reading half.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +19,8 @@ pub struct Results {
     pub rows: Vec<Row>,
     pub findings: Vec<Finding>,
     pub host: Host,
+    /// The job in which the samples were taken in turn with those of another folder.
+    pub job: Option<Job>,
 }
 
 impl Results {
@@ -52,8 +54,17 @@ impl Results {
                 Vec::new()
             },
             host,
+            job: read_toml(&dir.join("job.toml"))?,
             dir,
         })
+    }
+
+    /// Whether the samples of both folders were taken in turn.
+    pub fn pairs_with(&self, other: &Results) -> bool {
+        match (&self.job, &other.job) {
+            (Some(one), Some(other)) => one.id == other.id,
+            _ => false,
+        }
     }
 }
 
@@ -90,7 +101,7 @@ pub fn write_plan(dir: &Path, plan: &Plan) -> Result<()> {
     write_toml(&dir.join("plan.toml"), plan)
 }
 
-fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
+pub(super) fn write_toml(path: &Path, value: &impl Serialize) -> Result<()> {
     let text =
         toml::to_string(value).with_context(|| format!("write {} as TOML", path.display()))?;
     replace(path, text.as_bytes())

@@ -93,7 +93,7 @@ fn planned_image(name: &str, rows: &[&Row]) -> PlannedImage {
     PlannedImage {
         name: name.to_string(),
         bytes: row.map_or(0, |row| row.image_bytes),
-        sha256: row.map_or(String::new(), |row| row.image_sha256.clone()),
+        sha256: row.map_or(String::new(), |row| row.image_sha256.to_string()),
         about: BTreeMap::new(),
     }
 }
@@ -111,7 +111,7 @@ fn planned_method(name: &str, rows: &[&Row], host: &Host) -> PlannedMethod {
             .get(name)
             .filter(|_| version.is_none())
             .cloned(),
-        version,
+        version: version.map(String::from),
     }
 }
 
@@ -122,7 +122,7 @@ fn moves(case: &Case, rows: &[&Row], order: &[&str]) -> Vec<Move> {
     let moves: BTreeSet<Move> = of_case
         .map(|row| Move {
             verb: row.verb,
-            image: row.image.clone(),
+            image: row.image.to_string(),
             bases: row.bases.clone(),
         })
         .collect();

@@ -11,6 +11,7 @@ pub enum Unit {
 }
 
 /// A named figure of a row. Less is better of each.
+#[derive(Debug)]
 pub struct Measure {
     /// As in rows.csv where it is a column there, with its unit.
     pub name: &'static str,

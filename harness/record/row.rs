@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Bases, Case, Verb};
+use super::{Act, Bases, Case, Name, Verb};
 
 /// How a step's output was verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -20,27 +20,39 @@ pub enum Check {
     Failed,
 }
 
+impl Check {
+    /// As in rows.csv.
+    pub fn word(self) -> &'static str {
+        match self {
+            Check::Exact => "exact",
+            Check::Tree => "tree",
+            Check::Skipped => "skipped",
+            Check::Failed => "failed",
+        }
+    }
+}
+
 /// What one act cost: one line of rows.csv. Integers in base units; a figure that does not apply, or that was
 /// not verified, is an empty cell.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Row {
     pub schema: u32,
-    pub scenario: String,
+    pub scenario: Name,
     /// Method with its parameter, such as `fastcdc/64k`; of a probe's row, the probe.
-    pub method: String,
+    pub method: Name,
     /// Version of the code that did the work, as it states it.
-    pub version: String,
+    pub version: Name,
     #[serde(default)]
     pub case: Case,
     #[serde(alias = "step")]
     pub verb: Verb,
-    pub image: String,
-    pub image_sha256: String,
+    pub image: Name,
+    pub image_sha256: Name,
     #[serde(alias = "base")]
     pub bases: Bases,
     /// In the order of `bases`, joined by `+`.
     #[serde(alias = "base_sha256")]
-    pub bases_sha256: String,
+    pub bases_sha256: Name,
     /// Repetition, from 1.
     pub sample: u32,
     pub image_bytes: u64,
@@ -66,7 +78,7 @@ pub struct Row {
     pub room: String,
     pub check: Check,
     /// Empty, or why there is no figure.
-    pub error: String,
+    pub error: Name,
 }
 
 /// A borrowed [`Act`], ordered as it is.
@@ -103,11 +115,11 @@ impl Row {
     /// The act whose row this is.
     pub fn act(&self) -> Act {
         Act {
-            scenario: self.scenario.clone(),
-            doer: self.method.clone(),
+            scenario: self.scenario.to_string(),
+            doer: self.method.to_string(),
             case: self.case.clone(),
             verb: self.verb,
-            image: self.image.clone(),
+            image: self.image.to_string(),
             bases: self.bases.clone(),
             sample: self.sample,
         }

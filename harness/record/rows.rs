@@ -1,17 +1,15 @@
 //! rows.csv on disk: read whole, added to row by row, never seen half-written.
 
-use std::collections::HashSet;
 use std::path::Path;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, bail, ensure};
 
-use super::append::{Appended, read_csv, rewrite};
-use super::{OLDEST_SCHEMA, Row, SCHEMA};
+use super::append::{Appended, rewrite};
+use super::{OLDEST_SCHEMA, Row, SCHEMA, keyed, read};
 
 /// The rows of a rows.csv of any schema that is known. Two rows of one act are an error.
 pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
-    let rows: Vec<Row> = read_csv(path)?;
-    let mut acts = HashSet::with_capacity(rows.len());
+    let rows = read::rows(path)?;
     for (at, row) in rows.iter().enumerate() {
         ensure!(
             (OLDEST_SCHEMA..=SCHEMA).contains(&row.schema),
@@ -20,15 +18,15 @@ pub fn read_rows(path: &Path) -> Result<Vec<Row>> {
             at + 1,
             row.schema
         );
-        ensure!(
-            acts.insert(row.key()),
+    }
+    if let Some(at) = keyed(&rows).twice() {
+        bail!(
             "{}: record {}: a second row of {}",
             path.display(),
             at + 1,
-            row.act()
+            rows[at].act()
         );
     }
-    drop(acts);
     Ok(rows)
 }
 

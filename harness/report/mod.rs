@@ -13,6 +13,8 @@ pub mod block;
 mod cells;
 mod clean;
 pub mod diff;
+pub mod explain;
+pub mod export;
 mod inks;
 pub mod plot;
 pub mod units;

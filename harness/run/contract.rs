@@ -285,7 +285,7 @@ fn rebuilt(rows: &[Row], base: &str) -> std::result::Result<String, String> {
             row.payload_bytes.unwrap_or_default(),
             row.image_bytes
         )),
-        Some(row) => Err(row.error.clone()),
+        Some(row) => Err(row.error.to_string()),
         None => Err("the update was not run".to_string()),
     }
 }

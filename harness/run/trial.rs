@@ -177,19 +177,19 @@ impl Setting<'_> {
         let act = &planned.act;
         Row {
             schema: SCHEMA,
-            scenario: act.scenario.clone(),
-            method: act.doer.clone(),
-            version: self.version.clone().unwrap_or_default(),
+            scenario: act.scenario.as_str().into(),
+            method: act.doer.as_str().into(),
+            version: self.version.clone().unwrap_or_default().into(),
             case: act.case.clone(),
             verb: act.verb,
-            image: image.name.clone(),
-            image_sha256: image.sha256.clone(),
+            image: image.name.as_str().into(),
+            image_sha256: image.sha256.as_str().into(),
             bases: act.bases.clone(),
-            bases_sha256: bases.join("+"),
+            bases_sha256: bases.join("+").into(),
             sample: act.sample,
             image_bytes: image.bytes,
             check,
-            error: one_line(error),
+            error: one_line(error).into(),
             ..Row::default()
         }
     }

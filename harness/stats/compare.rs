@@ -1,277 +1,221 @@
-//! Two runs side by side: what must be equal to the byte, and is it?
+//! Two runs side by side: which figures are worse than they were, which are gone, and what cannot be compared.
 
-use std::collections::BTreeMap;
+use crate::record::{Check, Measure, Results, Row, keyed};
 
-use crate::record::{Act, Check, Key, Row};
-
+use super::drift::{Drift, drift};
 use super::repeating;
+use super::thresholds::Thresholds;
 
-/// What a run says against a baseline. Time and memory are not looked at: they never repeat.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Comparison {
+/// What a run (HEAD) says against another (BASE).
+#[derive(Debug, Default)]
+pub struct Comparison<'a> {
     /// Acts whose every exact figure is as it was, or that have a figure in neither run.
     pub same: usize,
     /// Acts with a figure in both runs that could be compared.
     pub compared: usize,
-    pub different: Vec<Difference>,
-    /// Acts with a figure in the baseline only, and what the run says instead.
-    pub missing: Vec<(Act, String)>,
-    /// Acts with a figure in the run only.
-    pub new: Vec<Act>,
-    /// Acts done with another version or on another image, and which: their bytes may differ and prove nothing.
-    pub incomparable: Vec<(Act, String)>,
+    pub different: Vec<Difference<'a>>,
+    /// Acts that were verified in BASE and fail in HEAD: their rows of HEAD, which say why.
+    pub failed: Vec<&'a Row>,
+    /// Acts with a figure in BASE and none in HEAD, which has no row of them or skipped them: the row of BASE, and that
+    /// of HEAD.
+    pub missing: Vec<(&'a Row, Option<&'a Row>)>,
+    /// Acts with a figure in HEAD only.
+    pub new: Vec<&'a Row>,
+    /// Acts done with another version or on another image: their bytes may differ and prove nothing.
+    pub incomparable: Vec<(&'a Row, Reason<'a>)>,
+    /// Time and memory; `None` unless the samples were taken in pairs.
+    pub drift: Option<Drift<'a>>,
+    /// Whether any difference counts, not only one for the worse.
+    pub strict: bool,
+    /// Whether acts that cannot be compared are let pass beside others that can.
+    pub pass_incomparable: bool,
 }
 
-impl Comparison {
-    /// Whether a gate lets the run pass: something was compared, and nothing that was measured before is different
-    /// or gone.
-    pub fn passes(&self) -> bool {
-        self.compared > 0 && self.different.is_empty() && self.missing.is_empty()
-    }
-}
-
-/// One figure that is not what it was.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Difference {
-    pub act: Act,
-    /// Name of the measure, with its unit.
-    pub measure: &'static str,
+/// One exact figure that is not what it was.
+#[derive(Clone, Copy, Debug)]
+pub struct Difference<'a> {
+    /// The row of BASE.
+    pub of: &'a Row,
+    pub measure: &'static Measure,
     /// `None` is an empty cell.
-    pub baseline: Option<i128>,
-    pub new: Option<i128>,
+    pub before: Option<i128>,
+    pub after: Option<i128>,
+    pub weight: Weight,
 }
 
-/// Compares the exact measures of each act. An act that was verified and now is not counts as missing; one that is
-/// verified in neither run counts as the same. Rows of schema 1 compare with rows of schema 2.
-pub fn compare(baseline: &[Row], new: &[Row]) -> Comparison {
-    let by_act = |rows| -> BTreeMap<Key, &Row> {
-        let rows: std::slice::Iter<Row> = rows;
-        rows.map(|row| (row.key(), row)).collect()
-    };
-    let (before, after) = (by_act(baseline.iter()), by_act(new.iter()));
-    let mut comparison = Comparison::default();
-    for (key, row) in &before {
-        compare_act(row, after.get(key).copied(), &mut comparison);
+/// What a difference means for the gate.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Weight {
+    /// More than before and more than the thresholds allow, or a figure on one side only.
+    Worse,
+    /// More than before, and no more than the thresholds allow.
+    Allowed,
+    /// Less than before.
+    Better,
+}
+
+/// Why two rows say nothing about each other: what differs, and both texts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Reason<'a> {
+    /// `version`, `image` or `base`.
+    pub what: &'static str,
+    pub before: &'a str,
+    pub after: &'a str,
+}
+
+/// How a comparison ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Ruling {
+    Fine,
+    Regression,
+    /// What was rebuilt is no longer the image.
+    Unverified,
+    Incomparable,
+}
+
+impl Ruling {
+    pub fn word(self) -> &'static str {
+        match self {
+            Ruling::Fine => "fine",
+            Ruling::Regression => "regression",
+            Ruling::Unverified => "verification failed",
+            Ruling::Incomparable => "incomparable",
+        }
     }
-    comparison.new = after
-        .iter()
-        .filter(|(key, row)| row.verified() && !before.get(*key).is_some_and(|row| row.verified()))
-        .map(|(_, row)| row.act())
-        .collect();
+
+    /// The exit code of the program.
+    pub fn code(self) -> u8 {
+        match self {
+            Ruling::Fine => 0,
+            Ruling::Regression => 1,
+            Ruling::Unverified => 3,
+            Ruling::Incomparable => 4,
+        }
+    }
+}
+
+impl Comparison<'_> {
+    /// The worst of what was found: a failed verification, then a regression, then what could not be compared. A gate
+    /// that could compare nothing does not pass.
+    pub fn ruling(&self) -> Ruling {
+        let counts = |it: &Difference| it.weight == Weight::Worse || self.strict;
+        let slower = self.drift.as_ref().is_some_and(Drift::any_worse);
+        let nothing = self.compared == 0 && self.missing.is_empty();
+        if !self.failed.is_empty() {
+            Ruling::Unverified
+        } else if self.different.iter().any(counts) || !self.missing.is_empty() || slower {
+            Ruling::Regression
+        } else if nothing || (!self.incomparable.is_empty() && !self.pass_incomparable) {
+            Ruling::Incomparable
+        } else {
+            Ruling::Fine
+        }
+    }
+}
+
+/// Compares the exact measures of each act, and with `paired` samples time and memory too. An act that is verified in
+/// neither run counts as the same. Rows of schema 1 compare with rows of schema 2.
+pub fn compare<'a>(
+    base: &'a Results,
+    head: &'a Results,
+    thresholds: &Thresholds,
+    paired: bool,
+) -> Comparison<'a> {
+    let (before, after) = (keyed(&base.rows), keyed(&head.rows));
+    let mut comparison = Comparison {
+        pass_incomparable: thresholds.pass_incomparable,
+        ..Comparison::default()
+    };
+    let mut pairs = Vec::new();
+    for row in &base.rows {
+        let now = after.find(row);
+        if let Some(now) = now.filter(|now| now.verified() && row.verified()) {
+            pairs.push((row, now));
+        }
+        comparison.act(row, now, thresholds);
+    }
+    let had = |row: &Row| before.find(row).is_some_and(Row::verified);
+    let new = head.rows.iter().filter(|row| row.verified() && !had(row));
+    comparison.new = new.collect();
+    comparison.drift = paired.then(|| drift(&pairs, thresholds));
     comparison
 }
 
-fn compare_act(before: &Row, after: Option<&Row>, comparison: &mut Comparison) {
-    let Some(after) = after.filter(|after| after.verified()) else {
-        if before.verified() {
-            let instead = after.map_or("no row".to_string(), no_figure);
-            comparison.missing.push((before.act(), instead));
-        } else {
-            comparison.same += 1;
+impl<'a> Comparison<'a> {
+    fn act(&mut self, before: &'a Row, after: Option<&'a Row>, thresholds: &Thresholds) {
+        let after = match after {
+            Some(after) if after.verified() => after,
+            Some(after) if before.verified() && after.check == Check::Failed => {
+                self.failed.push(after);
+                return;
+            }
+            other if before.verified() => {
+                self.missing.push((before, other));
+                return;
+            }
+            _ => {
+                self.same += 1;
+                return;
+            }
+        };
+        if !before.verified() {
+            return;
         }
-        return;
-    };
-    if !before.verified() {
-        return;
-    }
-    if let Some(reason) = incomparable(before, after) {
-        comparison.incomparable.push((before.act(), reason));
-        return;
-    }
-    comparison.compared += 1;
-    let known = comparison.different.len();
-    for measure in repeating() {
-        let (baseline, new) = ((measure.of)(before), (measure.of)(after));
-        if baseline != new {
-            comparison.different.push(Difference {
-                act: before.act(),
-                measure: measure.name,
-                baseline,
-                new,
-            });
+        if let Some(reason) = incomparable(before, after) {
+            self.incomparable.push((before, reason));
+            return;
         }
+        self.compared += 1;
+        let known = self.different.len();
+        for measure in repeating() {
+            let (was, is) = ((measure.of)(before), (measure.of)(after));
+            if was != is {
+                self.different.push(Difference {
+                    of: before,
+                    measure,
+                    before: was,
+                    after: is,
+                    weight: weigh(before, measure, was, is, thresholds),
+                });
+            }
+        }
+        self.same += usize::from(self.different.len() == known);
     }
-    comparison.same += usize::from(comparison.different.len() == known);
 }
 
-fn no_figure(row: &Row) -> String {
-    let how = match row.check {
-        Check::Skipped => "skipped",
-        _ => "failed",
+fn weigh(
+    row: &Row,
+    measure: &Measure,
+    was: Option<i128>,
+    is: Option<i128>,
+    thresholds: &Thresholds,
+) -> Weight {
+    let (Some(was), Some(is)) = (was, is) else {
+        return Weight::Worse;
     };
-    format!("{how}: {}", row.error)
+    if is < was {
+        Weight::Better
+    } else if is - was <= thresholds.growth(row, measure, was) {
+        Weight::Allowed
+    } else {
+        Weight::Worse
+    }
 }
 
 /// Why the bytes of two rows say nothing about each other, if so.
-fn incomparable(before: &Row, after: &Row) -> Option<String> {
-    let short = |text: &str| text.chars().take(12).collect::<String>();
-    let whole = |text: &str| text.to_string();
-    let another = |what: &str, before: &str, after: &str, words: &dyn Fn(&str) -> String| {
-        let told = || format!("another {what}: {} -> {}", words(before), words(after));
-        (before != after).then(told)
-    };
-    another("version", &before.version, &after.version, &whole)
-        .or_else(|| another("image", &before.image_sha256, &after.image_sha256, &short))
-        .or_else(|| another("base", &before.bases_sha256, &after.bases_sha256, &short))
+fn incomparable<'a>(before: &'a Row, after: &'a Row) -> Option<Reason<'a>> {
+    let pairs = [
+        ("version", &before.version, &after.version),
+        ("image", &before.image_sha256, &after.image_sha256),
+        ("base", &before.bases_sha256, &after.bases_sha256),
+    ];
+    let mut differ = pairs.into_iter().filter(|(_, was, is)| was != is);
+    differ.next().map(|(what, before, after)| Reason {
+        what,
+        before,
+        after,
+    })
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::stats::fixture::{results, spoil};
-
-    /// What it brings about, and how.
-    type Change = (&'static str, fn(&mut Row));
-
-    fn rows() -> Vec<Row> {
-        results("smoke", 3, 2, 2).rows
-    }
-
-    #[test]
-    fn a_run_is_the_same_as_itself_however_long_it_took() {
-        let baseline = rows();
-        let mut new = baseline.clone();
-        for row in &mut new {
-            row.wall_ns = row.wall_ns.map(|wall| wall * 3);
-            row.cpu_ns = None;
-            row.peak_rss_bytes = Some(1);
-        }
-        new.reverse();
-        let comparison = compare(&baseline, &new);
-        assert!(comparison.passes());
-        let all = baseline.len();
-        assert_eq!(
-            comparison,
-            Comparison {
-                same: all,
-                compared: all,
-                ..Comparison::default()
-            }
-        );
-    }
-
-    #[test]
-    fn one_byte_more_in_any_exact_column_is_caught_and_named() {
-        let baseline = rows();
-        for at in 0..baseline.len() {
-            let changes: &[Change] = &[
-                ("image_bytes", |row| row.image_bytes += 1),
-                ("payload_bytes", |row| {
-                    row.payload_bytes = row.payload_bytes.map(|it| it + 1)
-                }),
-                ("header_bytes", |row| {
-                    row.header_bytes = row.header_bytes.map(|it| it + 1)
-                }),
-                ("upload_bytes", |row| {
-                    row.upload_bytes = row.upload_bytes.map(|it| it + 1)
-                }),
-                ("requests", |row| {
-                    row.requests = row.requests.map(|it| it + 1)
-                }),
-                ("store_bytes", |row| {
-                    row.store_bytes = row.store_bytes.map(|it| it + 1)
-                }),
-                ("store_files", |row| row.store_files = None),
-            ];
-            for (column, change) in changes.iter().copied() {
-                let mut new = baseline.clone();
-                change(&mut new[at]);
-                if new == baseline {
-                    continue;
-                }
-                let comparison = compare(&baseline, &new);
-                assert!(!comparison.passes());
-                let [different] = comparison.different.as_slice() else {
-                    panic!("{column}: {comparison:?}");
-                };
-                assert_eq!(
-                    (different.measure, &different.act),
-                    (column, &baseline[at].act())
-                );
-            }
-        }
-    }
-
-    #[test]
-    fn another_version_or_image_is_incomparable_and_passes() {
-        let baseline = rows();
-        let changes: &[Change] = &[
-            ("another version: xdelta3 1.2.3 -> 1.2.4", |row| {
-                row.version = "1.2.4".into()
-            }),
-            ("another image: a1a1a1a1a1a1 -> ff", |row| {
-                row.image_sha256 = "ff".into()
-            }),
-            ("another base: a0a0a0a0a0a0 -> ff", |row| {
-                row.bases_sha256 = "ff".into()
-            }),
-        ];
-        for (reason, change) in changes.iter().copied() {
-            let mut new = baseline.clone();
-            let row = new.last_mut().unwrap();
-            row.payload_bytes = Some(1);
-            change(row);
-            let comparison = compare(&baseline, &new);
-            assert!(comparison.passes());
-            let act = baseline.last().unwrap().act();
-            assert_eq!(comparison.incomparable, [(act, reason.to_string())]);
-            assert_eq!(comparison.same, baseline.len() - 1);
-        }
-    }
-
-    #[test]
-    fn a_figure_that_is_gone_or_no_longer_verified_is_missing() {
-        let baseline = results("smoke", 3, 2, 1);
-        let mut new = baseline.clone();
-        spoil(&mut new, "raw", Check::Failed, "out of luck", |_| true);
-        spoil(&mut new, "xdelta3", Check::Skipped, "not built in", |_| {
-            true
-        });
-        new.rows.retain(|row| row.method != "fastcdc/64k");
-        let comparison = compare(&baseline.rows, &new.rows);
-        assert!(!comparison.passes());
-        assert_eq!(comparison.missing.len(), baseline.rows.len());
-        let said: Vec<&str> = comparison
-            .missing
-            .iter()
-            .map(|(_, said)| said.as_str())
-            .collect();
-        for words in ["failed: out of luck", "skipped: not built in", "no row"] {
-            assert!(said.contains(&words), "{said:?}");
-        }
-        // The other way around they are new figures: no harm, but nothing that a gate could vouch for.
-        let comparison = compare(&new.rows, &baseline.rows);
-        assert!(comparison.different.is_empty() && comparison.missing.is_empty());
-        assert_eq!(comparison.new.len(), baseline.rows.len());
-        assert!(!comparison.passes());
-    }
-
-    #[test]
-    fn a_gate_that_could_compare_nothing_does_not_pass() {
-        let baseline = rows();
-        let mut new = baseline.clone();
-        for row in &mut new {
-            row.version = "1.2.4".into();
-        }
-        let comparison = compare(&baseline, &new);
-        assert_eq!(comparison.incomparable.len(), baseline.len());
-        assert!(!comparison.passes());
-    }
-
-    #[test]
-    fn a_baseline_of_schema_1_compares_with_a_run_of_schema_2_and_a_sum_is_not_told_beside_its_parts()
-     {
-        let dir = tempfile::tempdir().unwrap();
-        let columns = "schema,scenario,method,version,step,image,image_sha256,base,base_sha256,sample,image_bytes,payload_bytes,header_bytes,upload_bytes,requests,store_bytes,store_files,wall_ns,cpu_ns,peak_rss_bytes,check,error";
-        let line = "1,s,raw,v,update,v3,cc,v1+v2,aa+bb,1,10,10,1,0,1,,,5,5,5,exact,";
-        std::fs::write(dir.path().join("rows.csv"), format!("{columns}\n{line}\n")).unwrap();
-        let baseline = crate::record::Results::load(dir.path()).unwrap().rows;
-        let mut new = baseline.clone();
-        new[0].schema = crate::record::SCHEMA;
-        assert!(compare(&baseline, &new).passes());
-        new[0].payload_bytes = Some(11);
-        let comparison = compare(&baseline, &new);
-        let measures: Vec<&str> = comparison.different.iter().map(|it| it.measure).collect();
-        assert_eq!(measures, ["payload_bytes"]);
-    }
-}
+mod tests;

@@ -117,6 +117,7 @@ fn with_cases(
         rows,
         findings: Vec::new(),
         host: host(),
+        job: None,
     }
 }
 
@@ -175,16 +176,17 @@ fn row(method: &Invented, verb: Verb, at: usize, bases: &[usize], dice: &mut Dic
     let mut row = Row {
         schema: SCHEMA,
         method: method.0.into(),
-        version: format!("{} 1.2.3", method.0),
+        version: format!("{} 1.2.3", method.0).into(),
         verb,
-        image: name,
-        image_sha256,
+        image: name.into(),
+        image_sha256: image_sha256.into(),
         bases: bases.iter().map(|base| image(*base).0).collect(),
         bases_sha256: bases
             .iter()
             .map(|base| image(*base).2)
             .collect::<Vec<_>>()
-            .join("+"),
+            .join("+")
+            .into(),
         image_bytes,
         peak_rss_bytes: Some(12_000_000 + image_bytes / (1 + method.3)),
         check: Check::Exact,

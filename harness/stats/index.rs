@@ -31,6 +31,12 @@ impl<'a> Step<'a> {
             bases: (verb != Verb::Publish).then_some(bases),
         }
     }
+
+    /// The step of a row.
+    pub fn of(row: &'a Row) -> Step<'a> {
+        let whose = (row.scenario.as_str(), row.method.as_str(), &row.case);
+        Step::new(whose, row.verb, &row.image, &row.bases)
+    }
 }
 
 /// The rows of every step. Reading n rows takes n look-ups, however many methods there are.
@@ -40,9 +46,7 @@ impl<'a> Index<'a> {
     pub fn of(rows: &'a [Row]) -> Index<'a> {
         let mut steps: HashMap<Step, Vec<&Row>> = HashMap::new();
         for row in rows {
-            let whose = (row.scenario.as_str(), row.method.as_str(), &row.case);
-            let step = Step::new(whose, row.verb, &row.image, &row.bases);
-            steps.entry(step).or_default().push(row);
+            steps.entry(Step::of(row)).or_default().push(row);
         }
         Index(steps)
     }

@@ -14,6 +14,7 @@ mod image_patch;
 mod makefile;
 mod many_bases;
 mod map;
+mod million;
 mod real_ssh;
 mod registry;
 mod resume;

@@ -212,7 +212,7 @@ fn rows_of(bench: &Bench, name: &str) -> Vec<Row> {
     let results = Results::load(&bench.path(&format!("results/{name}"))).unwrap();
     let mut rows = repeatable(&results.rows);
     for row in &mut rows {
-        row.scenario.clear();
+        row.scenario = Default::default();
     }
     rows
 }

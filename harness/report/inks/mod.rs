@@ -2,7 +2,7 @@
 
 use super::block::Block;
 
-mod markdown;
+pub mod markdown;
 pub mod terminal;
 
 /// What prints blocks as the whole of a file.
