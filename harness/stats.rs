@@ -8,8 +8,10 @@ use crate::record::{Check, MEASURES, Measure, Row};
 pub mod causes;
 mod compare;
 mod drift;
+mod estimate;
 #[cfg(test)]
 pub mod fixture;
+pub mod gate;
 mod index;
 mod paired;
 mod section;
@@ -19,6 +21,7 @@ mod verdict;
 
 pub use compare::{Comparison, Difference, Reason, Ruling, Weight, compare};
 pub use drift::{Change, Drift, JOB_LEVEL, fewest_pairs};
+pub use estimate::{Estimated, estimates};
 pub use index::Step;
 pub use paired::Paired;
 pub use section::{MethodRows, Reading, Scenario, Section, deed, read, sections};

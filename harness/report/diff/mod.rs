@@ -47,9 +47,7 @@ fn percent(ratio: f64) -> String {
     }
     let percent = (ratio - 1.0) * 100.0;
     match percent.abs() {
-        ..0.01 => {
-            format!("{} <0.01 %", if percent < 0.0 { "-" } else { "+" }).replace(' ', "\u{a0}")
-        }
+        ..0.01 => format!("{}<0.01 %", if percent < 0.0 { '-' } else { '+' }),
         ..100.0 => format!("{percent:+.2} %"),
         _ => format!("{percent:+.0} %"),
     }
