@@ -12,7 +12,7 @@ use super::progress::Progress;
 use super::selection;
 use crate::image::sha256_hex;
 use crate::method::Methods;
-use crate::probe::explain::explain;
+use crate::probe::explain::{Effort, explain};
 use crate::record::{Explained, Results};
 use crate::report::gate::{self as told, Told};
 use crate::run::{self, Order, Saved};
@@ -53,7 +53,12 @@ pub struct Args {
 pub fn run(args: &Args) -> Result<ExitCode> {
     let rules = Rules::read(&args.rules)?;
     let mut releases = rules.from.clone();
-    releases.extend(args.from.iter().filter(|word| !rules.from.contains(word)).cloned());
+    releases.extend(
+        args.from
+            .iter()
+            .filter(|word| !rules.from.contains(word))
+            .cloned(),
+    );
     let mut words = releases.clone();
     words.extend([args.base.clone(), args.image.clone()]);
     let scenario = scenario_of("ci", &words)?;
@@ -165,7 +170,11 @@ fn measure(args: &Args, rules: &Rules, all: &Scenario, saved: &[Saved]) -> Resul
 }
 
 /// The update that the verdict speaks of, taken apart: before the change where clients have a release, and after it.
-fn explained(gate: &Gate, saved: &[Saved], with_before: bool) -> Result<(Option<Explained>, Explained)> {
+fn explained(
+    gate: &Gate,
+    saved: &[Saved],
+    with_before: bool,
+) -> Result<(Option<Explained>, Explained)> {
     let path = |name: &str| {
         let found = saved.iter().find(|it| it.image.name == name);
         found.map(|it| it.image.path.as_path())
@@ -175,14 +184,24 @@ fn explained(gate: &Gate, saved: &[Saved], with_before: bool) -> Result<(Option<
     let [.., base, head] = saved else {
         unreachable!("two images are named");
     };
-    let before = with_before.then(|| explain(release, &base.image.path));
-    Ok((before.transpose()?, explain(release, &head.image.path)?))
+    let before = with_before.then(|| explain(release, &base.image.path, Effort::Fast));
+    Ok((
+        before.transpose()?,
+        explain(release, &head.image.path, Effort::Fast)?,
+    ))
 }
 
 /// The line that does the same again.
 fn by_hand(args: &Args) -> String {
     let rules = args.rules.to_string_lossy();
-    let mut words = vec!["delta-lab", "ci", "--base", &args.base, "--image", &args.image];
+    let mut words = vec![
+        "delta-lab",
+        "ci",
+        "--base",
+        &args.base,
+        "--image",
+        &args.image,
+    ];
     words.extend(["--rules", &rules]);
     for release in &args.from {
         words.extend(["--from", release]);

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 
 use super::out;
 use crate::record::Results;
@@ -60,7 +60,13 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         Some(file) => Thresholds::read(file)?,
         None => Thresholds::default(),
     };
-    let (base, head) = (Results::load(&args.base)?, Results::load(&args.head)?);
+    let (base, head) = std::thread::scope(|scope| {
+        let base = scope.spawn(|| Results::load(&args.base));
+        let head = Results::load(&args.head);
+        (base.join(), head)
+    });
+    let base = base.map_err(|_| anyhow!("reading {} ended badly", args.base.display()))??;
+    let head = head?;
     let paired = args.paired || base.pairs_with(&head);
     let mut comparison = stats::compare(&base, &head, &thresholds, paired);
     comparison.strict = args.exact;

@@ -91,7 +91,9 @@ fn kept(named: &[PathBuf]) -> Result<Vec<Results>> {
     folders.sort();
     // The newest name first.
     let folders = folders.iter().rev();
-    Ok(folders.filter_map(|folder| Results::load(folder).ok()).collect())
+    Ok(folders
+        .filter_map(|folder| Results::load(folder).ok())
+        .collect())
 }
 
 fn look(results: &[Results], images: &[Saved]) -> Vec<Estimated> {
@@ -123,7 +125,9 @@ fn measure(
         "no kept rows of these images are used: measuring {}",
         scenario.methods.join(", ")
     ));
-    let folder = tempfile::Builder::new().prefix("delta-lab-estimate-").tempdir()?;
+    let folder = tempfile::Builder::new()
+        .prefix("delta-lab-estimate-")
+        .tempdir()?;
     let order = Order {
         into: folder.path().join("measured"),
         scenarios: vec![{
@@ -140,7 +144,10 @@ fn measure(
     results.dir = PathBuf::from("measured now");
     results.host.started.clear();
     if summary.verified == 0 {
-        let error = results.rows.first().map_or(String::new(), |row| row.error.to_string());
+        let error = results
+            .rows
+            .first()
+            .map_or(String::new(), |row| row.error.to_string());
         bail!("nothing could be measured: {error}");
     }
     Ok(look(&[results], images))

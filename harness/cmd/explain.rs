@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 
 use super::images::saved;
 use super::out;
-use crate::probe::explain::explain;
+use crate::probe::explain::{Effort, explain};
 use crate::report;
 
 /// Files are compared with those of the same path, then with any of the same contents. What a patch, chunks and whole
@@ -20,6 +20,9 @@ pub struct Args {
     /// Files to list
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
+    /// Code each file by the better of zstd and bsdiff, as the best methods would; ten times as slow
+    #[arg(long)]
+    best: bool,
     /// Print Markdown
     #[arg(long)]
     markdown: bool,
@@ -35,7 +38,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         unreachable!("two words are two images");
     };
     ensure!(args.worst > 0, "--worst 0 lists nothing");
-    let found = explain(&base.image.path, &image.image.path)?;
+    let effort = if args.best {
+        Effort::Best
+    } else {
+        Effort::Fast
+    };
+    let found = explain(&base.image.path, &image.image.path, effort)?;
     let names = (args.base.as_str(), args.image.as_str());
     out::print(&match (args.markdown, args.json) {
         (true, _) => report::explain::page(&found, names, args.worst),

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 
+mod against;
 mod check_method;
 mod ci;
 mod compare;
@@ -91,7 +92,8 @@ Examples:
 Examples:
   delta-lab run quickstart --report
   delta-lab run mine.toml --into results/mine --samples 5
-  delta-lab run rebuild -m raw -m layers -m casync/64k --time-limit 600")]
+  delta-lab run rebuild -m raw -m layers -m casync/64k --time-limit 600
+  delta-lab run smoke --samples 10 --into target/new --against ../main/delta-lab")]
     Run(run::Args),
     /// Draw every view of a results folder: report.md, and charts as SVG and PNG
     ///

@@ -22,6 +22,10 @@ pub struct Args {
     /// Results folder [default: results/<date>-<host>, or the folder where this same command was cut short]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
+    /// Run the same by another lab's program too, sample by sample in turn, into the folder DIR-against; then `diff` can
+    /// judge time and memory
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["retry", "objects"])]
+    against: Option<PathBuf>,
     /// Do failed steps again, dropping their rows
     #[arg(long)]
     retry: bool,
@@ -41,9 +45,15 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         !args.selection.scenarios.is_empty(),
         "name a scenario to run, such as quickstart; `delta-lab list` shows them all"
     );
+    let scenarios = args.selection.read()?;
+    let into = args.into.clone().unwrap_or_else(default_folder);
+    if let Some(other) = &args.against {
+        let samples = scenarios.iter().map(|(scenario, _)| scenario.samples);
+        return super::against::run(other, &into, samples.max().unwrap_or(1));
+    }
     let order = Order {
-        scenarios: args.selection.read()?,
-        into: args.into.clone().unwrap_or_else(default_folder),
+        scenarios,
+        into,
         retry: args.retry,
         objects: args.objects,
     };

@@ -6,7 +6,7 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 use super::append::{Appended, read_csv, rewrite};
-use super::{Act, Bases, Case, Verb};
+use super::{Act, Bases, Case, Verb, cell};
 
 /// One number that an act found: one line of findings.csv.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -21,6 +21,7 @@ pub struct Finding {
     pub bases: Bases,
     pub sample: u32,
     /// What it was found of, such as a layer or a file; empty for the whole image.
+    #[serde(serialize_with = "cell::write", deserialize_with = "cell::read")]
     pub part: String,
     /// What was counted, with its unit where it has one: `layers_shared`, `shared_bytes`.
     pub measure: String,

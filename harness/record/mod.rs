@@ -5,6 +5,7 @@
 mod act;
 mod append;
 mod case;
+mod cell;
 mod expect;
 mod explained;
 mod finding;

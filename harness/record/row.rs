@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Act, Bases, Case, Name, Verb};
+use super::{Act, Bases, Case, Name, Verb, cell};
 
 /// How a step's output was verified.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -41,6 +41,7 @@ pub struct Row {
     /// Method with its parameter, such as `fastcdc/64k`; of a probe's row, the probe.
     pub method: Name,
     /// Version of the code that did the work, as it states it.
+    #[serde(serialize_with = "cell::write", deserialize_with = "cell::read")]
     pub version: Name,
     #[serde(default)]
     pub case: Case,
@@ -78,6 +79,7 @@ pub struct Row {
     pub room: String,
     pub check: Check,
     /// Empty, or why there is no figure.
+    #[serde(serialize_with = "cell::write", deserialize_with = "cell::read")]
     pub error: Name,
 }
 

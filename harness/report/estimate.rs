@@ -26,9 +26,24 @@ pub fn text(
     let grid = Grid {
         columns: vec![
             Column::names(Keep::Always, "method", cells(&|it| it.method.clone())),
-            Column::figures(Keep::Always, "fetches", "fetches", cells(&|it| units::bytes(it.bytes))),
-            Column::figures(Keep::Key, "of image", "of image", cells(&|it| units::share(it.bytes, it.image_bytes))),
-            Column::figures(Keep::Key, "requests", "requests", cells(&|it| units::count(it.requests))),
+            Column::figures(
+                Keep::Always,
+                "fetches",
+                "fetches",
+                cells(&|it| units::bytes(it.bytes)),
+            ),
+            Column::figures(
+                Keep::Key,
+                "of image",
+                "of image",
+                cells(&|it| units::share(it.bytes, it.image_bytes)),
+            ),
+            Column::figures(
+                Keep::Key,
+                "requests",
+                "requests",
+                cells(&|it| units::count(it.requests)),
+            ),
             Column::names(Keep::Detail, "what it is", cells(&|it| about(&it.method))),
             Column::names(Keep::Helpful, "says", cells(&|it| it.from.clone())),
         ],

@@ -68,7 +68,11 @@ pub fn comment(gate: &Gate, told: &Told) -> String {
 
 /// One line for the log of a check, whatever the gate says.
 pub fn check(gate: &Gate, told: &Told) -> String {
-    format!("{}\n{}\n", clean::line(&verdict(gate)), clean::line(&compared(gate, told)))
+    format!(
+        "{}\n{}\n",
+        clean::line(&verdict(gate)),
+        clean::line(&compared(gate, told))
+    )
 }
 
 /// The verdict in the unit of the client.
@@ -82,7 +86,9 @@ fn verdict(gate: &Gate) -> String {
         Passage::Unknown => "Not known",
     };
     let none = || match (gate.failed.first(), gate.skipped.first()) {
-        (Some((method, why)), _) | (None, Some((method, why))) => format!("{word}: {method}: {}", clean::short(why)),
+        (Some((method, why)), _) | (None, Some((method, why))) => {
+            format!("{word}: {method}: {}", clean::short(why))
+        }
         (None, None) => format!("{word}: nothing was measured"),
     };
     if matches!(gate.passage(), Passage::Unverified | Passage::Unknown) {
@@ -101,8 +107,14 @@ fn verdict(gate: &Gate) -> String {
     let was = units::bytes(before);
     let how = match change {
         0 => format!("updates are as big as before: {now}"),
-        1.. => format!("updates got {} bigger: {now}, were {was}", units::bytes(change)),
-        _ => format!("updates got {} smaller: {now}, were {was}", units::bytes(-change)),
+        1.. => format!(
+            "updates got {} bigger: {now}, were {was}",
+            units::bytes(change)
+        ),
+        _ => format!(
+            "updates got {} smaller: {now}, were {was}",
+            units::bytes(-change)
+        ),
     };
     let own = gate.methods.first().map(|own| own.method.as_str());
     let limit = gate.breaches.iter().find(|breach| {
@@ -111,7 +123,10 @@ fn verdict(gate: &Gate) -> String {
             && breach.release == line.release
     });
     match limit {
-        Some(breach) => format!("{word}: {how}; limit +{}", units::bytes(breach.most as i128)),
+        Some(breach) => format!(
+            "{word}: {how}; limit +{}",
+            units::bytes(breach.most as i128)
+        ),
         None => format!("{word}: {how}"),
     }
 }
@@ -136,7 +151,10 @@ fn others(gate: &Gate) -> Vec<String> {
 fn breach(of: &Breach) -> String {
     let (figure, most) = match of.limit {
         "delta_share" => (percent(of.figure), percent(of.most)),
-        "requests" => (units::count(of.figure as i128), units::count(of.most as i128)),
+        "requests" => (
+            units::count(of.figure as i128),
+            units::count(of.most as i128),
+        ),
         _ => (
             format!("+{}", units::bytes(of.figure as i128)),
             format!("+{}", units::bytes(of.most as i128)),
@@ -146,9 +164,15 @@ fn breach(of: &Breach) -> String {
         true => String::new(),
         false => format!(", clients on {}", of.release),
     };
-    let line = format!("{} of {}{whose}: {figure}, limit {most}", of.limit, of.method);
+    let line = format!(
+        "{} of {}{whose}: {figure}, limit {most}",
+        of.limit, of.method
+    );
     match &of.waiver {
-        Some(waiver) => format!("waived until {}: {line}. Reason: {}", waiver.until, waiver.why),
+        Some(waiver) => format!(
+            "waived until {}: {line}. Reason: {}",
+            waiver.until, waiver.why
+        ),
         None => line,
     }
 }
@@ -161,8 +185,15 @@ fn percent(share: f64) -> String {
 fn why(grown: &[Grown], told: &Told, cost: Cost) -> Vec<Block> {
     let causes = growth_by_cause(grown);
     let lines = causes.iter().take(CAUSES).map(|(cause, files, more)| {
-        let remedy = cause.remedy.map_or(String::new(), |it| format!(". Remedy: {it}"));
-        format!("+{}: {}, {} files{remedy}", units::bytes(*more), cause.name, units::count(*files as i128))
+        let remedy = cause
+            .remedy
+            .map_or(String::new(), |it| format!(". Remedy: {it}"));
+        format!(
+            "+{}: {}, {} files{remedy}",
+            units::bytes(*more),
+            cause.name,
+            units::count(*files as i128)
+        )
     });
     let mut lines: Vec<String> = lines.collect();
     if let (Cost::Patch, Some((before, after))) = (cost, &told.explained) {
@@ -191,7 +222,8 @@ fn table(of: &Effect) -> Block {
     rows.push(("the server stores for it".to_string(), &of.storage));
     let cells = |cell: &dyn Fn(&Line) -> Option<String>| {
         let rows = rows.iter();
-        rows.map(|(_, line)| cell(line).unwrap_or(NO_FIGURE.to_string())).collect()
+        rows.map(|(_, line)| cell(line).unwrap_or(NO_FIGURE.to_string()))
+            .collect()
     };
     let change = |line: &Line| {
         let change = line.change()?;
@@ -205,10 +237,25 @@ fn table(of: &Effect) -> Block {
     Block::Grid(Grid {
         columns: vec![
             Column::names(Keep::Always, &of.method, names),
-            Column::figures(Keep::Always, "before", "before", cells(&|line| line.before.map(units::bytes))),
-            Column::figures(Keep::Always, "after", "after", cells(&|line| line.after.map(units::bytes))),
+            Column::figures(
+                Keep::Always,
+                "before",
+                "before",
+                cells(&|line| line.before.map(units::bytes)),
+            ),
+            Column::figures(
+                Keep::Always,
+                "after",
+                "after",
+                cells(&|line| line.after.map(units::bytes)),
+            ),
             Column::figures(Keep::Always, "change", "change", cells(&change)),
-            Column::figures(Keep::Detail, "requests", "requests", cells(&|line| line.requests.map(units::count))),
+            Column::figures(
+                Keep::Detail,
+                "requests",
+                "requests",
+                cells(&|line| line.requests.map(units::count)),
+            ),
         ],
     })
 }
@@ -222,9 +269,23 @@ fn files(grown: &[Grown], cost: Cost) -> Vec<Block> {
         Block::Grid(Grid {
             columns: vec![
                 Column::names(Keep::Always, "file", cells(&|it| it.file.path.clone())),
-                Column::figures(Keep::Always, "more", "more", cells(&|it| format!("+{}", units::bytes(it.more)))),
-                Column::names(Keep::Always, "how", cells(&|it| it.file.kind.words().to_string())),
-                Column::figures(Keep::Always, "size", "size", cells(&|it| units::bytes(it.file.bytes))),
+                Column::figures(
+                    Keep::Always,
+                    "more",
+                    "more",
+                    cells(&|it| format!("+{}", units::bytes(it.more))),
+                ),
+                Column::names(
+                    Keep::Always,
+                    "how",
+                    cells(&|it| it.file.kind.words().to_string()),
+                ),
+                Column::figures(
+                    Keep::Always,
+                    "size",
+                    "size",
+                    cells(&|it| units::bytes(it.file.bytes)),
+                ),
             ],
         })
     };
@@ -232,7 +293,11 @@ fn files(grown: &[Grown], cost: Cost) -> Vec<Block> {
     let mut blocks = vec![grid(first)];
     if !rest.is_empty() {
         blocks.push(Block::Fold {
-            summary: format!("{} more files that cost more as {}", rest.len(), cost.words()),
+            summary: format!(
+                "{} more files that cost more as {}",
+                rest.len(),
+                cost.words()
+            ),
             blocks: vec![grid(&rest[..rest.len().min(MORE_FILES)])],
         });
     }

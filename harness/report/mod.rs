@@ -13,6 +13,7 @@ pub mod block;
 mod cells;
 mod clean;
 pub mod diff;
+mod draw;
 pub mod estimate;
 pub mod explain;
 pub mod export;
@@ -26,7 +27,6 @@ pub use inks::INKS;
 pub use views::{VIEWS, verdict};
 
 use block::{Block, Picture};
-use plot::Plot;
 use views::Page;
 
 /// Writes the report in every ink, and its pictures as SVG and PNG, into the folder `into` (made when absent). Returns
@@ -45,16 +45,17 @@ pub fn write_all(results: &Results, into: &Path) -> Result<Vec<PathBuf>> {
     for (file, print) in INKS {
         write(file, print(&blocks).as_bytes())?;
     }
+    let pictures = pictures(&blocks);
     let mut files = BTreeSet::new();
-    for picture in pictures(&blocks) {
+    for picture in &pictures {
         let file = &picture.file;
         ensure!(
             files.insert(file),
             "two charts would be written to {file}.svg: the names of two scenarios differ in letters alone that a file name leaves out"
         );
-        let svg = picture.plot.svg().with_context(|| format!("draw {file}"))?;
-        let svg = svg.with_context(|| format!("draw {file}: it has no figures"))?;
-        let png = Plot::png(&svg).with_context(|| format!("make {file}.png"))?;
+    }
+    for (picture, (svg, png)) in pictures.iter().zip(draw::drawn(&pictures)?) {
+        let file = &picture.file;
         write(&format!("{file}.svg"), svg.as_bytes())?;
         write(&format!("{file}.png"), &png)?;
     }

@@ -58,7 +58,9 @@ fn is_it(row: &Row, base: &str, image: &str) -> bool {
 
 fn told(folder: &Results) -> String {
     let day = folder.host.started.get(..10).unwrap_or_default();
-    format!("{} {day}", folder.dir.display()).trim_end().to_string()
+    format!("{} {day}", folder.dir.display())
+        .trim_end()
+        .to_string()
 }
 
 #[cfg(test)]

@@ -7,7 +7,9 @@ use anyhow::{Context, Result};
 
 use super::tree::{Entry, Layer};
 use crate::image::{Digest, digest_of};
+use crate::method::bsdiff::Bsdiff;
 use crate::method::chunker::{Chunker, FastCdc, KIB};
+use crate::method::patched::Codec;
 
 const CHUNKER: FastCdc = FastCdc::average(64 * KIB);
 
@@ -63,13 +65,34 @@ pub fn of_chunks(layer: &Layer, held: &HashSet<Digest>) -> Result<Vec<u64>> {
         .collect())
 }
 
+/// How much work is put into the patch of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Effort {
+    /// zstd with the older file as a prefix.
+    Fast,
+    /// The smaller of that and bsdiff's, which knows how programs change; ten times as slow.
+    Best,
+}
+
+/// A patch below this gains nothing that a reader would see.
+const WORTH_BYTES: u64 = 4 << 10;
+
 /// What a patch of an entry's contents against an older entry's takes; without one, what they take compressed.
-pub fn of_patch(entry: &Entry, older: Option<&Entry>) -> Result<u64> {
+pub fn of_patch(entry: &Entry, older: Option<&Entry>, effort: Effort) -> Result<u64> {
     if entry.bytes == 0 {
         return Ok(0);
     }
-    let older = older.map_or(Ok(Vec::new()), Entry::contents)?;
-    patched(&older, &entry.contents()?)
+    let Some(older) = older else {
+        return patched(&[], &entry.contents()?);
+    };
+    let (older, newer) = (older.contents()?, entry.contents()?);
+    let spent = patched(&older, &newer)?;
+    let fits = || Bsdiff.fits(older.len() as u64, newer.len() as u64).is_ok();
+    if effort == Effort::Fast || spent < WORTH_BYTES || !fits() {
+        return Ok(spent);
+    }
+    let other = Bsdiff.delta(&older, &newer)?;
+    Ok(other.map_or(spent, |patch| spent.min(patch.len() as u64)))
 }
 
 fn patched(older: &[u8], newer: &[u8]) -> Result<u64> {

@@ -1,7 +1,7 @@
 //! Explains an update: which files its bytes are, how each differs from what the base has, and what methods spend on it.
 //!
 //! Three ways to move an update are charged to its files: whole layers, chunks, and a patch of each file against its older
-//! self. The last two are coded for real (zstd at level 9, the base as a prefix), so the figures are what such a method
+//! self. The last two are coded for real (zstd at level 9 with the base as a prefix, or bsdiff), so the figures are what such a method
 //! spends, not an estimate by size.
 
 use std::collections::{HashMap, HashSet};
@@ -16,13 +16,14 @@ use crate::record::{Explained, ExplainedFile, ExplainedLayer, Kind};
 mod cost;
 mod tree;
 
+pub use cost::Effort;
 use tree::{Entry, Layer};
 
 /// Unpacked contents of a gzip file beyond this are not compared.
 const GZIP_LIMIT_BYTES: u64 = 256 << 20;
 
 /// Takes the update from the archive at `base` to the one at `image` apart.
-pub fn explain(base: &Path, image: &Path) -> Result<Explained> {
+pub fn explain(base: &Path, image: &Path, effort: Effort) -> Result<Explained> {
     let (base, image) = (tree::read(base)?, tree::read(image)?);
     let held = Held::of(&base);
     let shared =
@@ -56,7 +57,9 @@ pub fn explain(base: &Path, image: &Path) -> Result<Explained> {
                 layer_bytes: entry.to - entry.from,
                 chunk_bytes,
                 patch_bytes: match kind {
-                    Kind::New | Kind::Changed | Kind::Recompressed => cost::of_patch(entry, older)?,
+                    Kind::New | Kind::Changed | Kind::Recompressed => {
+                        cost::of_patch(entry, older, effort)?
+                    }
                     Kind::Moved | Kind::Metadata | Kind::Mtime | Kind::Same => 0,
                 },
             });

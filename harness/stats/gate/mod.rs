@@ -145,7 +145,10 @@ pub fn gate(results: &Results, rules: &Rules, images: &Images, today: &str) -> G
         let rows = || results.rows.iter().filter(|row| row.method == *method);
         let first = |check: Check| rows().find(|row| row.check == check);
         if let Some(row) = first(Check::Failed) {
-            gate.failed.push((method.clone(), format!("{}: {}", row.act().deed(), row.error)));
+            gate.failed.push((
+                method.clone(),
+                format!("{}: {}", row.act().deed(), row.error),
+            ));
         }
         let why = first(Check::Skipped).map(|row| row.error.to_string());
         let why = why.or_else(|| rows().next().is_none().then(|| left_out(results, method)));
@@ -174,7 +177,9 @@ pub fn gate(results: &Results, rules: &Rules, images: &Images, today: &str) -> G
 /// Why the plan leaves a method out.
 fn left_out(results: &Results, method: &str) -> String {
     let planned = results.plan.scenarios.iter().flat_map(|plan| &plan.methods);
-    let mut reasons = planned.filter(|it| it.name == method).filter_map(|it| it.skipped.clone());
+    let mut reasons = planned
+        .filter(|it| it.name == method)
+        .filter_map(|it| it.skipped.clone());
     reasons.next().unwrap_or("it has no rows".to_string())
 }
 
@@ -233,15 +238,35 @@ fn breaches(of: &Effect, limits: &Limits) -> Vec<Breach> {
     };
     let grown = |line: &Line| line.change().map(|change| change as f64);
     for line in &of.deltas {
-        hold("delta_grows", line, grown(line), limits.delta_grows.map(|it| it.0));
+        hold(
+            "delta_grows",
+            line,
+            grown(line),
+            limits.delta_grows.map(|it| it.0),
+        );
         let share = line.after.zip(of.full.after);
         let share = share.map(|(delta, full)| delta as f64 / full.max(1) as f64);
         hold("delta_share", line, share, limits.delta_share);
         let requests = line.requests.map(|requests| requests as f64);
-        hold("requests", line, requests, limits.requests.map(|it| it as f64));
+        hold(
+            "requests",
+            line,
+            requests,
+            limits.requests.map(|it| it as f64),
+        );
     }
-    hold("full_grows", &of.full, grown(&of.full), limits.full_grows.map(|it| it.0));
-    hold("storage_grows", &of.storage, grown(&of.storage), limits.storage_grows.map(|it| it.0));
+    hold(
+        "full_grows",
+        &of.full,
+        grown(&of.full),
+        limits.full_grows.map(|it| it.0),
+    );
+    hold(
+        "storage_grows",
+        &of.storage,
+        grown(&of.storage),
+        limits.storage_grows.map(|it| it.0),
+    );
     breaches
 }
 

@@ -80,10 +80,16 @@ impl<'de> Deserialize<'de> for Size {
             toml::Value::Float(number) => *number,
             toml::Value::String(text) => {
                 let size: Result<ByteSize, String> = text.parse();
-                size.map_err(|_| D::Error::custom(format!("`{text}` is no size such as \"1.5 MB\"")))?
-                    .as_u64() as f64
+                size.map_err(|_| {
+                    D::Error::custom(format!("`{text}` is no size such as \"1.5 MB\""))
+                })?
+                .as_u64() as f64
             }
-            _ => return Err(D::Error::custom(format!("`{said}` is no size such as \"1.5 MB\""))),
+            _ => {
+                return Err(D::Error::custom(format!(
+                    "`{said}` is no size such as \"1.5 MB\""
+                )));
+            }
         };
         if !size.is_finite() || size < 0.0 {
             return Err(D::Error::custom(format!("`{said}` is below nothing")));
@@ -147,7 +153,8 @@ impl Waiver {
         }
         ensure!(!self.why.trim().is_empty(), "a waiver says `why`");
         let until: Result<jiff::civil::Date, _> = self.until.parse();
-        until.with_context(|| format!("until = \"{}\": a day is written 2026-12-31", self.until))?;
+        until
+            .with_context(|| format!("until = \"{}\": a day is written 2026-12-31", self.until))?;
         Ok(())
     }
 
