@@ -24,9 +24,10 @@ mod run;
 mod save;
 mod selection;
 
-/// Bad input, or the lab's own trouble. A step that failed, or a difference that was found, is 1; all well is 0.
+/// Bad input, or the lab's own trouble. A step that failed, or a regression, is 1; all well is 0. `diff` and `ci` have
+/// further codes: `stats::Ruling`.
 pub const TROUBLE: u8 = 2;
-/// A step failed, an expectation or a claim does not hold, or a difference was found.
+/// A step failed, or an expectation or a claim does not hold.
 pub const FAILED: u8 = 1;
 
 /// Measures what it costs to ship container images (or any big archive) to machines that hold an older one.
@@ -47,10 +48,12 @@ Start here:
   delta-lab report              table and charts of the newest results
 
 Exit codes: 0 all well (methods whose tool is missing are skipped by name);
-            1 a step failed, an expectation does not hold, `diff` found a difference, or
-              `check-method` a claim that does not hold;
+            1 a step failed, an expectation or a claim does not hold, `diff` found a
+              regression, or `ci` a limit that is passed;
             2 bad input or usage, a result that could not be printed, or the lab could not
-              continue.
+              continue;
+            3 of `diff` and `ci`: what was rebuilt is not the image;
+            4 of `diff` and `ci`: something could not be compared.
 
 A SCENARIO is a file in scenarios/ named without its ending; any path to a .toml works too.
 How to write one, and how to add a tool of your own: scenarios/README.md.

@@ -8,14 +8,14 @@ use delta_lab::archive::wrap_rootfs;
 use crate::bench::{Bench, noise, text};
 
 /// A file of an image, and when it was written.
-struct Written {
-    path: String,
-    contents: Vec<u8>,
-    mtime: u64,
+pub struct Written {
+    pub path: String,
+    pub contents: Vec<u8>,
+    pub mtime: u64,
 }
 
 /// Files as a released image has them.
-fn released() -> Vec<Written> {
+pub fn released() -> Vec<Written> {
     let file = |at: u64| Written {
         path: format!("usr/lib/app/module-{at:03}.so"),
         contents: noise(at + 1, 9_000 + 50 * at as usize),
@@ -25,7 +25,7 @@ fn released() -> Vec<Written> {
 }
 
 /// Saves the files as an image of one layer.
-fn image(bench: &Bench, name: &str, files: &[Written]) {
+pub fn image(bench: &Bench, name: &str, files: &[Written]) {
     let rootfs = bench.path("rootfs.tar");
     let mut tar = tar::Builder::new(fs::File::create(&rootfs).unwrap());
     for file in files {

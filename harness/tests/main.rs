@@ -26,4 +26,5 @@ mod torture;
 mod traps;
 mod trees;
 mod words;
+mod workflow;
 mod wrong_answers;
