@@ -160,7 +160,8 @@ fn measure(args: &Args, rules: &Rules, all: &Scenario, saved: &[Saved]) -> Resul
     let order = Order {
         scenarios,
         into: args.into.clone().unwrap_or_else(folder),
-        retry: false,
+        // What failed in an earlier push may have been the machine's fault.
+        retry: true,
         objects: false,
     };
     let mut progress = Progress::new(false);

@@ -1,10 +1,14 @@
 //! The comment of a gate: read in ten seconds, the verdict first, the line that repeats it by hand last.
 
-use super::block::{Block, Column, Grid, Keep, NO_FIGURE};
+use super::block::Block;
 use super::inks::markdown;
 use super::{clean, units};
 use crate::record::{Cost, Explained};
-use crate::stats::gate::{Breach, Effect, Gate, Grown, Line, Passage, growth, growth_by_cause};
+use crate::stats::gate::{Breach, Gate, Grown, Passage, growth, growth_by_cause};
+
+mod parts;
+
+use parts::{files, table};
 
 /// What the comment is about.
 pub struct Told<'a> {
@@ -19,9 +23,7 @@ pub struct Told<'a> {
     pub by_hand: &'a str,
 }
 
-/// Files listed, and further ones in a fold; causes listed.
-const FILES: usize = 5;
-const MORE_FILES: usize = 30;
+/// Causes listed.
 const CAUSES: usize = 3;
 
 /// The line by which a comment is found again, invisible to its readers.
@@ -215,95 +217,6 @@ fn why(grown: &[Grown], told: &Told, cost: Cost) -> Vec<Block> {
     }
 }
 
-fn table(of: &Effect) -> Block {
-    let name = |line: &Line| format!("clients on {}", line.release);
-    let mut rows: Vec<(String, &Line)> = of.deltas.iter().map(|line| (name(line), line)).collect();
-    rows.push(("new clients, everything".to_string(), &of.full));
-    rows.push(("the server stores for it".to_string(), &of.storage));
-    let cells = |cell: &dyn Fn(&Line) -> Option<String>| {
-        let rows = rows.iter();
-        rows.map(|(_, line)| cell(line).unwrap_or(NO_FIGURE.to_string()))
-            .collect()
-    };
-    let change = |line: &Line| {
-        let change = line.change()?;
-        Some(match change {
-            0 => "none".to_string(),
-            1.. => format!("+{}", units::bytes(change)),
-            _ => units::bytes(change),
-        })
-    };
-    let names = rows.iter().map(|(name, _)| name.clone()).collect();
-    Block::Grid(Grid {
-        columns: vec![
-            Column::names(Keep::Always, &of.method, names),
-            Column::figures(
-                Keep::Always,
-                "before",
-                "before",
-                cells(&|line| line.before.map(units::bytes)),
-            ),
-            Column::figures(
-                Keep::Always,
-                "after",
-                "after",
-                cells(&|line| line.after.map(units::bytes)),
-            ),
-            Column::figures(Keep::Always, "change", "change", cells(&change)),
-            Column::figures(
-                Keep::Detail,
-                "requests",
-                "requests",
-                cells(&|line| line.requests.map(units::count)),
-            ),
-        ],
-    })
-}
-
-fn files(grown: &[Grown], cost: Cost) -> Vec<Block> {
-    if grown.is_empty() {
-        return Vec::new();
-    }
-    let grid = |files: &[Grown]| {
-        let cells = |cell: &dyn Fn(&Grown) -> String| files.iter().map(cell).collect();
-        Block::Grid(Grid {
-            columns: vec![
-                Column::names(Keep::Always, "file", cells(&|it| it.file.path.clone())),
-                Column::figures(
-                    Keep::Always,
-                    "more",
-                    "more",
-                    cells(&|it| format!("+{}", units::bytes(it.more))),
-                ),
-                Column::names(
-                    Keep::Always,
-                    "how",
-                    cells(&|it| it.file.kind.words().to_string()),
-                ),
-                Column::figures(
-                    Keep::Always,
-                    "size",
-                    "size",
-                    cells(&|it| units::bytes(it.file.bytes)),
-                ),
-            ],
-        })
-    };
-    let (first, rest) = grown.split_at(grown.len().min(FILES));
-    let mut blocks = vec![grid(first)];
-    if !rest.is_empty() {
-        blocks.push(Block::Fold {
-            summary: format!(
-                "{} more files that cost more as {}",
-                rest.len(),
-                cost.words()
-            ),
-            blocks: vec![grid(&rest[..rest.len().min(MORE_FILES)])],
-        });
-    }
-    blocks
-}
-
 fn compared(gate: &Gate, told: &Told) -> String {
     let methods: Vec<&str> = gate.methods.iter().map(|it| it.method.as_str()).collect();
     let releases = gate.methods.first().map_or(&[][..], |own| &own.deltas);
@@ -320,3 +233,6 @@ fn compared(gate: &Gate, told: &Told) -> String {
         }
     )
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,7 +31,11 @@ fn step(name: &str) -> String {
     let (_, rest) = page.split_once(&format!("- name: {name}\n")).unwrap();
     let (_, rest) = rest.split_once("run: |\n").unwrap();
     let inside = |line: &&str| line.is_empty() || line.starts_with("          ");
-    let lines: Vec<&str> = rest.lines().take_while(inside).map(str::trim_start).collect();
+    let lines: Vec<&str> = rest
+        .lines()
+        .take_while(inside)
+        .map(str::trim_start)
+        .collect();
     lines.join("\n")
 }
 
@@ -64,7 +68,10 @@ fn play(bench: &Bench, name: &str) -> Output {
     }
     let path = std::env::var("PATH").unwrap_or_default();
     let mut bash = bench.command(&[]);
-    let env: Vec<_> = bash.get_envs().map(|(key, value)| (key.to_owned(), value.map(|it| it.to_owned()))).collect();
+    let env: Vec<_> = bash
+        .get_envs()
+        .map(|(key, value)| (key.to_owned(), value.map(|it| it.to_owned())))
+        .collect();
     bash = std::process::Command::new("bash");
     for (key, value) in env {
         bash.env(key, value.unwrap_or_default());
@@ -85,9 +92,18 @@ fn push(bench: &Bench, files: &[Written]) -> (i32, Vec<String>) {
     let judged = play(bench, "judge").status.code().unwrap();
     let commented = play(bench, "comment");
     assert!(commented.status.success(), "{}", text(&commented.stderr));
-    let mut comments: Vec<_> = fs::read_dir(bench.path("comments")).unwrap().map(|it| it.unwrap().path()).collect();
+    let mut comments: Vec<_> = fs::read_dir(bench.path("comments"))
+        .unwrap()
+        .map(|it| it.unwrap().path())
+        .collect();
     comments.sort();
-    (judged, comments.iter().map(|path| fs::read_to_string(path).unwrap()).collect())
+    (
+        judged,
+        comments
+            .iter()
+            .map(|path| fs::read_to_string(path).unwrap())
+            .collect(),
+    )
 }
 
 #[test]
@@ -99,7 +115,11 @@ fn a_pull_request_has_one_comment_that_is_kept_current() {
     }
     let (code, comments) = push(&bench, &files);
     assert_eq!((code, comments.len()), (1, 1));
-    assert!(comments[0].contains("### Fails: ") && comments[0].contains("time alone"), "{}", comments[0]);
+    assert!(
+        comments[0].contains("### Fails: ") && comments[0].contains("time alone"),
+        "{}",
+        comments[0]
+    );
     for file in &mut files {
         file.mtime -= 60;
     }
@@ -110,13 +130,20 @@ fn a_pull_request_has_one_comment_that_is_kept_current() {
     });
     let (code, comments) = push(&bench, &files);
     assert_eq!((code, comments.len()), (1, 1));
-    assert!(comments[0].contains("srv/model.bin") && !comments[0].contains("time alone"), "{}", comments[0]);
+    assert!(
+        comments[0].contains("srv/model.bin") && !comments[0].contains("time alone"),
+        "{}",
+        comments[0]
+    );
     files.pop();
     let (code, comments) = push(&bench, &files);
     assert_eq!((code, comments.len()), (0, 1));
     assert!(comments[0].contains("### Unchanged"), "{}", comments[0]);
     let summary = fs::read_to_string(bench.path("summary.md")).unwrap();
-    assert!(summary.contains("### Fails: ") && summary.contains("Unchanged: "), "{summary}");
+    assert!(
+        summary.contains("### Fails: ") && summary.contains("Unchanged: "),
+        "{summary}"
+    );
 }
 
 #[test]
@@ -130,7 +157,10 @@ fn a_planted_regression_proves_that_the_gate_fires_and_a_gate_without_limits_is_
     image(&bench, "planted.tar", &files);
     let proof = play(&bench, "prove that the gate fires");
     assert!(proof.status.success(), "{}", text(&proof.stdout));
-    bench.write("rules.toml", "methods = [\"fastcdc/16k\"]\nfrom = [\"1.4.2.tar\"]\n");
+    bench.write(
+        "rules.toml",
+        "methods = [\"fastcdc/16k\"]\nfrom = [\"1.4.2.tar\"]\n",
+    );
     let proof = play(&bench, "prove that the gate fires");
     assert!(text(&proof.stdout).contains("the gate let 50 MB pass: exit code 0"));
     assert!(!proof.status.success());
@@ -138,12 +168,24 @@ fn a_planted_regression_proves_that_the_gate_fires_and_a_gate_without_limits_is_
 
 #[test]
 fn the_workflows_use_commands_and_files_of_the_pages() {
-    let pages = ["README.md", "examples/README.md"].map(|page| fs::read_to_string(checkout().join(page)).unwrap());
+    let pages = ["README.md", "examples/README.md"]
+        .map(|page| fs::read_to_string(checkout().join(page)).unwrap());
     for file in ["examples/github.yml", "examples/gitlab.yml"] {
         let workflow = fs::read_to_string(checkout().join(file)).unwrap();
-        let line = workflow.lines().find(|line| line.contains("delta-lab ci")).unwrap();
-        let command = line.trim().trim_start_matches("- ").split(" | ").next().unwrap();
-        assert!(pages.iter().all(|page| page.contains(command)), "{file}: {command}");
+        let line = workflow
+            .lines()
+            .find(|line| line.contains("delta-lab ci"))
+            .unwrap();
+        let command = line
+            .trim()
+            .trim_start_matches("- ")
+            .split(" | ")
+            .next()
+            .unwrap();
+        assert!(
+            pages.iter().all(|page| page.contains(command)),
+            "{file}: {command}"
+        );
     }
 }
 
@@ -159,6 +201,12 @@ fn the_rules_and_thresholds_of_the_examples_are_read() {
     }
     let shown = tempfile::NamedTempFile::new().unwrap();
     fs::write(shown.path(), text).unwrap();
-    assert_eq!(delta_lab::stats::gate::Rules::read(shown.path()).unwrap().waivers.len(), 1);
+    assert_eq!(
+        delta_lab::stats::gate::Rules::read(shown.path())
+            .unwrap()
+            .waivers
+            .len(),
+        1
+    );
     delta_lab::stats::Thresholds::read(&checkout().join("examples/thresholds.toml")).unwrap();
 }
