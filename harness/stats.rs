@@ -20,7 +20,7 @@ mod trouble;
 mod verdict;
 
 pub use compare::{Comparison, Difference, Reason, Ruling, Weight, compare};
-pub use drift::{Change, Drift, JOB_LEVEL, fewest_pairs};
+pub use drift::{Change, Drift, JOB_LEVEL, fewest_pairs, pairs_for};
 pub use estimate::{Estimated, estimates};
 pub use index::Step;
 pub use paired::Paired;

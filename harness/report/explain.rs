@@ -94,11 +94,11 @@ fn headline(of: &Explained, all: &Charged) -> Vec<Block> {
             .remedy
             .map_or(String::new(), |it| format!(". Remedy: {it}"));
         format!(
-            "{} of the patch ({}): {}, {} files{remedy}",
+            "{} of the patch ({}): {}, {}{remedy}",
             units::share(charged.patch_bytes, all.patch_bytes),
             units::bytes(charged.patch_bytes),
             cause.name,
-            units::count(charged.files as i128)
+            units::files(charged.files)
         )
     };
     let mut lines: Vec<String> = found.iter().take(MOST).map(line).collect();

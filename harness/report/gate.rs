@@ -118,13 +118,7 @@ fn verdict(gate: &Gate) -> String {
             units::bytes(-change)
         ),
     };
-    let own = gate.methods.first().map(|own| own.method.as_str());
-    let limit = gate.breaches.iter().find(|breach| {
-        breach.limit == "delta_grows"
-            && Some(breach.method.as_str()) == own
-            && breach.release == line.release
-    });
-    match limit {
+    match gate.breaches.iter().find(|breach| is_told(gate, breach)) {
         Some(breach) => format!(
             "{word}: {how}; limit +{}",
             units::bytes(breach.most as i128)
@@ -133,9 +127,19 @@ fn verdict(gate: &Gate) -> String {
     }
 }
 
+/// Whether the verdict speaks of this limit.
+fn is_told(gate: &Gate, breach: &Breach) -> bool {
+    let own = gate.methods.first().map(|own| own.method.as_str());
+    let line = gate.worst().map(|line| line.release.as_str());
+    breach.limit == "delta_grows"
+        && Some(breach.method.as_str()) == own
+        && Some(breach.release.as_str()) == line
+}
+
 /// The limits that are passed, waivers, and what could not be measured: all that the first line leaves out.
 fn others(gate: &Gate) -> Vec<String> {
-    let mut lines: Vec<String> = gate.breaches.iter().map(breach).collect();
+    let untold = |it: &&Breach| it.waiver.is_some() || !is_told(gate, it);
+    let mut lines: Vec<String> = gate.breaches.iter().filter(untold).map(breach).collect();
     let told = |what: &str, (method, why): &(String, String)| {
         format!("{what}: {method}: {}", clean::short(why))
     };
@@ -191,10 +195,10 @@ fn why(grown: &[Grown], told: &Told, cost: Cost) -> Vec<Block> {
             .remedy
             .map_or(String::new(), |it| format!(". Remedy: {it}"));
         format!(
-            "+{}: {}, {} files{remedy}",
+            "+{}: {}, {}{remedy}",
             units::bytes(*more),
             cause.name,
-            units::count(*files as i128)
+            units::files(*files)
         )
     });
     let mut lines: Vec<String> = lines.collect();

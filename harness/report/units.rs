@@ -43,6 +43,14 @@ pub fn count(count: impl Into<i128>) -> String {
     text
 }
 
+/// A count of files: `1 file`, `1,064 files`.
+pub fn files(files: usize) -> String {
+    match files {
+        1 => "1 file".to_string(),
+        files => format!("{} files", count(files as i128)),
+    }
+}
+
 /// A part of a whole in per cent: `1.43 %`.
 pub fn share(part: u64, whole: u64) -> String {
     if whole == 0 {

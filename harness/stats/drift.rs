@@ -47,6 +47,14 @@ impl Drift<'_> {
     }
 }
 
+/// The fewest pairs with which noise alone fails no more than `JOB_LEVEL` of jobs of so many comparisons.
+pub fn pairs_for(made: usize) -> usize {
+    let level = JOB_LEVEL / made.max(1) as f64;
+    (1..)
+        .find(|pairs| least_level(*pairs) <= level)
+        .unwrap_or(usize::MAX)
+}
+
 /// The fewest pairs that can show a change.
 pub fn fewest_pairs() -> usize {
     (1..)

@@ -17,14 +17,26 @@ fn two_runs() -> Bench {
 /// Changes one cell of the last row of results/b.
 fn set(bench: &Bench, column: &str, value: impl Fn(&str) -> String) {
     let path = bench.path("results/b/rows.csv");
-    let rows = fs::read_to_string(&path).unwrap();
-    let mut lines: Vec<String> = rows.lines().map(str::to_string).collect();
-    let at = lines[0].split(',').position(|it| it == column).unwrap();
-    let last = lines.last_mut().unwrap();
-    let mut cells: Vec<String> = last.split(',').map(str::to_string).collect();
-    cells[at] = value(&cells[at]);
-    *last = cells.join(",");
-    fs::write(&path, lines.join("\n") + "\n").unwrap();
+    let mut reader = csv::Reader::from_path(&path).unwrap();
+    let heads = reader.headers().unwrap().clone();
+    let mut rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let at = heads.iter().position(|head| head == column).unwrap();
+    let last = rows.pop().unwrap();
+    let cells = last.iter().enumerate();
+    rows.push(
+        cells
+            .map(|(place, cell)| match place == at {
+                true => value(cell),
+                false => cell.to_string(),
+            })
+            .collect(),
+    );
+    let mut writer = csv::Writer::from_path(&path).unwrap();
+    writer.write_record(&heads).unwrap();
+    for row in rows {
+        writer.write_record(&row).unwrap();
+    }
+    writer.flush().unwrap();
 }
 
 fn plus(by: i64) -> impl Fn(&str) -> String {

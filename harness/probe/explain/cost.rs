@@ -31,8 +31,9 @@ pub fn chunks_of(base: &[Layer]) -> Result<HashSet<Digest>> {
 }
 
 /// For each entry of a layer, its part of the chunks that are not `held`: of a chunk's compressed bytes, the share that
-/// the entry is of the chunk.
-pub fn of_chunks(layer: &Layer, held: &HashSet<Digest>) -> Result<Vec<u64>> {
+/// the entry has among those that `differ` in it. An entry that is as it was only lies beside them, and is charged
+/// where no entry of the chunk differs (the cuts moved).
+pub fn of_chunks(layer: &Layer, held: &HashSet<Digest>, differ: &[bool]) -> Result<Vec<u64>> {
     let mut spent = vec![0.0; layer.entries.len()];
     let mut first = 0;
     let mut from = 0;
@@ -52,9 +53,18 @@ pub fn of_chunks(layer: &Layer, held: &HashSet<Digest>) -> Result<Vec<u64>> {
             first += 1;
         }
         let within = layer.entries[first..].iter().enumerate();
-        for (at, entry) in within.take_while(|(_, entry)| entry.from < to) {
-            let part = entry.to.min(to).saturating_sub(entry.from.max(from));
-            spent[first + at] += packed as f64 * part as f64 / chunk.len() as f64;
+        let parts: Vec<(usize, u64)> = within
+            .take_while(|(_, entry)| entry.from < to)
+            .map(|(at, entry)| {
+                let part = entry.to.min(to).saturating_sub(entry.from.max(from));
+                (first + at, part)
+            })
+            .collect();
+        let any = parts.iter().any(|(at, part)| differ[*at] && *part > 0);
+        let charged = || parts.iter().filter(|(at, _)| differ[*at] || !any);
+        let whole: u64 = charged().map(|(_, part)| part).sum();
+        for (at, part) in charged() {
+            spent[*at] += packed as f64 * *part as f64 / whole.max(1) as f64;
         }
         from = to;
         Ok(())

@@ -44,9 +44,13 @@ pub fn explain(base: &Path, image: &Path, effort: Effort) -> Result<Explained> {
     let chunks = cost::chunks_of(&base)?;
     let mut heads = cost::Heads::default();
     for (at, layer) in image.iter().enumerate().filter(|(_, it)| !shared(it)) {
-        let spent = cost::of_chunks(layer, &chunks)?;
-        for (entry, chunk_bytes) in layer.entries.iter().zip(spent) {
-            let (kind, older) = held.compare(entry)?;
+        let entries = layer.entries.iter();
+        let compared: Vec<(Kind, Option<&Entry>)> = entries
+            .map(|entry| held.compare(entry))
+            .collect::<Result<_>>()?;
+        let differ: Vec<bool> = compared.iter().map(|it| it.0 != Kind::Same).collect();
+        let spent = cost::of_chunks(layer, &chunks, &differ)?;
+        for ((entry, chunk_bytes), (kind, older)) in layer.entries.iter().zip(spent).zip(compared) {
             heads.add(entry, held.paths.get(entry.path.as_str()).copied());
             explained.files.push(ExplainedFile {
                 path: entry.path.clone(),

@@ -123,9 +123,13 @@ fn drift(of: &Comparison) -> String {
             crate::stats::fewest_pairs()
         );
     }
+    let more = match drift.false_alarms > 1.01 * crate::stats::JOB_LEVEL {
+        true => format!(" ({} pairs: 1.0 %)", crate::stats::pairs_for(drift.made)),
+        false => String::new(),
+    };
     let worse = drift.changes.iter().filter(|change| change.worse).count();
     format!(
-        "time and memory: {} comparisons of up to {} pairs, {worse} worse, {} better; noise alone would fail at most {} of jobs like this one",
+        "time and memory: {} comparisons of up to {} pairs, {worse} worse, {} better; noise alone would fail at most {} of jobs like this one{more}",
         drift.made,
         drift.most_pairs,
         drift.changes.len() - worse,
