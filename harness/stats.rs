@@ -5,15 +5,20 @@
 
 use crate::record::{Check, MEASURES, Measure, Row};
 
+pub mod assume;
 pub mod causes;
 mod compare;
 mod drift;
 mod estimate;
 #[cfg(test)]
 pub mod fixture;
+pub mod front;
 pub mod gate;
 mod index;
+mod links;
+pub mod offer;
 mod paired;
+pub mod recommend;
 mod section;
 mod thresholds;
 mod trouble;
@@ -23,6 +28,7 @@ pub use compare::{Comparison, Difference, Reason, Ruling, Weight, compare};
 pub use drift::{Change, Drift, JOB_LEVEL, fewest_pairs, pairs_for};
 pub use estimate::{Estimated, estimates};
 pub use index::Step;
+pub use links::Pays;
 pub use paired::Paired;
 pub use section::{MethodRows, Reading, Scenario, Section, deed, read, sections};
 pub use thresholds::{TOLERANCE, Thresholds};
