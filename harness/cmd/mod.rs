@@ -6,6 +6,7 @@ use anyhow::Result;
 use clap::{Parser, Subcommand};
 
 mod against;
+mod assume;
 mod check_method;
 mod ci;
 mod compare;
@@ -19,6 +20,7 @@ mod list;
 mod out;
 mod patch;
 mod progress;
+mod recommend;
 mod report;
 mod run;
 mod save;
@@ -98,10 +100,34 @@ Examples:
   delta-lab run rebuild -m raw -m layers -m casync/64k --time-limit 600
   delta-lab run smoke --samples 10 --into target/new --against ../main/delta-lab")]
     Run(run::Args),
-    /// Draw every view of a results folder: report.md, and charts as SVG and PNG
+    /// Draw every view of a results folder: report.html, report.md, and charts as SVG and PNG
     ///
-    /// Reads the results and nothing else; no tool is run. Exit code 1 when an expectation does not hold.
+    /// Reads the results and nothing else; no tool is run. report.html is one file that works from disk: it answers first,
+    /// then shows transfer, storage, time and memory, the time over links that its reader can change, and what no other
+    /// method beats. Exit code 1 when an expectation does not hold, or a page is not current (--check).
+    #[command(after_help = "\
+Examples:
+  delta-lab report results/mine
+  delta-lab report results/mine --assume fleet.toml      with your fleet, prices and links
+  delta-lab report results/mine --splice README.md       and put a chart and a table into a page
+
+A page says where: what lies between the markers is replaced.
+  <!-- delta-lab:answer SCENARIO -->        the summary's answer
+  <!-- delta-lab:table SCENARIO 8 -->       the first 8 methods of the ranking; without a number, all
+  <!-- delta-lab:chart SCENARIO transfer --> a chart by its name: transfer, storage, time, front-apply ...
+  <!-- /delta-lab -->")]
     Report(report::Args),
+    /// Recommend a method for a fleet: what each costs a year, the pick, and what would change it
+    ///
+    /// Reads the results and the assumptions: how many devices, how often they update, over which link, and what bytes,
+    /// storage and time cost. The defaults are examples; --print-assumptions prints them with their sources. The report's
+    /// summary gives the same pick for the same assumptions.
+    #[command(after_help = "\
+Examples:
+  delta-lab recommend results/mine --devices 50000 --link 3G
+  delta-lab recommend --print-assumptions > fleet.toml
+  delta-lab recommend results/mine --assume fleet.toml --memory 256MB")]
+    Recommend(recommend::Args),
     /// Compare a run (HEAD) with another (BASE): bytes exactly, time and memory by paired samples
     ///
     /// Bytes, requests and files repeat exactly: whatever grew fails, unless a threshold allows it. What is better, or
@@ -195,6 +221,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Save(args) => save::run(&args),
         Command::Run(args) => run::run(&args),
         Command::Report(args) => report::run(&args),
+        Command::Recommend(args) => recommend::run(&args),
         Command::Diff(args) => diff::run(&args),
         Command::Estimate(args) => estimate::run(&args),
         Command::Ci(args) => ci::run(&args),

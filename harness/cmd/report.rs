@@ -6,9 +6,11 @@ use std::process::ExitCode;
 
 use anyhow::{Context, Result, ensure};
 
+use super::assume::Assume;
 use super::out;
 use crate::record::Results;
-use crate::report;
+use crate::report::{self, splice};
+use crate::stats::assume::Assumptions;
 use crate::stats::{self, Verdict};
 
 #[derive(clap::Args)]
@@ -16,11 +18,50 @@ pub struct Args {
     /// Results folder [default: the newest in results/]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
+    #[command(flatten)]
+    assume: Assume,
+    /// Replace what lies between the markers of this page too; may be repeated
+    #[arg(long, value_name = "PAGE")]
+    splice: Vec<PathBuf>,
+    /// Write nothing; exit code 1 when a page of --splice, or a chart on it, is not what it would be
+    #[arg(long, requires = "splice", conflicts_with = "assume")]
+    check: bool,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let dir = match &args.dir {
-        Some(dir) => dir.clone(),
+    let dir = folder(args.dir.as_deref())?;
+    let results = Results::load(&dir)?;
+    if args.check {
+        return check(&results, args);
+    }
+    let assumed = args.assume.keep(&results.dir)?;
+    // Before anything is written: a page with a torn marker stops the report.
+    let pages = splice::pages(&results, &assumed, &args.splice)?;
+    draw(&results, &assumed)?;
+    for page in pages {
+        page.write()?;
+    }
+    let failed = stats::verdicts(&results).iter().any(Verdict::fails);
+    Ok(ExitCode::from(if failed { super::FAILED } else { 0 }))
+}
+
+/// Says which pages and charts are not current.
+fn check(results: &Results, args: &Args) -> Result<ExitCode> {
+    let assumed = args.assume.read(&results.dir)?;
+    let mut current = true;
+    for page in splice::pages(results, &assumed, &args.splice)? {
+        for stale in page.stale()? {
+            current = false;
+            out::print(&format!("not current: {stale}\n"))?;
+        }
+    }
+    Ok(ExitCode::from(if current { 0 } else { super::FAILED }))
+}
+
+/// The folder that was named, else the newest in results/.
+pub fn folder(named: Option<&Path>) -> Result<PathBuf> {
+    let dir = match named {
+        Some(dir) => dir.to_path_buf(),
         None => newest(Path::new("results"))
             .context("there are no results in results/ yet: delta-lab run quickstart")?,
     };
@@ -29,15 +70,18 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         "{} is a file: name its folder, where the views are written",
         dir.display()
     );
-    let results = Results::load(&dir)?;
-    show(&results)?;
-    let failed = stats::verdicts(&results).iter().any(Verdict::fails);
-    Ok(ExitCode::from(if failed { super::FAILED } else { 0 }))
+    Ok(dir)
 }
 
-/// Draws every view of a results folder into it; prints the table and where the files are.
+/// Draws every view of a results folder into it, under the assumptions that it keeps; prints the table and where the
+/// files are.
 pub fn show(results: &Results) -> Result<()> {
-    let written = report::write_all(results, &results.dir)?;
+    let assumed = Assume { assume: None }.read(&results.dir)?;
+    draw(results, &assumed)
+}
+
+fn draw(results: &Results, assumed: &Assumptions) -> Result<()> {
+    let written = report::write_all(results, assumed, &results.dir)?;
     let mut text = report::terminal(results, width())?;
     text.push('\n');
     for path in written {
@@ -61,6 +105,6 @@ fn newest(results: &Path) -> Option<PathBuf> {
 }
 
 /// Columns of the terminal, 80 when there is none.
-fn width() -> usize {
+pub fn width() -> usize {
     terminal_size::terminal_size().map_or(80, |(columns, _)| usize::from(columns.0))
 }

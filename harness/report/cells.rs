@@ -3,60 +3,84 @@
 use crate::record::Check;
 use crate::stats::{MethodRows, Outcome, Samples, transfer_bytes};
 
-use super::block::NO_FIGURE;
+use super::block::{Cell, NO_FIGURE};
 use super::units;
 
 /// What an update moves.
-pub fn moved(step: Option<&Samples>) -> String {
+pub fn moved(step: Option<&Samples>) -> Cell {
     let moved = |step: &Samples| {
-        step.spread(transfer_bytes)
-            .map(|it| units::bytes(it.median))
+        let median = step.spread(transfer_bytes)?.median;
+        Some((units::bytes(median), median))
     };
     or_outcome(step, moved)
 }
 
 /// How long a step takes; with `spread` also its fastest and its slowest sample.
-pub fn time(step: Option<&Samples>, spread: bool) -> String {
+pub fn time(step: Option<&Samples>, spread: bool) -> Cell {
     or_outcome(step, |step| {
         let wall = step.spread(|row| row.wall_ns)?;
         let median = units::time(wall.median);
-        Some(match spread && wall.samples > 1 {
+        let text = match spread && wall.samples > 1 {
             true => format!(
                 "{median} ({} to {})",
                 units::time(wall.min),
                 units::time(wall.max)
             ),
             false => median,
-        })
+        };
+        Some((text, wall.median))
     })
 }
 
 /// How many requests an update takes.
-pub fn requests(step: Option<&Samples>) -> String {
-    let requests = step.and_then(|step| step.spread(|row| row.requests));
-    requests.map_or(NO_FIGURE.into(), |requests| units::count(requests.median))
+pub fn requests(step: Option<&Samples>) -> Cell {
+    or_none(step, |step| {
+        let median = step.spread(|row| row.requests)?.median;
+        Some((units::count(median), median))
+    })
 }
 
-/// What an update moves as a share of the image.
-pub fn share(step: Option<&Samples>, image_bytes: u64) -> String {
-    let moved = step.and_then(|step| step.spread(transfer_bytes));
-    moved.map_or(NO_FIGURE.into(), |moved| {
-        units::share(moved.median, image_bytes)
+/// What an update moves as a share of the image. Its value are the bytes, which sort alike.
+pub fn share(step: Option<&Samples>, image_bytes: u64) -> Cell {
+    or_none(step, |step| {
+        let median = step.spread(transfer_bytes)?.median;
+        Some((units::share(median, image_bytes), median))
     })
 }
 
 /// The store's size once everything is published.
-pub fn stored(method: &MethodRows) -> String {
-    method.stored().map_or(NO_FIGURE.into(), units::bytes)
+pub fn stored(method: &MethodRows) -> Cell {
+    let Some(bytes) = method.stored() else {
+        return NO_FIGURE.into();
+    };
+    let first = method.publishes.iter().flat_map(|step| &step.rows).next();
+    Cell {
+        text: units::bytes(bytes),
+        value: Some(bytes.into()),
+        of: first.map(|row| {
+            let publishes = method.publishes.len();
+            format!(
+                "{} {}: store_bytes of {publishes} publishes added up",
+                row.scenario, row.method
+            )
+        }),
+    }
 }
 
 /// The most memory that one process of these steps took, in any sample.
-pub fn peak_memory<'m, 'r: 'm>(steps: impl Iterator<Item = &'m Samples<'r>>) -> String {
-    steps
-        .filter_map(|step| step.spread(|row| row.peak_rss_bytes))
-        .map(|spread| spread.max)
-        .max()
-        .map_or(NO_FIGURE.into(), units::bytes)
+pub fn peak_memory<'m, 'r: 'm>(steps: impl Iterator<Item = &'m Samples<'r>>) -> Cell {
+    let peaks = steps.filter_map(|step| {
+        let peak = step.spread(|row| row.peak_rss_bytes)?;
+        Some((peak.max, step))
+    });
+    match peaks.max_by_key(|(peak, _)| *peak) {
+        Some((peak, step)) => Cell {
+            text: units::bytes(peak),
+            value: Some(peak.into()),
+            of: key(step, "peak_rss_bytes, the largest"),
+        },
+        None => NO_FIGURE.into(),
+    }
 }
 
 /// How a method's outputs were verified, and how many of its rows were not.
@@ -75,16 +99,36 @@ pub fn check(method: &MethodRows) -> String {
     }
 }
 
-fn or_outcome(step: Option<&Samples>, figure: impl Fn(&Samples) -> Option<String>) -> String {
-    let Some(step) = step else {
-        return NO_FIGURE.to_string();
+/// A figure, its value and where it comes from; nothing where there is none.
+fn or_none(step: Option<&Samples>, figure: impl Fn(&Samples) -> Option<(String, u64)>) -> Cell {
+    let found = step.and_then(|step| Some((figure(step)?, step)));
+    found.map_or(NO_FIGURE.into(), |((text, value), step)| Cell {
+        text,
+        value: Some(value.into()),
+        of: key(step, "median"),
+    })
+}
+
+/// The same, with a word for how the step came out where there is none.
+fn or_outcome(step: Option<&Samples>, figure: impl Fn(&Samples) -> Option<(String, u64)>) -> Cell {
+    let found = or_none(step, figure);
+    let word = match step.map(Samples::outcome) {
+        _ if found.value.is_some() => return found,
+        Some(Outcome::Failed) => "failed",
+        Some(Outcome::Skipped) => "skipped",
+        Some(Outcome::Verified | Outcome::NotRun) | None => NO_FIGURE,
     };
-    figure(step).unwrap_or_else(|| {
-        let word = match step.outcome() {
-            Outcome::Failed => "failed",
-            Outcome::Skipped => "skipped",
-            Outcome::Verified | Outcome::NotRun => NO_FIGURE,
-        };
-        word.to_string()
+    Cell {
+        of: step.and_then(|step| key(step, "error")),
+        ..word.into()
+    }
+}
+
+/// The key of a step's rows, and how many samples a figure is `over`.
+fn key(step: &Samples, over: &str) -> Option<String> {
+    let act = step.rows.first()?.act();
+    Some(match step.rows.len() {
+        1 => act.to_string(),
+        samples => format!("{act} ({over} of {samples} samples)"),
     })
 }

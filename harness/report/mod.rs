@@ -8,7 +8,13 @@ use anyhow::{Context, Result, ensure};
 
 use crate::record::{Results, replace};
 use crate::stats;
+use crate::stats::assume::Assumptions;
+use crate::stats::offer::by_conditions;
+use crate::stats::recommend::recommend;
+use crate::words::meant;
 
+pub mod advice;
+mod again;
 pub mod block;
 mod cells;
 mod clean;
@@ -20,6 +26,8 @@ pub mod export;
 pub mod gate;
 mod inks;
 pub mod plot;
+mod sheet;
+pub mod splice;
 pub mod units;
 mod views;
 
@@ -31,10 +39,10 @@ use views::Page;
 
 /// Writes the report in every ink, and its pictures as SVG and PNG, into the folder `into` (made when absent). Returns
 /// the files, the reports first.
-pub fn write_all(results: &Results, into: &Path) -> Result<Vec<PathBuf>> {
+pub fn write_all(results: &Results, assumed: &Assumptions, into: &Path) -> Result<Vec<PathBuf>> {
     fs::create_dir_all(into).with_context(|| format!("make the folder {}", into.display()))?;
     let reading = stats::read(results);
-    let blocks = views::page(results, &reading, Page::Report);
+    let blocks = views::page(results, &reading, assumed, Page::Report);
     let mut written = Vec::new();
     let mut write = |file: &str, bytes: &[u8]| -> Result<()> {
         let path = into.join(file);
@@ -43,7 +51,8 @@ pub fn write_all(results: &Results, into: &Path) -> Result<Vec<PathBuf>> {
         Ok(())
     };
     for (file, print) in INKS {
-        write(file, print(&blocks).as_bytes())?;
+        let text = print(&blocks).with_context(|| format!("make {file}"))?;
+        write(file, text.as_bytes())?;
     }
     let pictures = pictures(&blocks);
     let mut files = BTreeSet::new();
@@ -66,7 +75,49 @@ pub fn write_all(results: &Results, into: &Path) -> Result<Vec<PathBuf>> {
 /// run, and the verdicts.
 pub fn terminal(results: &Results, width: usize) -> Result<String> {
     let reading = stats::read(results);
-    let blocks = views::page(results, &reading, Page::Screen);
+    let blocks = views::page(results, &reading, &Assumptions::default(), Page::Screen);
+    Ok(inks::terminal::print(&blocks, width))
+}
+
+/// The recommendation for each scenario, or for the one of that name, as a terminal of `width` columns shows it; at most
+/// `most` methods.
+///
+/// # Errors
+/// When the scenario is unknown, or nothing can be recommended.
+pub fn recommendation(
+    results: &Results,
+    assumed: &Assumptions,
+    scenario: Option<&str>,
+    most: usize,
+    width: usize,
+) -> Result<String> {
+    let reading = stats::read(results);
+    let names = || reading.scenarios.iter().map(|it| it.plan.name.as_str());
+    if let Some(name) = scenario {
+        ensure!(
+            names().any(|known| known == name),
+            "no scenario `{name}` in {}{}",
+            results.dir.display(),
+            meant(name, names())
+        );
+    }
+    let wanted = |name: &str| scenario.is_none_or(|it| it == name);
+    let mut blocks = Vec::new();
+    for scenario in reading.scenarios.iter().filter(|it| wanted(&it.plan.name)) {
+        for (case, offers) in by_conditions(scenario) {
+            let title = match case.is_empty() {
+                true => scenario.plan.name.clone(),
+                false => format!("{} [{case}]", scenario.plan.name),
+            };
+            let advice = recommend(&offers, assumed).with_context(|| title.clone())?;
+            blocks.extend(views::recommended::blocks(&title, &advice, assumed, most));
+        }
+    }
+    ensure!(
+        !blocks.is_empty(),
+        "{}: no verified update, so there is nothing to recommend",
+        results.dir.display()
+    );
     Ok(inks::terminal::print(&blocks, width))
 }
 
@@ -76,7 +127,9 @@ fn pictures(blocks: &[Block]) -> Vec<&Picture> {
     for block in blocks {
         match block {
             Block::Plot(picture) => pictures.push(picture.as_ref()),
-            Block::Fold { blocks, .. } => pictures.extend(self::pictures(blocks)),
+            Block::Fold { blocks, .. } | Block::Part { blocks, .. } => {
+                pictures.extend(self::pictures(blocks));
+            }
             _ => {}
         }
     }

@@ -70,7 +70,7 @@ fn expect(results: &mut Results, bounds: &str) {
 /// Every chart of `results`, with its name.
 fn charts(results: &Results) -> Vec<(&'static str, String)> {
     let reading = stats::read(results);
-    let blocks = views::page(results, &reading, Page::Report);
+    let blocks = views::page(results, &reading, &Assumptions::default(), Page::Report);
     pictures(&blocks)
         .into_iter()
         .map(|picture| (picture.name, picture.plot.svg().unwrap().unwrap()))
@@ -80,10 +80,9 @@ fn charts(results: &Results) -> Vec<(&'static str, String)> {
 /// report.md of `results`.
 fn report(results: &Results) -> String {
     let reading = stats::read(results);
-    let blocks = views::page(results, &reading, Page::Report);
-    let (name, print) = INKS[0];
-    assert_eq!(name, "report.md");
-    print(&blocks)
+    let blocks = views::page(results, &reading, &Assumptions::default(), Page::Report);
+    let (_, print) = INKS.iter().find(|(name, _)| *name == "report.md").unwrap();
+    print(&blocks).unwrap()
 }
 
 #[test]
@@ -166,7 +165,7 @@ fn without_a_verified_row_there_is_a_report_and_no_chart() {
         (Results::default(), "No step has run"),
         (failed, "no luck at all"),
     ] {
-        let written = write_all(&results, dir.path()).unwrap();
+        let written = write_all(&results, &Assumptions::default(), dir.path()).unwrap();
         assert_eq!(written, [dir.path().join("report.md")]);
         let report = fs::read_to_string(&written[0]).unwrap();
         assert!(report.contains(says), "{report}");
@@ -182,7 +181,7 @@ fn every_scenario_has_its_own_charts_and_the_report_links_exactly_them() {
     let second = results("../second one", 3, 2, 1);
     both.rows.extend(second.rows);
     both.plan.scenarios.extend(second.plan.scenarios);
-    let written = write_all(&both, dir.path()).unwrap();
+    let written = write_all(&both, &Assumptions::default(), dir.path()).unwrap();
     let names = |paths: &[PathBuf]| -> BTreeSet<String> {
         let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
         paths.iter().map(name).collect()
@@ -349,7 +348,9 @@ fn check_grids(blocks: &[block::Block]) {
                 let cells: BTreeSet<usize> = grid.columns.iter().map(|it| it.cells.len()).collect();
                 assert_eq!(cells.len(), 1);
             }
-            block::Block::Fold { blocks, .. } => check_grids(blocks),
+            block::Block::Fold { blocks, .. } | block::Block::Part { blocks, .. } => {
+                check_grids(blocks);
+            }
             _ => {}
         }
     }
@@ -369,7 +370,7 @@ fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
         let said: Vec<usize> = shapes
             .iter()
             .map(|results| {
-                let blocks = view.blocks(results, &stats::read(results));
+                let blocks = view.blocks(results, &stats::read(results), &Assumptions::default());
                 check_grids(&blocks);
                 blocks.len()
             })

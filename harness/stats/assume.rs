@@ -16,6 +16,13 @@ pub struct Assumptions {
     pub price: Prices,
     #[serde(rename = "link")]
     pub links: Vec<Link>,
+    /// Where they come from, in words.
+    #[serde(skip, default = "built_in")]
+    pub origin: String,
+}
+
+fn built_in() -> String {
+    format!("the defaults of delta-lab {}", env!("CARGO_PKG_VERSION"))
 }
 
 /// Who updates, how often, and over which link. Counts are `f64`, so that one search turns every input.

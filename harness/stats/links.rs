@@ -95,7 +95,7 @@ mod tests {
         assert!(link(bits * 0.9).seconds(&delta) < link(bits * 0.9).seconds(&full));
         assert!(link(bits * 1.1).seconds(&delta) > link(bits * 1.1).seconds(&full));
         // A second full download that is quicker to unpack lowers it.
-        let raw = cost(90_000_000, 1, 100_000_000);
+        let raw = cost(82_000_000, 1, 100_000_000);
         let Pays::Below(lower) = link(1e6).pays(&delta, &[&full, &raw]) else {
             panic!("it still pays on slow links");
         };

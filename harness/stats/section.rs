@@ -39,6 +39,8 @@ pub struct Scenario<'a> {
 #[derive(Clone, Debug)]
 pub struct Section<'a> {
     pub scenario: &'a ScenarioPlan,
+    /// The command line of the run, as host.toml has it; empty where nothing says.
+    pub command: &'a [String],
     pub case: &'a Case,
     pub publishes: Vec<&'a Move>,
     /// The update of the newest image from nothing, where it is planned.
@@ -92,7 +94,10 @@ pub fn read(results: &Results) -> Reading<'_> {
         let sections: Vec<Section> = plan
             .cases
             .iter()
-            .map(|case| Section::of(plan, case, &index))
+            .map(|case| Section {
+                command: &results.host.command,
+                ..Section::of(plan, case, &index)
+            })
             .collect();
         let methods = sections.iter().flat_map(|section| &section.methods);
         planned += methods.flat_map(MethodRows::rows).count();
@@ -136,6 +141,7 @@ impl<'a> Section<'a> {
             .partition(|update| updated.is_some_and(|last| last.image == update.image));
         let mut section = Section {
             scenario,
+            command: &[],
             case: &case.case,
             publishes,
             full: to_newest.iter().copied().find(|it| it.bases.is_empty()),

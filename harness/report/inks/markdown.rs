@@ -2,7 +2,7 @@
 
 use std::fmt::Write;
 
-use crate::report::block::{Block, Grid};
+use crate::report::block::{Block, Grid, Picture};
 use crate::report::clean;
 
 /// Blocks as a Markdown document. Pictures are links to their files in the same folder.
@@ -12,12 +12,24 @@ pub fn print(blocks: &[Block]) -> String {
         if !text.is_empty() {
             text.push('\n');
         }
-        text.push_str(&printed(block));
+        text.push_str(&print_one(block));
     }
     text
 }
 
-fn printed(block: &Block) -> String {
+/// A picture as an image that is at `link`.
+pub fn image(picture: &Picture, link: &str) -> String {
+    // A link ends at a blank or a bracket unless it is in angle brackets, which hold all but their own kind.
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-/".contains(letter);
+    let link: String = match link.chars().all(plain) {
+        true => link.to_string(),
+        false => format!("<{}>", link.replace(['<', '>', '\n'], "-")),
+    };
+    format!("![{}]({link})", inline(&picture.plot.alt()))
+}
+
+/// One block.
+pub fn print_one(block: &Block) -> String {
     match block {
         Block::Head { level, text } => {
             format!("{} {}\n", "#".repeat(usize::from(*level)), inline(text))
@@ -30,9 +42,29 @@ fn printed(block: &Block) -> String {
         Block::Grid(grid) => table(grid),
         Block::Plot(picture) => {
             let (file, name) = (&picture.file, picture.name);
-            let alt = inline(&picture.plot.alt());
-            format!("![{alt}]({file}.svg)\n\n[{name} as PNG]({file}.png)\n")
+            let image = image(picture, &format!("{file}.svg"));
+            format!("{image}\n\n[{name} as PNG]({file}.png)\n")
         }
+        Block::Sheet(sheet) => table(&sheet.grid()),
+        Block::Answer(answer) => {
+            let why: Vec<String> = answer.why.iter().map(|why| inline(why)).collect();
+            format!(
+                "**{}: {}.** {}\n\nWith other assumptions: `{}`\n",
+                inline(&answer.question),
+                inline(&answer.pick),
+                why.join(" "),
+                code(&answer.command)
+            )
+        }
+        Block::Tiles(tiles) => tiles
+            .iter()
+            .map(|tile| {
+                let [label, figure, who] =
+                    [&tile.label, &tile.figure, &tile.who].map(|it| inline(it));
+                format!("- {label}: **{figure}**, {who}\n")
+            })
+            .collect(),
+        Block::Part { blocks, .. } => print(blocks),
         Block::Verdict {
             decision,
             says,
@@ -51,7 +83,8 @@ fn printed(block: &Block) -> String {
     }
 }
 
-fn table(grid: &Grid) -> String {
+/// A table.
+pub fn table(grid: &Grid) -> String {
     let mut text = String::from("|");
     let mut line = |cells: Vec<String>| {
         for cell in cells {
@@ -99,6 +132,11 @@ fn inline(text: &str) -> String {
     escaped
 }
 
+/// A text between backquotes, where nothing is escaped: a backquote of its own would end it.
+fn code(text: &str) -> String {
+    clean::line(text).replace('`', "'")
+}
+
 /// A text within a line of HTML, where Markdown's escapes count for nothing.
 fn html(text: &str) -> String {
     let text = clean::line(text).replace('&', "&amp;");
@@ -117,19 +155,19 @@ mod tests {
             level: 2,
             text: hostile.into(),
         };
-        assert_eq!(printed(&head), format!("## {escaped}\n"));
+        assert_eq!(print_one(&head), format!("## {escaped}\n"));
         assert_eq!(
-            printed(&Block::Text(hostile.into())),
+            print_one(&Block::Text(hostile.into())),
             format!("\\{escaped}\n")
         );
         let item = Block::List(vec!["1. a".into(), "- b".into(), "2 c\n# d".into()]);
-        assert_eq!(printed(&item), "- 1\\. a\n- \\- b\n- 2 c # d\n");
+        assert_eq!(print_one(&item), "- 1\\. a\n- \\- b\n- 2 c # d\n");
         let fold = Block::Fold {
             summary: "5 & </summary> *more*".into(),
             blocks: vec![Block::Text("inside".into())],
         };
         let lines =
             "<details><summary>5 &amp; &lt;/summary&gt; *more*</summary>\n\ninside\n\n</details>\n";
-        assert_eq!(printed(&fold), lines);
+        assert_eq!(print_one(&fold), lines);
     }
 }

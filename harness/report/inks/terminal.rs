@@ -41,6 +41,21 @@ pub fn print(blocks: &[Block], width: usize) -> String {
                 let summary = format!("{summary}: see report.md");
                 text.push_str(&paragraph(&summary, "", width));
             }
+            Block::Answer(answer) => {
+                let said = format!("{}: {}", answer.question, answer.pick);
+                text.push_str(&paragraph(&said, "", width));
+                for why in &answer.why {
+                    text.push_str(&paragraph(why, "- ", width));
+                }
+            }
+            Block::Tiles(tiles) => {
+                for tile in tiles {
+                    let said = format!("{}: {}, {}", tile.label, tile.figure, tile.who);
+                    text.push_str(&paragraph(&said, "- ", width));
+                }
+            }
+            Block::Sheet(sheet) => text.push_str(&table(&sheet.grid(), width)),
+            Block::Part { blocks, .. } => text.push_str(&print(blocks, width)),
             Block::Plot(_) => {}
         }
     }
@@ -64,7 +79,11 @@ fn table(grid: &Grid, width: usize) -> String {
     table.load_style(NOTHING).set_header(heads);
     let rows = columns.first().map_or(0, |column| column.cells.len());
     for row in 0..rows {
-        table.add_row(columns.iter().map(|column| clean::line(&column.cells[row])));
+        table.add_row(
+            columns
+                .iter()
+                .map(|column| clean::line(&column.cells[row].text)),
+        );
     }
     for (at, shown) in table.column_iter_mut().enumerate() {
         let gap = if at == 0 { 0 } else { GAP as u16 };
@@ -83,7 +102,8 @@ fn table(grid: &Grid, width: usize) -> String {
 /// The columns that fit, in their order.
 fn with_room(grid: &Grid, width: usize) -> Vec<&Column> {
     let widest = |column: &Column| {
-        let texts = column.cells.iter().chain([&column.short]);
+        let texts = column.cells.iter().map(|cell| &cell.text);
+        let texts = texts.chain([&column.short]);
         let widths = texts.map(|text| display_width(&clean::line(text)));
         widths.max().unwrap_or(0) + GAP
     };

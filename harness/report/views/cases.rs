@@ -2,9 +2,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::report::block::{Block, Column, Grid, Keep, NO_FIGURE};
+use crate::record::Unit;
+use crate::report::block::{Block, Cell, Column, Grid, Keep, METHOD, NO_FIGURE};
 use crate::report::{cells, units};
 use crate::stats::{MethodRows, Scenario, Section};
+
+const BYTES: Option<Unit> = Some(Unit::Bytes);
+const TIME: Option<Unit> = Some(Unit::Nanoseconds);
 
 /// One method under one case.
 type Entry<'s, 'a> = (&'s Section<'a>, &'s MethodRows<'a>);
@@ -17,7 +21,7 @@ pub fn blocks(scenario: &Scenario) -> Vec<Block> {
     if entries.is_empty() {
         return Vec::new();
     }
-    let of = |keep, short, head, cell: &dyn Fn(&Entry) -> String| {
+    let of = |keep, short, head, cell: &dyn Fn(&Entry) -> Cell| {
         Column::figures(
             keep,
             short,
@@ -26,39 +30,46 @@ pub fn blocks(scenario: &Scenario) -> Vec<Block> {
         )
     };
     let names = entries.iter().map(|(_, method)| method.method.to_string());
-    let mut columns = vec![Column::names(Keep::Always, "method", names.collect())];
+    let mut columns =
+        vec![Column::names(Keep::Always, "method", names.collect()).measuring(METHOD, None)];
     columns.extend(axes(&entries));
     columns.extend([
         of(Keep::Always, "update", "main update", &|(_, method)| {
             cells::moved(method.main())
-        }),
+        })
+        .measuring("transfer", BYTES),
         of(
             Keep::Always,
             "stored",
             "storage after all releases",
             &|(_, method)| cells::stored(method),
-        ),
+        )
+        .measuring("storage", BYTES),
         of(Keep::Key, "full", "full update", &|(_, method)| {
             cells::moved(method.full.as_ref())
-        }),
+        })
+        .measuring("transfer", BYTES),
         of(
             Keep::Helpful,
             "all updates",
             "all updates together",
             &all_updates,
-        ),
+        )
+        .measuring("transfer", BYTES),
         of(Keep::Key, "time", "time of the main update", &|(
             _,
             method,
         )| {
             cells::time(method.main(), false)
-        }),
+        })
+        .measuring("time", TIME),
         of(
             Keep::Helpful,
             "publish",
             "time of the last publish",
             &|(_, method)| cells::time(method.publishes.last(), false),
-        ),
+        )
+        .measuring("time", TIME),
     ]);
     let head = Block::Head {
         level: 1,
@@ -73,10 +84,13 @@ pub fn blocks(scenario: &Scenario) -> Vec<Block> {
 }
 
 /// What all updates move together, and how many they are: cases may differ in that.
-fn all_updates((_, method): &Entry) -> String {
+fn all_updates((_, method): &Entry) -> Cell {
     match (method.updates().count(), method.moved_by_all()) {
-        (updates @ 2.., Some(moved)) => format!("{} in {updates}", units::bytes(moved)),
-        _ => NO_FIGURE.to_string(),
+        (updates @ 2.., Some(moved)) => Cell {
+            value: Some(moved.into()),
+            ..format!("{} in {updates}", units::bytes(moved)).into()
+        },
+        _ => NO_FIGURE.into(),
     }
 }
 
@@ -111,8 +125,13 @@ fn axes(entries: &[Entry]) -> Vec<Column> {
     let turned = values.into_iter().filter(|(_, values)| values.len() > 1);
     turned
         .map(|(axis, _)| {
-            let value = |(section, _): &Entry| section.case.get(axis).unwrap_or(NO_FIGURE).into();
-            Column::names(Keep::Always, axis, entries.iter().map(value).collect())
+            let value =
+                |(section, _): &Entry| section.case.get(axis).unwrap_or(NO_FIGURE).to_string();
+            Column::names(
+                Keep::Always,
+                axis,
+                entries.iter().map(value).collect::<Vec<String>>(),
+            )
         })
         .collect()
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::Finding;
-use crate::report::block::{Block, Column, Grid, Keep, NO_FIGURE};
+use crate::report::block::{Block, Cell, Column, Grid, Keep, NO_FIGURE};
 use crate::report::units;
 use crate::stats::{Scenario, median};
 
@@ -94,7 +94,7 @@ fn rows<'a>(findings: &[&'a Finding]) -> Vec<Row<'a>> {
 }
 
 fn grid(rows: &[Row], with_part: bool) -> Grid {
-    let acts = rows.iter().map(|((act, _), _)| act.clone()).collect();
+    let acts: Vec<String> = rows.iter().map(|((act, _), _)| act.clone()).collect();
     let mut columns = vec![Column::names(Keep::Always, "of", acts)];
     if with_part {
         let parts = rows.iter().map(|((_, part), _)| (*part).to_string());
@@ -109,10 +109,13 @@ fn grid(rows: &[Row], with_part: bool) -> Grid {
     for measure in measures {
         let cell = |(_, values): &Row| {
             let values = values.get(measure).into_iter().flatten().copied();
-            median(values).map_or(NO_FIGURE.into(), |value| shown(measure, value))
+            median(values).map_or(NO_FIGURE.into(), |value| Cell {
+                value: Some(value),
+                ..shown(measure, value).into()
+            })
         };
         let head = measure.replace('_', " ");
-        let cells = rows.iter().map(cell).collect();
+        let cells: Vec<Cell> = rows.iter().map(cell).collect();
         columns.push(Column::figures(Keep::Key, &head, head.clone(), cells));
     }
     Grid { columns }

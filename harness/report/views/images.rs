@@ -20,7 +20,7 @@ pub fn about(scenario: &Scenario) -> Vec<Block> {
 
 pub fn blocks(scenario: &Scenario) -> Vec<Block> {
     let images = &scenario.plan.images;
-    let cells = |cell: fn(&PlannedImage) -> String| images.iter().map(cell).collect();
+    let cells = |cell: fn(&PlannedImage) -> String| images.iter().map(cell).collect::<Vec<_>>();
     let grid = Grid {
         columns: vec![
             Column::names(Keep::Always, "release", cells(|image| image.name.clone())),

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::{Host, Results};
-use crate::report::block::{Block, Column, Grid, Keep};
+use crate::report::block::{Block, Column, Grid, Keep, METHOD};
 use crate::report::{clean, units};
 use crate::stats::Reading;
 
@@ -52,8 +52,9 @@ fn versions(reading: &Reading) -> Option<Block> {
     let texts = versions.values().map(|version| clean::short(version));
     let grid = Grid {
         columns: vec![
-            Column::names(Keep::Always, "method", methods.collect()),
-            Column::names(Keep::Always, "version", texts.collect()),
+            Column::names(Keep::Always, "method", methods.collect::<Vec<_>>())
+                .measuring(METHOD, None),
+            Column::names(Keep::Always, "version", texts.collect::<Vec<_>>()),
         ],
     };
     (!versions.is_empty()).then_some(Block::Grid(grid))

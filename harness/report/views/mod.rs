@@ -1,19 +1,26 @@
 //! Views: pure functions from results to blocks. Each is a file here and a line in `VIEWS`.
 
 use crate::record::Results;
+use crate::stats::assume::Assumptions;
 use crate::stats::{Reading, Scenario, Section};
 
 use super::block::Block;
 
+mod assumptions;
 mod cases;
 mod columns;
 mod findings;
+mod fronts;
 mod images;
+mod lines;
+mod links;
 mod machine;
 mod measured;
 mod picture;
 mod ranking;
+pub mod recommended;
 mod storage;
+mod summary;
 mod time;
 mod transfer;
 mod troubles;
@@ -38,6 +45,12 @@ enum Of {
     /// A scenario under one case.
     Section(fn(&Section) -> Vec<Block>),
     Results(fn(&Results, &Reading) -> Vec<Block>),
+    /// A scenario under assumptions; it comes before everything else of a page.
+    Choice(fn(&Results, &Scenario, &Assumptions) -> Vec<Block>),
+    /// The assumptions themselves.
+    Terms(fn(&Assumptions) -> Vec<Block>),
+    /// A scenario under one case, under assumptions.
+    Assumed(fn(&Section, &Assumptions) -> Vec<Block>),
 }
 
 /// A view: its name, the pages that show it, and what it is of.
@@ -56,21 +69,30 @@ const REPORT: &[Page] = &[Page::Report];
 
 /// Every view in the order of a page. On a screen the verdicts come last, where the eye is; in a report first.
 pub const VIEWS: &[View] = &[
+    view("summary", REPORT, Of::Choice(summary::blocks)),
     view("about", REPORT, Of::Scenario(images::about)),
     view("verdicts", REPORT, Of::Scenario(verdicts::blocks)),
     view("images", REPORT, Of::Scenario(images::blocks)),
     view("cases", BOTH, Of::Scenario(cases::blocks)),
     view("ranking at a glance", SCREEN, Of::Section(ranking::glance)),
     view("ranking", REPORT, Of::Section(ranking::blocks)),
-    view("time and memory", REPORT, Of::Section(time::grid)),
     view("transfer", REPORT, Of::Section(transfer::chart)),
     view("storage", REPORT, Of::Section(storage::chart)),
+    view("time and memory", REPORT, Of::Section(time::grid)),
     view("time", REPORT, Of::Section(time::chart)),
+    view("links", REPORT, Of::Assumed(links::blocks)),
+    view("fronts", REPORT, Of::Section(fronts::charts)),
+    view(
+        "over releases and sizes",
+        REPORT,
+        Of::Section(lines::charts),
+    ),
     view("updates", BOTH, Of::Section(updates::blocks)),
     view("skipped and failed", REPORT, Of::Section(troubles::blocks)),
     view("skipped and failed", SCREEN, Of::Section(troubles::lines)),
     view("findings", BOTH, Of::Scenario(findings::blocks)),
     view("verdicts", SCREEN, Of::Scenario(verdicts::blocks)),
+    view("assumptions", REPORT, Of::Terms(assumptions::blocks)),
     view("machine and versions", REPORT, Of::Results(machine::blocks)),
     view("how it was measured", REPORT, Of::Results(measured::blocks)),
     view("rows left out", BOTH, Of::Results(measured::left_out)),
@@ -78,15 +100,25 @@ pub const VIEWS: &[View] = &[
 
 impl View {
     /// What the view says of everything it is of.
-    pub fn blocks(&self, results: &Results, reading: &Reading) -> Vec<Block> {
+    pub fn blocks(
+        &self,
+        results: &Results,
+        reading: &Reading,
+        assumed: &Assumptions,
+    ) -> Vec<Block> {
         let scenarios = || reading.scenarios.iter();
+        let sections = || scenarios().flat_map(|scenario| &scenario.sections);
         match self.of {
+            Of::Choice(make) => scenarios()
+                .flat_map(|scenario| make(results, scenario, assumed))
+                .collect(),
+            Of::Assumed(make) => sections()
+                .flat_map(|section| make(section, assumed))
+                .collect(),
             Of::Scenario(make) => scenarios().flat_map(make).collect(),
-            Of::Section(make) => {
-                let sections = scenarios().flat_map(|scenario| &scenario.sections);
-                sections.flat_map(make).collect()
-            }
+            Of::Section(make) => sections().flat_map(make).collect(),
             Of::Results(make) => make(results, reading),
+            Of::Terms(make) => make(assumed),
         }
     }
 }
@@ -96,7 +128,7 @@ const fn view(name: &'static str, pages: &'static [Page], of: Of) -> View {
 }
 
 /// Everything that a page shows, in order.
-pub fn page(results: &Results, reading: &Reading, page: Page) -> Vec<Block> {
+pub fn page(results: &Results, reading: &Reading, assumed: &Assumptions, page: Page) -> Vec<Block> {
     let mut blocks = Vec::new();
     let report = page == Page::Report;
     if report {
@@ -106,27 +138,47 @@ pub fn page(results: &Results, reading: &Reading, page: Page) -> Vec<Block> {
         let said = "No step has run yet: rows.csv holds no rows.";
         blocks.push(Block::Text(said.to_string()));
     }
+    let shown = || VIEWS.iter().filter(|view| view.pages.contains(&page));
     for scenario in &reading.scenarios {
-        if report {
-            blocks.push(head(2, &scenario.plan.name));
+        let choices = shown().filter_map(|view| match view.of {
+            Of::Choice(make) => Some(make(results, scenario, assumed)),
+            _ => None,
+        });
+        let choices: Vec<Block> = choices.flatten().collect();
+        if !choices.is_empty() {
+            let title = head(2, &format!("{}: what to choose", scenario.plan.name));
+            blocks.push(part(scenario, [title].into_iter().chain(choices)));
         }
-        blocks.extend(of_scenario(scenario, page));
     }
-    for view in VIEWS.iter().filter(|view| view.pages.contains(&page)) {
-        if let Of::Results(make) = view.of {
-            blocks.extend(deeper(make(results, reading), 1));
+    for scenario in &reading.scenarios {
+        let title = report.then(|| head(2, &scenario.plan.name));
+        let shown = of_scenario(scenario, assumed, page);
+        blocks.push(part(scenario, title.into_iter().chain(shown)));
+    }
+    for view in shown() {
+        match view.of {
+            Of::Results(make) => blocks.extend(deeper(make(results, reading), 1)),
+            Of::Terms(make) => blocks.extend(deeper(make(assumed), 1)),
+            _ => {}
         }
     }
     blocks
 }
 
+fn part(scenario: &Scenario, blocks: impl Iterator<Item = Block>) -> Block {
+    Block::Part {
+        name: scenario.plan.name.clone(),
+        blocks: blocks.collect(),
+    }
+}
+
 /// A scenario's views. Neighbours in the table that are of a section are shown together, section by section.
-fn of_scenario(scenario: &Scenario, page: Page) -> Vec<Block> {
+fn of_scenario(scenario: &Scenario, assumed: &Assumptions, page: Page) -> Vec<Block> {
     let views: Vec<&View> = VIEWS
         .iter()
         .filter(|view| view.pages.contains(&page))
         .collect();
-    let of_section = |view: &View| matches!(view.of, Of::Section(_));
+    let of_section = |view: &View| matches!(view.of, Of::Section(_) | Of::Assumed(_));
     let mut blocks = Vec::new();
     for run in views.chunk_by(|one, next| of_section(one) == of_section(next)) {
         if !of_section(run[0]) {
@@ -143,15 +195,24 @@ fn of_scenario(scenario: &Scenario, page: Page) -> Vec<Block> {
             continue;
         }
         for section in &scenario.sections {
-            let depth = 2 + u8::from(!section.case.is_empty());
-            if page == Page::Report && !section.case.is_empty() {
-                blocks.push(head(depth, &section.case.to_string()));
-            }
-            for view in run {
-                if let Of::Section(make) = view.of {
-                    blocks.extend(deeper(make(section), depth));
-                }
-            }
+            blocks.extend(under_case(section, run, assumed, page));
+        }
+    }
+    blocks
+}
+
+/// The views of one section, under a head where the scenario turned an axis.
+fn under_case(section: &Section, views: &[&View], assumed: &Assumptions, page: Page) -> Vec<Block> {
+    let depth = 2 + u8::from(!section.case.is_empty());
+    let mut blocks = Vec::new();
+    if page == Page::Report && !section.case.is_empty() {
+        blocks.push(head(depth, &section.case.to_string()));
+    }
+    for view in views {
+        match view.of {
+            Of::Section(make) => blocks.extend(deeper(make(section), depth)),
+            Of::Assumed(make) => blocks.extend(deeper(make(section, assumed), depth)),
+            _ => {}
         }
     }
     blocks

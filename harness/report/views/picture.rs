@@ -2,7 +2,7 @@
 
 use crate::report::block::{Block, Picture};
 use crate::report::clean;
-use crate::report::plot::{Bar, Bars, Group, Plot};
+use crate::report::plot::{Bar, Bars, Group, Plot, Spacing};
 use crate::stats::{Outcome, Section, Trouble};
 
 /// The most methods that one chart shows: more make a picture that no viewer opens.
@@ -33,11 +33,38 @@ pub fn picture(name: &'static str, section: &Section, mut bars: Bars) -> Option<
         );
     }
     bars.notes = notes(section);
+    plotted(name, section, Plot::Bars(bars))
+}
+
+/// A plot of a section as a block, free of letters that XML forbids. It has something to draw.
+pub fn plotted(name: &'static str, section: &Section, plot: Plot) -> Option<Block> {
+    let plot = match plot {
+        Plot::Bars(bars) => Plot::Bars(printable(bars)),
+        Plot::Points(mut points) => {
+            tidy(&mut points.title);
+            points.dots.iter_mut().for_each(|dot| tidy(&mut dot.name));
+            Plot::Points(points)
+        }
+        Plot::Lines(mut lines) => {
+            tidy(&mut lines.title);
+            lines.series.iter_mut().for_each(|it| tidy(&mut it.name));
+            for axis in [&mut lines.x, &mut lines.y] {
+                if let Spacing::Names(names) = &mut axis.spacing {
+                    names.iter_mut().for_each(tidy);
+                }
+            }
+            Plot::Lines(lines)
+        }
+    };
     Some(Block::Plot(Box::new(Picture {
         name,
         file: file(section, name),
-        plot: Plot::Bars(printable(bars)),
+        plot,
     })))
+}
+
+fn tidy(text: &mut String) {
+    *text = clean::line(text);
 }
 
 /// Which methods have no bar, or lack one, and why.

@@ -1,7 +1,8 @@
 //! Every update, where a client updates to other images than the newest: a row for each, columns for the best methods.
 
 use crate::record::Move;
-use crate::report::block::{Block, Column, Grid, Keep, NO_FIGURE};
+use crate::record::Unit;
+use crate::report::block::{Block, Cell, Column, Grid, Keep, NO_FIGURE};
 use crate::report::{cells, units};
 use crate::stats::{MethodRows, Section, deed};
 
@@ -55,10 +56,10 @@ pub fn blocks(section: &Section) -> Vec<Block> {
 }
 
 /// Heads with their cells: the updates, then each method.
-type Table = Vec<(String, Vec<String>)>;
+type Table = Vec<(String, Vec<Cell>)>;
 
 fn each(updates: &[&Move], best: &[&MethodRows]) -> Table {
-    let names = updates.iter().map(|update| deed(update)).collect();
+    let names = updates.iter().map(|update| deed(update).into()).collect();
     let moved = |method: &&MethodRows| {
         let cells = method.updates().map(|step| cells::moved(Some(step)));
         (method.method.to_string(), cells.collect())
@@ -72,10 +73,13 @@ fn each(updates: &[&Move], best: &[&MethodRows]) -> Table {
 fn sums(best: &[&MethodRows]) -> Table {
     let sum = |method: &&MethodRows| {
         let moved = method.moved_by_all();
-        let sum = moved.map_or(NO_FIGURE.into(), units::bytes);
+        let sum = moved.map_or(NO_FIGURE.into(), |bytes| Cell {
+            value: Some(bytes.into()),
+            ..units::bytes(bytes).into()
+        });
         (method.method.to_string(), vec![sum])
     };
-    [("update".to_string(), vec!["all together".to_string()])]
+    [("update".to_string(), vec!["all together".into()])]
         .into_iter()
         .chain(best.iter().map(sum))
         .collect()
@@ -87,8 +91,10 @@ fn grid(table: Table) -> Grid {
         columns: columns
             .map(|(at, (head, cells))| match at {
                 0 => Column::names(Keep::Always, &head, cells),
-                1 => Column::figures(Keep::Always, &head, head.clone(), cells),
-                _ => Column::figures(Keep::Key, &head, head.clone(), cells),
+                1 => Column::figures(Keep::Always, &head, head.clone(), cells)
+                    .measuring("transfer", Some(Unit::Bytes)),
+                _ => Column::figures(Keep::Key, &head, head.clone(), cells)
+                    .measuring("transfer", Some(Unit::Bytes)),
             })
             .collect(),
     }

@@ -278,7 +278,7 @@ mod tests {
     fn at_a_flip_the_pick_is_another_and_just_before_it_is_the_same() {
         let (offers, assumed) = (rivals(), Assumptions::default());
         let told = advice(&offers, &assumed);
-        assert!(told.flips.len() >= 3, "{:?}", told.flips);
+        assert!(told.flips.len() >= 2, "{:?}", told.flips);
         for flip in &told.flips {
             let input = INPUTS.iter().find(|input| input.key == flip.key).unwrap();
             let at = |value: f64| {
@@ -308,7 +308,7 @@ mod tests {
             .map(away)
             .collect();
         assert!(known.is_sorted(), "{known:?}");
-        let keys: Vec<&str> = told.flips.iter().take(3).map(|flip| flip.key).collect();
+        let keys: Vec<&str> = told.flips.iter().take(2).map(|flip| flip.key).collect();
         assert!(keys.contains(&"price.device_hour"), "{keys:?}");
     }
 
