@@ -111,7 +111,7 @@ tools: ## install the field's tools: casync, xdelta3, zsync ... and bita, which 
 docker: ## install Docker and mmdebstrap, start the daemon when none answers
 	harness/setup.sh docker
 
-peers: ## install the real servers that tests hold the wire against: sshd, a registry; nothing is started
+peers: ## install what tests hold the lab against: sshd, a registry, a browser; nothing is started
 	harness/setup.sh peers
 
 vm: ## start a client and a server machine with the tools and the lab

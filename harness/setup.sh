@@ -7,7 +7,7 @@
 #   tools    the field's own tools, each an optional runner in the race; from Debian and PyPI, nothing is compiled
 #   extra    the tools that have to be compiled here, which takes minutes; `quickstart` uses none of them
 #   docker   an engine that answers, and mmdebstrap to make base images without a registry
-#   peers    real servers that tests hold the lab's wire against: sshd, a registry. Installed, never started
+#   peers    what tests hold the lab against: real servers, sshd and a registry, and a browser. Installed, never started
 #
 # TOOLS=skip installs and starts nothing: it prints what is missing and goes on. So does a machine without apt, and a
 # user who is not root and has no sudo without a password. Only a missing build need is a failure then.
@@ -48,6 +48,7 @@ docker  uidmap                  newuidmap               lets mmdebstrap run with
 peers   openssh-server          sshd                    the real ssh that the counting one is held against
 peers   openssh-client          ssh                     its client
 peers   docker-registry         docker-registry         the real registry that layers are held against
+peers   chromium                chromium                the browser that report.html is tried in
 '
 
 say() { printf 'setup: %s\n' "$*" >&2; }

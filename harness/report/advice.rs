@@ -9,19 +9,19 @@ use super::{sheet, units};
 /// How many inputs are named that would change the pick.
 const MOST_FLIPS: usize = 2;
 
-/// `1,000 devices on 4G (20 Mbit/s), 12 releases a year, each device one release behind`
+/// `1,000 devices on 4G (20 Mbit/s) and 12 releases a year`
 pub fn question(assumed: &Assumptions) -> String {
     let fleet = &assumed.fleet;
     let link = match assumed.link() {
         Ok(link) => format!("{} ({})", link.name, sheet::bandwidth(link.bits_per_s)),
         Err(_) => fleet.link.clone(),
     };
-    let releases = match fleet.releases_behind {
-        1.0 => "every release".to_string(),
-        behind => format!("every {} releases", amount(behind)),
+    let behind = match fleet.releases_behind {
+        1.0 => String::new(),
+        behind => format!(", each device {} releases behind", amount(behind)),
     };
     format!(
-        "{} devices on {link} that update to {releases} of {} a year",
+        "{} devices on {link} and {} releases a year{behind}",
         amount(fleet.devices),
         amount(fleet.releases_per_year)
     )
@@ -30,7 +30,7 @@ pub fn question(assumed: &Assumptions) -> String {
 /// Why this pick, what it needs, and what would change it. Whole sentences.
 pub fn sentences(advice: &Advice, assumed: &Assumptions) -> Vec<String> {
     let pick = advice.pick();
-    let mut said = vec![update(pick), cost(pick), need(advice, assumed)];
+    let mut said = vec![update(pick), cost(advice), need(advice, assumed)];
     said.push(hangs_on(&advice.flips, &pick.offer.name()));
     said
 }
@@ -48,18 +48,27 @@ fn update(pick: &Priced) -> String {
     }
 }
 
-/// What the fleet costs a year, and what of that is most.
-fn cost(pick: &Priced) -> String {
-    let total = pick.bill.total();
+/// What the fleet costs a year, what of that is most, and what the next best costs.
+fn cost(advice: &Advice) -> String {
+    let pick = advice.pick();
     let parts = pick.bill.parts();
     let most = parts.iter().max_by(|a, b| a.1.total_cmp(&b.1));
-    let most = most
-        .filter(|(_, part)| *part > 0.0)
-        .map(|(name, part)| format!(", {} of it for {name}", dollars(*part)));
+    let most = most.filter(|(_, part)| *part > 0.0);
+    let most = most.map(|(name, part)| format!(", {} of it for {name}", dollars(*part)));
+    let next = advice.ranked.get(1).map(|next| {
+        format!(
+            " The next is {}: {}, {}, {}.",
+            next.offer.name(),
+            dollars(next.bill.total()),
+            units::bytes(next.update.transfer_bytes),
+            sheet::seconds(next.seconds)
+        )
+    });
     format!(
-        "The fleet costs {} a year{}.",
-        dollars(total),
-        most.unwrap_or_default()
+        "The fleet costs {} a year{}.{}",
+        dollars(pick.bill.total()),
+        most.unwrap_or_default(),
+        next.unwrap_or_default()
     )
 }
 
@@ -101,7 +110,7 @@ fn hangs_on(flips: &[Flip], pick: &str) -> String {
     }
 }
 
-/// `with 0.46 dollars or more for an hour of a device (now 0.05) it is rdiff`
+/// `at $0.46 or more for an hour of a device (now $0.05) it is rdiff`
 pub fn flip(flip: &Flip) -> String {
     let or = if flip.at > flip.now {
         "or more"
@@ -109,15 +118,13 @@ pub fn flip(flip: &Flip) -> String {
         "or less"
     };
     let (at, now) = (value(flip.scale, flip.at), value(flip.scale, flip.now));
+    let (words, to) = (flip.words, &flip.to);
     match flip.scale {
-        Scale::Count => format!(
-            "with {at} {} {or} (now {now}) it is {}",
-            flip.words, flip.to
-        ),
-        _ => format!(
-            "at {at} {or} for {} (now {now}) it is {}",
-            flip.words, flip.to
-        ),
+        Scale::Count => format!("with {at} {words} {or} (now {now}) it is {to}"),
+        Scale::Dollars => format!("at {at} {or} for {words} (now {now}) it is {to}"),
+        Scale::BitsPerSecond | Scale::Milliseconds => {
+            format!("with {words} of {at} {or} (now {now}) it is {to}")
+        }
     }
 }
 
@@ -136,7 +143,7 @@ pub fn dollars(value: f64) -> String {
     match value {
         0.0 => "$0".to_string(),
         1000.0.. => format!("${}", units::count(value.round() as i64)),
-        0.995.. => format!("${value:.2}"),
+        0.0995.. => format!("${value:.2}"),
         _ => format!("${}", digits(value)),
     }
 }
@@ -186,9 +193,9 @@ mod tests {
         let mut assumed = Assumptions::default();
         assert_eq!(
             question(&assumed),
-            "1,000 devices on 4G (20 Mbit/s) that update to every release of 12 a year"
+            "1,000 devices on 4G (20 Mbit/s) and 12 releases a year"
         );
         assumed.fleet.releases_behind = 3.0;
-        assert!(question(&assumed).contains("every 3 releases of 12 a year"));
+        assert!(question(&assumed).ends_with("12 releases a year, each device 3 releases behind"));
     }
 }

@@ -50,9 +50,18 @@ impl Sheet {
     }
 }
 
-/// `5.93 s`, `3.2 h`, from seconds.
+/// `5.93 s`, `12.3 min`, `3.20 h`, from seconds. Minutes begin early, so that a column of times compares at a glance.
 pub fn seconds(seconds: f64) -> String {
-    units::time((seconds * 1e9) as u64)
+    let digits = |value: f64| match value {
+        99.95.. => format!("{value:.0}"),
+        9.995.. => format!("{value:.1}"),
+        _ => format!("{value:.2}"),
+    };
+    match seconds {
+        36_000.0.. => format!("{} h", digits(seconds / 3600.0)),
+        600.0.. => format!("{} min", digits(seconds / 60.0)),
+        _ => units::time((seconds * 1e9) as u64),
+    }
 }
 
 /// `20 Mbit/s`

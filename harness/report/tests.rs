@@ -79,9 +79,14 @@ fn charts(results: &Results) -> Vec<(&'static str, String)> {
 
 /// report.md of `results`.
 fn report(results: &Results) -> String {
+    printed(results, "report.md")
+}
+
+/// What an ink makes of `results`.
+fn printed(results: &Results, file: &str) -> String {
     let reading = stats::read(results);
     let blocks = views::page(results, &reading, &Assumptions::default(), Page::Report);
-    let (_, print) = INKS.iter().find(|(name, _)| *name == "report.md").unwrap();
+    let (_, print) = INKS.iter().find(|(name, _)| *name == file).unwrap();
     print(&blocks).unwrap()
 }
 
@@ -116,7 +121,7 @@ fn a_failed_step_is_said_in_words_and_never_drawn_as_a_bar() {
         of_delta,
     );
     for ((chart, before), (_, after)) in charts(&whole).iter().zip(&charts(&spoiled)) {
-        if *chart == "storage" {
+        if !["transfer", "time"].contains(chart) {
             continue;
         }
         let (had, has) = (boxes(before, palette::DELTA), boxes(after, palette::DELTA));
@@ -166,8 +171,10 @@ fn without_a_verified_row_there_is_a_report_and_no_chart() {
         (failed, "no luck at all"),
     ] {
         let written = write_all(&results, &Assumptions::default(), dir.path()).unwrap();
-        assert_eq!(written, [dir.path().join("report.md")]);
-        let report = fs::read_to_string(&written[0]).unwrap();
+        let names = ["report.html", "report.md"].map(|name| dir.path().join(name));
+        assert_eq!(written, names);
+        assert!(!fs::read_to_string(&written[0]).unwrap().contains("<svg"));
+        let report = fs::read_to_string(&written[1]).unwrap();
         assert!(report.contains(says), "{report}");
         assert!(!report.contains("!["), "{report}");
         assert!(!terminal(&results, 80).unwrap().is_empty());
@@ -186,7 +193,7 @@ fn every_scenario_has_its_own_charts_and_the_report_links_exactly_them() {
         let name = |path: &PathBuf| path.file_name().unwrap().to_string_lossy().into_owned();
         paths.iter().map(name).collect()
     };
-    let mut expected: BTreeSet<String> = BTreeSet::from(["report.md".to_string()]);
+    let mut expected: BTreeSet<String> = ["report.html", "report.md"].map(str::to_string).into();
     for scenario in ["first", "..-second-one"] {
         for chart in ["transfer", "storage", "time"] {
             expected.insert(format!("{scenario}-{chart}.svg"));
@@ -195,9 +202,11 @@ fn every_scenario_has_its_own_charts_and_the_report_links_exactly_them() {
     }
     assert_eq!(names(&written), expected);
     let report = fs::read_to_string(dir.path().join("report.md")).unwrap();
-    for path in &written[1..] {
+    let page = fs::read_to_string(dir.path().join("report.html")).unwrap();
+    for path in &written[2..] {
         let name = path.file_name().unwrap().to_str().unwrap();
         assert!(report.contains(&format!("]({name})")), "{name}");
+        assert!(page.contains(&format!("href=\"{name}\"")), "{name}");
         let bytes = fs::read(path).unwrap();
         let magic: &[u8] = if name.ends_with("png") {
             b"\x89PNG"
@@ -336,7 +345,9 @@ fn thousands_of_methods_make_a_report_whose_charts_show_the_first() {
     let report = report(&results);
     assert!(report.contains("raw/2999") && report.contains("out of luck 2997"));
     for (chart, svg) in charts(&results) {
-        assert!(svg.contains("The first 60 of 2000 methods."), "{chart}");
+        let of_bars = ["transfer", "storage", "time"].contains(&chart);
+        let said = svg.contains("The first 60 of 2000 methods.");
+        assert_eq!(said, of_bars, "{chart}");
     }
 }
 
@@ -409,4 +420,97 @@ fn many_cases_are_compared_on_a_screen_and_ranked_in_the_report() {
         report.contains("](smoke-policy-all-seed-3-transfer.svg)"),
         "{report}"
     );
+}
+
+/// The tags of a page with their attributes, outside its script, and what each table has of cells in a row.
+fn tags(html: &str) -> Vec<String> {
+    let script = html.rfind("<script>").unwrap();
+    let tags = html[..script].split('<').skip(1);
+    tags.map(|tag| tag.split('>').next().unwrap().to_string())
+        .collect()
+}
+
+#[test]
+fn a_page_asks_for_nothing_and_runs_one_script_that_its_policy_names() {
+    for (shape, results) in shapes() {
+        let html = printed(&results, "report.html");
+        for outside in [
+            "src=",
+            "@import",
+            "url(",
+            "<link",
+            "<iframe",
+            "<object",
+            "http-equiv=\"refresh",
+        ] {
+            let program = html.rfind("<script>").unwrap();
+            assert!(!html[..program].contains(outside), "{shape}: {outside}");
+        }
+        assert_eq!(html.matches("<script").count(), 1, "{shape}");
+        assert!(html.contains("default-src 'none'") && html.contains("script-src 'sha256-"));
+    }
+}
+
+#[test]
+fn hostile_names_make_no_tag_and_no_attribute_in_a_page() {
+    let hostile =
+        "'\"><img src=x onerror=alert(1)></script><script>alert(2)</script>\u{1b}[2J\u{202e}=1+1";
+    let mut results = troubled(4, 2);
+    let honest = tags(&printed(&results, "report.html"));
+    let plan = &mut results.plan.scenarios[0];
+    let (scenario, method) = (plan.name.clone(), plan.methods[0].name.clone());
+    plan.name = hostile.to_string();
+    plan.about = hostile.to_string();
+    plan.methods[0].name = hostile.to_string();
+    plan.methods[0].version = Some(hostile.to_string());
+    for row in &mut results.rows {
+        row.scenario = hostile.to_string();
+        if row.method == method {
+            row.method = hostile.to_string();
+        }
+        row.error = format!("{hostile}{}", row.error);
+    }
+    results.host.command.push(hostile.to_string());
+    let html = printed(&results, "report.html");
+    let found = tags(&html);
+    let names = |tags: &[String]| -> Vec<String> {
+        let name = |tag: &String| {
+            tag.split_whitespace()
+                .next()
+                .unwrap_or_default()
+                .to_string()
+        };
+        tags.iter().map(name).collect()
+    };
+    assert_eq!(names(&found), names(&honest), "{scenario}");
+    assert!(
+        !found
+            .iter()
+            .any(|tag| tag.contains("onerror=alert(1)") && tag.starts_with("img"))
+    );
+    assert!(!html.contains('\u{1b}') && !html.contains('\u{202e}'));
+}
+
+#[test]
+fn the_page_s_pick_is_that_of_recommend_for_the_same_question() {
+    for results in [results("pair", 12, 2, 3), policies(6, 5), troubled(4, 3)] {
+        let name = results.plan.scenarios[0].name.clone();
+        let mut assumed = Assumptions::default();
+        for (devices, link) in [(1000.0, "4G"), (3.0, "modem"), (1e6, "data centre")] {
+            assumed.fleet.devices = devices;
+            assumed.fleet.link = link.to_string();
+            let reading = stats::read(&results);
+            let page = views::page(&results, &reading, &assumed, Page::Report);
+            let answer = page.iter().find_map(|block| match block {
+                Block::Part { blocks, .. } => blocks.iter().find_map(|block| match block {
+                    Block::Answer(answer) => Some(answer.pick.clone()),
+                    _ => None,
+                }),
+                _ => None,
+            });
+            let said = recommendation(&results, &assumed, Some(&name), 3, 200).unwrap();
+            let pick = format!("Pick: {}\n", answer.unwrap());
+            assert!(said.contains(&pick), "{pick}{said}");
+        }
+    }
 }

@@ -1,6 +1,8 @@
 //! Recommendations: what every method costs a fleet in a year, the cheapest that fits its devices, and what would change
 //! the pick.
 
+use std::cmp::Ordering;
+
 use anyhow::{Result, ensure};
 
 use super::assume::Assumptions;
@@ -128,13 +130,24 @@ fn rank<'o>(
             Err(why) => left_out.push((offer.name(), why)),
         }
     }
-    ranked.sort_by(|a, b| {
-        let (one, other) = (a.bill.total(), b.bill.total());
-        one.total_cmp(&other)
-            .then(a.seconds.total_cmp(&b.seconds))
-            .then(a.update.wire_bytes.cmp(&b.update.wire_bytes))
-    });
+    ranked.sort_by(by_cost);
     (ranked, left_out)
+}
+
+/// The place of the cheapest offer that fits.
+fn cheapest(offers: &[Offer], assumed: &Assumptions) -> Option<usize> {
+    let priced = offers.iter().enumerate();
+    let priced = priced.filter_map(|(at, offer)| Some((at, price(offer, assumed).ok()?)));
+    let cheapest = priced.min_by(|(_, a), (_, b)| by_cost(a, b));
+    cheapest.map(|(at, _)| at)
+}
+
+/// By what the fleet pays, then by time, then by bytes.
+fn by_cost(a: &Priced, b: &Priced) -> Ordering {
+    let (one, other) = (a.bill.total(), b.bill.total());
+    one.total_cmp(&other)
+        .then(a.seconds.total_cmp(&b.seconds))
+        .then(a.update.wire_bytes.cmp(&b.update.wire_bytes))
 }
 
 fn price<'o>(offer: &'o Offer, assumed: &Assumptions) -> Result<Priced<'o>, &'static str> {

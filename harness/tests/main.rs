@@ -19,6 +19,7 @@ mod map;
 mod million;
 mod real_ssh;
 mod registry;
+mod report_page;
 mod resume;
 mod shape;
 mod ssh;

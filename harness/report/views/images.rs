@@ -47,7 +47,10 @@ pub fn blocks(scenario: &Scenario) -> Vec<Block> {
     };
     let known = known(images);
     if !known.is_empty() {
-        blocks.push(Block::List(known));
+        blocks.push(Block::Fold {
+            summary: "What is known of the images".to_string(),
+            blocks: vec![Block::List(known)],
+        });
     }
     blocks
 }

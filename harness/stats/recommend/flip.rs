@@ -1,6 +1,6 @@
 //! Flips: for each input of a recommendation, the nearest value at which another method would be the pick.
 
-use super::{Assumptions, Offer, farthest, rank};
+use super::{Assumptions, Offer, cheapest, farthest};
 
 /// What an input is counted in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,7 +16,7 @@ pub enum Scale {
 pub struct Input {
     /// As in the file of assumptions.
     pub key: &'static str,
-    /// In words, for a sentence that begins `with more than 3 …` or ends in a value.
+    /// In words, for a sentence such as `at $2 or more for a GB of egress` or `with 3 devices or more`.
     pub words: &'static str,
     pub scale: Scale,
     get: fn(&Assumptions) -> f64,
@@ -68,7 +68,7 @@ pub const INPUTS: &[Input] = &[
     ),
     input(
         "price.egress_gb",
-        "egress for each GB",
+        "a GB of egress",
         Scale::Dollars,
         |a| a.price.egress_gb,
         |a, v| a.price.egress_gb = v,
@@ -82,7 +82,7 @@ pub const INPUTS: &[Input] = &[
     ),
     input(
         "price.storage_gb_month",
-        "storage for each GB and month",
+        "a GB stored for a month",
         Scale::Dollars,
         |a| a.price.storage_gb_month,
         |a, v| a.price.storage_gb_month = v,
@@ -103,14 +103,14 @@ pub const INPUTS: &[Input] = &[
     ),
     input(
         "price.data_gb",
-        "device data for each GB",
+        "a GB of device data",
         Scale::Dollars,
         |a| a.price.data_gb,
         |a, v| a.price.data_gb = v,
     ),
     input(
         "link.bits_per_s",
-        "the link's bandwidth",
+        "a bandwidth",
         Scale::BitsPerSecond,
         |a| a.link().map_or(f64::NAN, |it| it.bits_per_s),
         |a, v| {
@@ -121,7 +121,7 @@ pub const INPUTS: &[Input] = &[
     ),
     input(
         "link.round_trip_ms",
-        "the link's round trip",
+        "a round trip",
         Scale::Milliseconds,
         |a| a.link().map_or(f64::NAN, |it| it.round_trip_ms),
         |a, v| {
@@ -185,11 +185,10 @@ fn nearest(input: &Input, offers: &[Offer], assumed: &Assumptions) -> Option<Fli
     } else {
         0.0
     };
-    let pick = |value: f64| -> Option<String> {
+    let pick = |value: f64| -> Option<usize> {
         let mut turned = assumed.clone();
         (input.set)(&mut turned, value);
-        let (ranked, _) = rank(offers, &turned);
-        ranked.first().map(|first| first.offer.name())
+        cheapest(offers, &turned)
     };
     let picked = pick(now)?;
     let mut found: Vec<(f64, f64)> = Vec::new();
@@ -210,7 +209,7 @@ fn nearest(input: &Input, offers: &[Offer], assumed: &Assumptions) -> Option<Fli
             if pick(far).is_some_and(|other| other != picked) {
                 found.push((
                     f64::from(step),
-                    bisect(input, &pick, &picked, (near, far), *direction),
+                    bisect(input, &pick, picked, (near, far), *direction),
                 ));
                 break;
             }
@@ -223,15 +222,15 @@ fn nearest(input: &Input, offers: &[Offer], assumed: &Assumptions) -> Option<Fli
         scale: input.scale,
         now,
         at,
-        to: pick(at)?,
+        to: offers[pick(at)?].name(),
     })
 }
 
 /// The nearest value to `near` between the two that has another pick than `picked`; `far` has one.
 fn bisect(
     input: &Input,
-    pick: &dyn Fn(f64) -> Option<String>,
-    picked: &str,
+    pick: &dyn Fn(f64) -> Option<usize>,
+    picked: usize,
     (mut near, mut far): (f64, f64),
     direction: f64,
 ) -> f64 {

@@ -26,10 +26,13 @@
     const [one, unit] = units.find(([one]) => value / one < 999.5) || units[units.length - 1];
     return `${digits(value / one)} ${unit}`;
   };
-  const TIMES = [[1e3, "µs"], [1e6, "ms"], [1e9, "s"], [60e9, "min"], [3600e9, "h"]];
-  const time = (ns) => {
-    if (ns < 1000) return `${Math.trunc(ns)} ns`;
-    return inUnits(ns, ns >= 1e9 && ns < 999.5e9 ? [[1e9, "s"]] : TIMES);
+  const TIMES = [[1e3, "µs"], [1e6, "ms"], [1e9, "s"]];
+  // From 10 minutes on in minutes, from 10 hours on in hours (report/sheet.rs).
+  const time = (seconds) => {
+    if (seconds >= 36000) return `${digits(seconds / 3600)} h`;
+    if (seconds >= 600) return `${digits(seconds / 60)} min`;
+    const ns = Math.trunc(seconds * 1e9);
+    return ns < 1000 ? `${ns} ns` : inUnits(ns, TIMES);
   };
   const bandwidth = (bits) => {
     const [one, unit] = [[1e9, "Gbit/s"], [1e6, "Mbit/s"], [1e3, "kbit/s"]].find(([one]) => bits >= one) || [1, "bit/s"];
@@ -78,7 +81,8 @@
         else if (key === "sort") {
           for (const one of words.split(",")) {
             const [table, column, order] = one.split(":");
-            if (document.getElementById(table) && /^\d+$/.test(column) && ["up", "down"].includes(order)) read.sorts[table] = [Number(column), order];
+            const sorted = tables.find((it) => it.id === table);
+            if (sorted && /^\d+$/.test(column) && Number(column) < heads(sorted).length && ["up", "down"].includes(order)) read.sorts[table] = [Number(column), order];
           }
         } else if (key === "links") {
           for (const one of words.split(",")) {
@@ -121,10 +125,12 @@
       const shown = rows(table).filter((row) => !row.hidden).map((row) => value(row.cells[at])).filter((it) => it > 0);
       const [best, most] = [Math.min(...shown), Math.max(...shown)];
       const bars = shown.length > 1 && head.dataset.pays === undefined;
+      // A figure that many share is no distinction.
+      const few = shown.filter((it) => it === best).length <= 3;
       for (const cell of cells) {
         const figure = value(cell);
         if (cell.dataset.text === undefined) cell.dataset.text = cell.textContent;
-        cell.classList.toggle("best", bars && figure === best);
+        cell.classList.toggle("best", bars && few && figure === best);
         const relative = state.relative && bars && figure > 0;
         cell.textContent = relative ? `×${digits(figure / best)}` : cell.dataset.text;
         if (bars && figure > 0) cell.style.setProperty("--w", `${(figure / most * 100).toFixed(1)}%`);
@@ -186,7 +192,7 @@
       const cost = parse(row.dataset.cost);
       links.forEach((link, at) => {
         const taken = seconds(link, cost), cell = row.cells[at + 1];
-        put(cell, time(taken * 1e9), Math.trunc(taken * 1e9));
+        put(cell, time(taken), Math.trunc(taken * 1e9));
         cell.classList.toggle("loses", row.dataset.delta !== undefined && taken > fastest[at]);
       });
       if (row.dataset.delta === undefined) continue;
@@ -200,6 +206,7 @@
     }
   }
   function inputs(table) {
+    table.parentElement.before(make("p", { textContent: "The links can be changed here. Struck through: the quickest full download takes less." }));
     const fields = [["bits", "Mbit/s", 1e6], ["trip", "round trip, ms", 1], ["parallel", "requests in flight", 1]];
     for (const [name, words, one] of fields) {
       const row = make("tr", {}, make("th", { scope: "row", className: "name", textContent: words }));
@@ -351,9 +358,9 @@
         name.append(button);
       }
       const file = make("button", { type: "button", textContent: "CSV" });
-      file.setAttribute("aria-label", `save as CSV: ${table.caption.textContent}`);
+      file.setAttribute("aria-label", `save as CSV: ${table.caption.innerText.trim()}`);
       file.addEventListener("click", () => save(table));
-      table.caption.append(file);
+      table.caption.append(" ", file);
     }
     document.body.append(dialog);
     state = read(location.hash);

@@ -40,7 +40,7 @@ pub fn framed(caption: &Caption, attributes: &str, heads: &str, body: &str) -> S
     let (id, words) = (&caption.id, text(&caption.words));
     format!(
         "<div class=\"scroll\" tabindex=\"0\" role=\"group\" aria-label=\"table: {words}\">\n\
-         <table id=\"{id}\"{attributes}>\n<caption>{words}</caption>\n<thead>\n{heads}\n</thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
+         <table id=\"{id}\"{attributes}>\n<caption><span>{words}</span></caption>\n<thead>\n{heads}\n</thead>\n<tbody>\n{body}</tbody>\n</table>\n</div>\n"
     )
 }
 
