@@ -56,10 +56,17 @@ impl Page {
             before: String::new(),
         };
         let mut open: Option<(usize, &str)> = None;
-        let mut markers = 0;
+        let (mut markers, mut fenced) = (0, false);
         for (at, line) in before.split_inclusive('\n').enumerate() {
             let place = || format!("{}:{}", path.display(), at + 1);
             let word = line.trim();
+            // Markers in code are examples.
+            let fence = word.starts_with("```") || word.starts_with("~~~");
+            fenced ^= fence && open.is_none();
+            if open.is_none() && (fenced || fence) {
+                page.after.push_str(line);
+                continue;
+            }
             if word.starts_with(OPEN) {
                 ensure!(
                     open.is_none(),
@@ -84,8 +91,9 @@ impl Page {
                 );
                 page.after.push_str(line);
             } else {
+                let bare = without_code(word);
                 ensure!(
-                    !word.contains(OPEN) && !word.contains(CLOSE),
+                    !bare.contains(OPEN) && !bare.contains(CLOSE),
                     "{}: a marker needs a line of its own",
                     place()
                 );
@@ -176,6 +184,11 @@ impl Page {
         }
         Ok(stale)
     }
+}
+
+/// A line of Markdown without what is between backquotes.
+fn without_code(line: &str) -> String {
+    line.split('`').step_by(2).collect()
 }
 
 /// The page that is filled, and the results folder as links on it name it.
@@ -309,6 +322,17 @@ mod tests {
         // What was spliced stays when it is spliced again.
         let (_dir, again) = spliced(&now);
         assert_eq!(again.unwrap()[0].after, now);
+    }
+
+    #[test]
+    fn markers_in_code_are_examples() {
+        let text = "write `<!-- delta-lab:table smoke -->` and `<!-- /delta-lab -->`\n```\n<!-- delta-lab:table smoke -->\n```\n";
+        let marked = format!("{text}<!-- delta-lab:table smoke 1 -->\n<!-- /delta-lab -->\n");
+        let (_dir, said) = spliced(&marked);
+        assert!(said.unwrap()[0].after.starts_with(text));
+        let (_dir, said) = spliced(text);
+        let why = said.err().unwrap().to_string();
+        assert!(why.contains("page.md: no marker"), "{why}");
     }
 
     #[test]

@@ -150,7 +150,7 @@ fn answer(answer: &Answer) -> String {
         .map(|why| format!("<li>{}</li>\n", text(why)))
         .collect();
     format!(
-        "<div class=\"answer\">\n<p class=\"question\">{}</p>\n<p class=\"pick\">{}</p>\n<ul>\n{why}</ul>\n\
+        "<div class=\"answer\">\n<p class=\"question\">{}</p>\n<p class=\"pick\"><small>Pick</small> {}</p>\n<ul>\n{why}</ul>\n\
          <p class=\"again\">With other assumptions: <code>{}</code></p>\n</div>\n",
         text(&answer.question),
         text(&answer.pick),

@@ -49,7 +49,7 @@ pub fn print_one(block: &Block) -> String {
         Block::Answer(answer) => {
             let why: Vec<String> = answer.why.iter().map(|why| inline(why)).collect();
             format!(
-                "**{}: {}.** {}\n\nWith other assumptions: `{}`\n",
+                "**{}: pick {}.** {}\n\nWith other assumptions: `{}`\n",
                 inline(&answer.question),
                 inline(&answer.pick),
                 why.join(" "),

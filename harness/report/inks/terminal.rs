@@ -42,7 +42,7 @@ pub fn print(blocks: &[Block], width: usize) -> String {
                 text.push_str(&paragraph(&summary, "", width));
             }
             Block::Answer(answer) => {
-                let said = format!("{}: {}", answer.question, answer.pick);
+                let said = format!("{}: pick {}", answer.question, answer.pick);
                 text.push_str(&paragraph(&said, "", width));
                 for why in &answer.why {
                     text.push_str(&paragraph(why, "- ", width));
