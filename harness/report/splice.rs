@@ -294,7 +294,7 @@ mod tests {
 
     #[test]
     fn what_lies_between_markers_is_replaced_and_all_else_stays() {
-        let text = "# Mine\r\n\n<!-- delta-lab:table smoke 2 -->\nold\n<!-- /delta-lab -->\nmiddle\n\
+        let text = "# Mine\r\n\n<!-- delta-lab:table smoke 2 -->\nstale words\n<!-- /delta-lab -->\nmiddle\n\
                     <!-- delta-lab:chart smoke transfer -->\n<!-- /delta-lab -->\n<!-- delta-lab:answer smoke -->\n<!-- /delta-lab -->\nend";
         let (dir, said) = spliced(text);
         let page = &said.unwrap()[0];
@@ -314,7 +314,7 @@ mod tests {
             "{now}"
         );
         assert!(
-            !now.contains("old") && now.contains("](results/run/smoke-transfer.svg)"),
+            !now.contains("stale words") && now.contains("](results/run/smoke-transfer.svg)"),
             "{now}"
         );
         let rows = now.lines().filter(|line| line.starts_with("| ")).count();

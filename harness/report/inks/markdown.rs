@@ -49,7 +49,7 @@ pub fn print_one(block: &Block) -> String {
         Block::Answer(answer) => {
             let why: Vec<String> = answer.why.iter().map(|why| inline(why)).collect();
             format!(
-                "**{}: pick {}.** {}\n\nWith other assumptions: `{}`\n",
+                "**{}: pick {}.** {}\n\nWith other assumptions: {}\n",
                 inline(&answer.question),
                 inline(&answer.pick),
                 why.join(" "),
@@ -132,9 +132,13 @@ fn inline(text: &str) -> String {
     escaped
 }
 
-/// A text between backquotes, where nothing is escaped: a backquote of its own would end it.
+/// A text as code where nothing in it could end the code or begin a tag, else as escaped text.
 fn code(text: &str) -> String {
-    clean::line(text).replace('`', "'")
+    let text = clean::line(text);
+    match text.contains(['`', '<', '>', '|']) {
+        true => inline(&text),
+        false => format!("`{text}`"),
+    }
 }
 
 /// A text within a line of HTML, where Markdown's escapes count for nothing.
