@@ -36,10 +36,14 @@ const COLUMNS: [(&str, &str); WIDTH] = [
     ("wall_ns", ""),
     ("cpu_ns", ""),
     ("peak_rss_bytes", ""),
+    ("room", ""),
     ("check", ""),
     ("error", ""),
 ];
-const WIDTH: usize = 23;
+const WIDTH: usize = 24;
+
+/// Columns that earlier schemas lack.
+const LATER: [&str; 2] = ["case", "room"];
 
 /// About the length of a line, to make room once.
 const LINE_BYTES: u64 = 260;
@@ -69,13 +73,13 @@ pub(super) fn rows(path: &Path) -> Result<Vec<Row>> {
     }
 }
 
-/// Where each column is; `None` only for the one that schema 1 lacked.
+/// Where each column is; `None` only for those that earlier schemas lacked.
 fn columns(heads: &StringRecord) -> Result<[Option<usize>; WIDTH]> {
     let mut columns = [None; WIDTH];
     for (column, (name, old)) in columns.iter_mut().zip(COLUMNS) {
         let named = |head: &str| head == name || (!old.is_empty() && head == old);
         *column = heads.iter().position(named);
-        if column.is_none() && name != "case" {
+        if column.is_none() && !LATER.contains(&name) {
             bail!("missing field `{name}`: no such column");
         }
     }
@@ -133,7 +137,8 @@ impl Reading {
             image: name(line.cell(6), &last.image),
             image_sha256: name(line.cell(7), &last.image_sha256),
             bases_sha256: name(line.cell(9), &last.bases_sha256),
-            error: name(cell::unguarded(line.cell(22)), &last.error),
+            room: name(line.cell(21), &last.room),
+            error: name(cell::unguarded(line.cell(23)), &last.error),
             case: shared(&mut self.cases, line.cell(4))?,
             verb: verb(line.cell(5))?,
             bases: shared(&mut self.bases, line.cell(8))?,
@@ -148,7 +153,7 @@ impl Reading {
             wall_ns: line.figure(18)?,
             cpu_ns: line.figure(19)?,
             peak_rss_bytes: line.figure(20)?,
-            check: check(line.cell(21))?,
+            check: check(line.cell(22))?,
         })
     }
 }
@@ -175,7 +180,7 @@ fn verb(cell: &str) -> Result<Verb> {
 fn check(cell: &str) -> Result<Check> {
     let checks = [Check::Exact, Check::Tree, Check::Skipped, Check::Failed];
     let found = checks.into_iter().find(|check| check.word() == cell);
-    found.ok_or_else(|| strange(21, cell))
+    found.ok_or_else(|| strange(22, cell))
 }
 
 #[cfg(test)]
@@ -214,6 +219,7 @@ mod tests {
             wall_ns: Some(11),
             cpu_ns: Some(12),
             peak_rss_bytes: Some(13),
+            room: "locked; reads /a: why".into(),
             check: Check::Tree,
             error: "a, \"b\"".into(),
         };
@@ -227,7 +233,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.csv");
         let text = format!(
-            "{}2,s,m,v,,update,i,aa,,,1,10,many,,,,,,,,,exact,\n",
+            "{}3,s,m,v,,update,i,aa,,,1,10,many,,,,,,,,,,exact,\n",
             header::<Row>()
         );
         std::fs::write(&path, text).unwrap();

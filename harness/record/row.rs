@@ -76,7 +76,7 @@ pub struct Row {
     /// What kept the step in its room: `locked`, `in part` or `open`, and what the method's file lets it reach beyond it,
     /// with the reason. Empty without figures, and before schema 3.
     #[serde(default)]
-    pub room: String,
+    pub room: Name,
     pub check: Check,
     /// Empty, or why there is no figure.
     #[serde(serialize_with = "cell::write", deserialize_with = "cell::read")]

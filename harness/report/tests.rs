@@ -470,11 +470,11 @@ fn hostile_names_make_no_tag_and_no_attribute_in_a_page() {
     plan.methods[0].name = hostile.to_string();
     plan.methods[0].version = Some(hostile.to_string());
     for row in &mut results.rows {
-        row.scenario = hostile.to_string();
+        row.scenario = hostile.into();
         if row.method == method {
-            row.method = hostile.to_string();
+            row.method = hostile.into();
         }
-        row.error = format!("{hostile}{}", row.error);
+        row.error = format!("{hostile}{}", row.error).into();
     }
     results.host.command.push(hostile.to_string());
     let html = printed(&results, "report.html");

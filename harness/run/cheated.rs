@@ -130,7 +130,7 @@ fn tried(cheat: &'static Cheat, rows: &[Row]) -> Tried {
     let held = match cheapest.min_by_key(|(paid, _)| *paid) {
         None => Ok(own()
             .find(|row| !row.error.is_empty())
-            .map(|row| row.error.clone())
+            .map(|row| row.error.to_string())
             .unwrap_or_default()),
         Some((paid, row)) if paid >= row.image_bytes => Ok(format!(
             "it pays: {paid} bytes for an image of {}",

@@ -215,7 +215,7 @@ impl Setting<'_> {
             wall_ns: Some(figures.account.wall_ns),
             cpu_ns: Some(figures.account.cpu_ns),
             peak_rss_bytes: Some(figures.account.peak_rss_bytes),
-            room: one_line(&room::told(&figures.held, self.doer.about().room.as_ref())),
+            room: one_line(&room::told(&figures.held, self.doer.about().room.as_ref())).into(),
             ..self.row(planned, check, "")
         }
     }
