@@ -39,7 +39,7 @@ fn shapes() -> Vec<(&'static str, Results)> {
     shapes.push(("every step", every_step(6, 5)));
     let mut long = troubled(3, 1);
     let plan = &mut long.plan.scenarios[0];
-    plan.name = "a-scenario-whose-name-goes-on-".repeat(5).into();
+    plan.name = "a-scenario-whose-name-goes-on-".repeat(5);
     for method in &mut plan.methods {
         method
             .name

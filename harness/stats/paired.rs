@@ -62,7 +62,7 @@ fn signed_ranks(differences: &[f64]) -> (f64, f64) {
     let sum: usize = positive.map(|(rank, _)| rank).sum();
     match ranks.len() {
         0 => (1.0, 1.0),
-        ..=EXACT_PAIRS => counted(&ranks, sum),
+        1..=EXACT_PAIRS => counted(&ranks, sum),
         _ => approximated(&ranks, sum),
     }
 }
@@ -113,7 +113,7 @@ fn upper_tail(z: f64) -> f64 {
 fn centre(differences: &[f64]) -> Option<f64> {
     let mut means: Vec<f64> = match differences.len() {
         0 => return None,
-        ..=WALSH_PAIRS => differences
+        1..=WALSH_PAIRS => differences
             .iter()
             .enumerate()
             .flat_map(|(at, one)| differences[at..].iter().map(move |two| (one + two) / 2.0))

@@ -223,17 +223,17 @@ fn effect(index: &Index, method: &str, images: &Images) -> Effect {
 fn breaches(of: &Effect, limits: &Limits) -> Vec<Breach> {
     let mut breaches = Vec::new();
     let mut hold = |limit, line: &Line, figure: Option<f64>, most: Option<f64>| {
-        if let (Some(figure), Some(most)) = (figure, most) {
-            if figure > most {
-                breaches.push(Breach {
-                    method: of.method.clone(),
-                    limit,
-                    release: line.release.clone(),
-                    figure,
-                    most,
-                    waiver: None,
-                });
-            }
+        if let (Some(figure), Some(most)) = (figure, most)
+            && figure > most
+        {
+            breaches.push(Breach {
+                method: of.method.clone(),
+                limit,
+                release: line.release.clone(),
+                figure,
+                most,
+                waiver: None,
+            });
         }
     };
     let grown = |line: &Line| line.change().map(|change| change as f64);
