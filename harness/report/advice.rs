@@ -1,7 +1,7 @@
 //! A recommendation in words, the same in the report's summary and in `recommend`.
 
 use crate::stats::assume::Assumptions;
-use crate::stats::recommend::flip::Scale;
+use crate::stats::recommend::input::Scale;
 use crate::stats::recommend::{Advice, Flip, Priced};
 
 use super::{sheet, units};

@@ -8,7 +8,8 @@ use anyhow::{Result, ensure};
 use super::assume::Assumptions;
 use super::offer::{Cost, Offer};
 
-pub mod flip;
+mod flip;
+pub mod input;
 
 pub use flip::Flip;
 

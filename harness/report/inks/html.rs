@@ -15,7 +15,10 @@ mod sheet;
 mod table;
 
 const STYLE: &str = include_str!("html/page.css");
-const PROGRAM: &str = include_str!("html/page.js");
+const PROGRAM: &str = concat!(
+    include_str!("html/figures.js"),
+    include_str!("html/page.js")
+);
 
 /// Blocks as an HTML document.
 ///
