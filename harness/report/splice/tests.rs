@@ -6,13 +6,18 @@ use crate::stats::fixture::results;
 /// A results folder with a page beside it, and what splicing the page says.
 fn spliced(text: &str) -> (tempfile::TempDir, Result<Vec<Page>>) {
     let dir = tempfile::tempdir().unwrap();
-    let mut results = results("smoke", 5, 3, 1);
-    results.dir = dir.path().join("results/run");
-    fs::create_dir_all(&results.dir).unwrap();
-    let page = dir.path().join("page.md");
-    fs::write(&page, text).unwrap();
-    let said = pages(&results, &Assumptions::default(), &[page]);
+    let said = spliced_in(dir.path(), text);
     (dir, said)
+}
+
+/// The same in a folder that is there.
+fn spliced_in(dir: &Path, text: &str) -> Result<Vec<Page>> {
+    let mut results = results("smoke", 5, 3, 1);
+    results.dir = dir.join("results/run");
+    fs::create_dir_all(&results.dir).unwrap();
+    let page = dir.join("page.md");
+    fs::write(&page, text).unwrap();
+    pages(&results, &Assumptions::default(), &[page])
 }
 
 #[test]
@@ -43,7 +48,7 @@ fn what_lies_between_markers_is_replaced_and_all_else_stays() {
     let rows = now.lines().filter(|line| line.starts_with("| ")).count();
     assert_eq!(rows, 4, "two heads and two methods\n{now}");
     // What was spliced stays when it is spliced again.
-    let (_dir, again) = spliced(&now);
+    let again = spliced_in(dir.path(), &now);
     assert_eq!(again.unwrap()[0].after, now);
 }
 
