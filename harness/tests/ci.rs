@@ -151,7 +151,7 @@ fn a_large_file_fails_the_gate_is_named_first_and_passes_with_a_waiver_that_is_t
             .lines()
             .nth(2)
             .unwrap()
-            .starts_with("| srv/model.bin | +2.00 MB | new |"),
+            .starts_with("| srv/model.bin | +2.12 MB | new |"),
         "{comment}"
     );
 

@@ -1,7 +1,4 @@
-//! A run that is killed at any moment continues where it stopped: nothing is lost, doubled or torn.
-
-use std::process::Stdio;
-use std::time::Duration;
+//! A run continues where it stopped: nothing is lost, doubled or torn. Kills at random moments are in `torture/kills`.
 
 use crate::bench::{Bench, noise, repeatable};
 
@@ -32,37 +29,6 @@ fn bench() -> Bench {
         text.replacen("methods", "samples = 2\nmethods", 1),
     );
     bench
-}
-
-#[test]
-fn ten_kills_at_random_moments_change_no_row() {
-    let bench = bench();
-    bench.expect(&["run", "cut", "--into", "results/whole"], 0);
-    let moments = noise(std::process::id().into(), 10);
-    let mut killed = 0;
-    for moment in moments {
-        let mut child = bench
-            .command(&["run", "cut", "--into", "results/cut"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        // A random moment of a run that takes some hundred ms; nothing is asserted of the time.
-        std::thread::sleep(Duration::from_millis(u64::from(moment) * 2 / 3));
-        killed += usize::from(child.try_wait().unwrap().is_none());
-        child.kill().unwrap();
-        child.wait().unwrap();
-    }
-    assert!(killed > 0, "every run was over before its kill");
-    bench.expect(&["run", "cut", "--into", "results/cut"], 0);
-    assert_eq!(
-        repeatable(&bench.rows("results/cut")),
-        repeatable(&bench.rows("results/whole"))
-    );
-    assert!(
-        !bench.path("results/cut/work").exists(),
-        "nothing is left behind"
-    );
 }
 
 #[test]
