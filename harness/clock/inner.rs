@@ -31,7 +31,7 @@ pub fn main(channel: &Channel) -> Result<ExitCode> {
     let order: Order = channel.read()?;
     let mut answer = channel.answer()?;
     let work = order.work;
-    // Opened before there are walls: both lie where the step may have another mount.
+    // Opened before there are walls: these lie where the step may have another mount.
     let log = match &work.log {
         Some(path) => {
             let log = File::create(path).with_context(|| format!("create {}", path.display()))?;
@@ -39,6 +39,11 @@ pub fn main(channel: &Channel) -> Result<ExitCode> {
         }
         None => None,
     };
+    let stop = work
+        .stop
+        .as_ref()
+        .map(|path| File::open(path).with_context(|| format!("open {}", path.display())));
+    let stop = stop.transpose()?;
     let door = order
         .door
         .and_then(|door| OpenOptions::new().write(true).open(door).ok());
@@ -51,7 +56,7 @@ pub fn main(channel: &Channel) -> Result<ExitCode> {
         }
         _ => prctl::set_child_subreaper(true).context("become the subreaper")?,
     }
-    let ran = run(work, log, door, order.walls)?;
+    let ran = run(work, log, door, stop, order.walls)?;
     let text = serde_json::to_vec(&ran).context("write the answer")?;
     answer
         .write_all(&text)
@@ -63,7 +68,13 @@ pub fn main(channel: &Channel) -> Result<ExitCode> {
 /// What the thread that runs the commands shares with the one that watches them.
 type KilledFor = Arc<Mutex<Option<End>>>;
 
-fn run(work: Work, log: Option<File>, door: Option<File>, walls: bool) -> Result<Ran> {
+fn run(
+    work: Work,
+    log: Option<File>,
+    door: Option<File>,
+    stop: Option<File>,
+    walls: bool,
+) -> Result<Ran> {
     let limits = work.limits;
     let killed_for = KilledFor::default();
     let (done, ended) = mpsc::channel();
@@ -89,7 +100,10 @@ fn run(work: Work, log: Option<File>, door: Option<File>, walls: bool) -> Result
         }
         let mut killed_for = lock(&killed_for);
         if killed_for.is_none() {
-            *killed_for = breach(limits, deadline, &mut seen);
+            *killed_for = match is_told_to_stop(stop.as_ref()) {
+                true => Some(End::Stopped),
+                false => breach(limits, deadline, &mut seen),
+            };
         }
         let doomed = killed_for.is_some();
         drop(killed_for);
@@ -229,6 +243,11 @@ pub fn tied(mut words: impl Iterator<Item = String>) -> Result<ExitCode> {
     let name = words.next().context("the program has no name")?;
     let error = Command::new(&program).arg0(name).args(words).exec();
     Err(error).with_context(|| format!("start {program}"))
+}
+
+/// Whether something was written into the file that stops the step.
+fn is_told_to_stop(stop: Option<&File>) -> bool {
+    stop.is_some_and(|stop| stop.metadata().is_ok_and(|about| about.len() > 0))
 }
 
 /// The first limit that does not hold any more.

@@ -76,6 +76,8 @@ pub struct Work {
     pub guard: Option<PathBuf>,
     /// What the step may reach; without one, all that the lab may.
     pub room: Option<Room>,
+    /// File, there and empty before the step begins, that kills the step once something is written into it.
+    pub stop: Option<PathBuf>,
     /// Process id of the lab that gives the order; when it is not the shim's parent any more, nobody wants the step.
     pub lab: u32,
 }
@@ -107,6 +109,8 @@ pub enum End {
         why: String,
     },
     TimeLimit,
+    /// By whoever wrote into [`Work::stop`].
+    Stopped,
     MemoryLimit {
         bytes: u64,
     },
@@ -207,6 +211,7 @@ fn try_room(shim: &Path, walls: bool) -> Result<Option<Held>> {
             walls,
             ..Room::default()
         }),
+        stop: None,
         lab: std::process::id(),
     };
     let answer = start(shim, &work)?;
@@ -264,6 +269,7 @@ impl Work {
                     self.limits.memory_bytes
                 )
             }
+            End::Stopped => "killed half way".to_string(),
             End::Orphaned => "the lab went away".to_string(),
         };
         let words = self.log.as_deref().map(last_words);

@@ -230,6 +230,8 @@ fn end_like(end: &End) -> Result<ExitCode> {
         }
         // As shells have it.
         End::NotStarted { .. } => ExitCode::from(127),
-        End::TimeLimit | End::MemoryLimit { .. } | End::Orphaned => ExitCode::FAILURE,
+        End::TimeLimit | End::Stopped | End::MemoryLimit { .. } | End::Orphaned => {
+            ExitCode::FAILURE
+        }
     })
 }

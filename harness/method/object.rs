@@ -41,13 +41,14 @@ pub(super) fn put_bytes(store: &Store, object: &str, bytes: &[u8]) -> Result<()>
     put(store, object, |to| Ok(to.write_all(bytes)?))
 }
 
-/// Creates the file that a client rebuilds an image in; it must not exist yet. It is readable too, because a piece may be
-/// needed again.
+/// Creates the file that a client rebuilds an image in; what an interrupted update left there is written over. It is
+/// readable too, because a piece may be needed again.
 pub(super) fn create_out(out: &Path) -> Result<File> {
     OpenOptions::new()
         .read(true)
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(true)
         .open(out)
         .with_context(|| format!("make {}", out.display()))
 }

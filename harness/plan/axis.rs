@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::policy::{DEFAULT, POLICIES};
-use crate::record::Case;
+use crate::record::{Case, Fault};
 use crate::words;
 
 /// An axis by name.
@@ -20,18 +20,26 @@ pub struct Axis {
 pub const POLICY: &str = "policy";
 
 /// Every axis.
-pub const AXES: &[Axis] = &[Axis {
-    name: POLICY,
-    about: "what is published with which bases, and which updates are made",
-    default: DEFAULT,
-    check: |value| {
-        let names = || POLICIES.iter().map(|policy| policy.name);
-        if !names().any(|name| name == value) {
-            bail!("no policy `{value}`{}", words::meant(value, names()));
-        }
-        Ok(())
+pub const AXES: &[Axis] = &[
+    Axis {
+        name: POLICY,
+        about: "what is published with which bases, and which updates are made",
+        default: DEFAULT,
+        check: |value| {
+            let names = || POLICIES.iter().map(|policy| policy.name);
+            if !names().any(|name| name == value) {
+                bail!("no policy `{value}`{}", words::meant(value, names()));
+            }
+            Ok(())
+        },
     },
-}];
+    Axis {
+        name: Fault::AXIS,
+        about: "what befalls each update half way, before it is tried again",
+        default: Fault::NONE,
+        check: |value| Fault::named(value).map(|_| ()),
+    },
+];
 
 /// The axis of that name; the error names the nearest right word.
 pub fn axis(name: &str) -> Result<&'static Axis> {

@@ -20,6 +20,7 @@ use trees::Trees;
 
 mod cheated;
 pub mod contract;
+mod fault;
 mod folder;
 pub mod host;
 mod ledger;

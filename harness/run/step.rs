@@ -34,6 +34,21 @@ pub struct Figures {
     pub found: Vec<Found>,
 }
 
+/// A client's try at an update, however it ended.
+pub struct Attempt {
+    /// Why it did not end well, in words.
+    pub failure: Option<String>,
+    pub account: clock::Account,
+    pub held: Held,
+    pub traffic: Traffic,
+}
+
+/// What a client's scratch holds beside its own files: where the rebuilt image must be, the program that stands in for
+/// ssh, and what the commands printed.
+pub const OUT: &str = "out";
+pub const SSH: &str = "ssh";
+pub const LOG: &str = "log";
+
 impl Setting<'_> {
     /// Publishes, and proves it: a client with nothing rebuilds the image from this store, outside the account.
     pub fn publish(
@@ -96,13 +111,46 @@ impl Setting<'_> {
         bases: &[Image],
         store: &Store,
     ) -> Result<Outcome<Figures>> {
+        let scratch = self.scratch("client-")?;
+        let wire = Wire::open(store)?;
+        let attempt = match self.attempt(image, bases, store, wire, scratch.path(), None)? {
+            Ok(attempt) => attempt,
+            Err(why) => return Ok(Err(why)),
+        };
+        if let Some(why) = attempt.failure {
+            return Ok(Err(why));
+        }
+        if let Err(why) = self.verify(image, bases, scratch.path(), &attempt.traffic)? {
+            return Ok(Err(why));
+        }
+        if let Err(why) = self.cross_check(image, bases, store, &attempt.traffic) {
+            return Ok(Err(format!("cross-check: {why:#}")));
+        }
+        Ok(Ok(Figures {
+            account: attempt.account,
+            held: attempt.held,
+            traffic: Some(attempt.traffic),
+            ..Figures::default()
+        }))
+    }
+
+    /// Has a client in `scratch` update over `wire`, which is closed. It is killed once something is written into `stop`.
+    ///
+    /// In words what no attempt may do, however it ends; a client that fails is an attempt.
+    pub fn attempt(
+        &self,
+        image: &Image,
+        bases: &[Image],
+        store: &Store,
+        wire: Wire,
+        scratch: &Path,
+        stop: Option<&Path>,
+    ) -> Result<Outcome<Attempt>> {
         let given = self.all_given(bases)?;
         let inputs = || given.iter().map(Seen::of).collect::<Result<Vec<_>>>();
         let untouched = inputs()?;
         let published = ledger::look(store)?;
-        let wire = Wire::open(store)?;
-        let scratch = self.scratch("client-")?;
-        let (out, ssh) = (scratch.path().join("out"), scratch.path().join("ssh"));
+        let (out, ssh) = (scratch.join(OUT), scratch.join(SSH));
         let lab = std::env::current_exe().context("find this program")?;
         wire.write_ssh(&lab, &ssh)?;
         let call = Call::Update {
@@ -110,30 +158,47 @@ impl Setting<'_> {
             bases: given.clone(),
             url: wire.url().0,
             ssh,
-            out: out.clone(),
+            out,
         };
-        let ended = self.process(&call, scratch.path(), &wire.ports())?;
+        let tried = self.try_process(&call, scratch, &wire.ports(), stop)?;
         let traffic = wire.close()?;
         self.refuse_touched(&untouched, inputs())?;
-        let ran = match ended {
-            Ok(ran) => ran,
+        let (ran, failure) = match tried {
+            Ok(tried) => tried,
             Err(why) => return Ok(Err(why)),
         };
-        if ledger::look(store)? != published {
+        if failure.is_none() && ledger::look(store)? != published {
             return Ok(Err("changed the store during an update".to_string()));
         }
-        if !traffic.note.is_empty() {
+        if failure.is_none() && !traffic.note.is_empty() {
             return Ok(Err(format!(
                 "the wire can't vouch for its figures: {}",
                 traffic.note
             )));
         }
+        Ok(Ok(Attempt {
+            failure,
+            account: ran.account,
+            held: ran.held,
+            traffic,
+        }))
+    }
+
+    /// Whether what is at the output path in `scratch` is the image, and came over the wire; in words if not.
+    pub fn verify(
+        &self,
+        image: &Image,
+        bases: &[Image],
+        scratch: &Path,
+        traffic: &Traffic,
+    ) -> Result<Outcome<()>> {
+        let out = scratch.join(OUT);
         let verified = match self.tree(image)? {
             Some(tree) => verify_tree(tree, &out),
             None => verify(image, &out),
         };
-        if let Err(why) = verified {
-            return Ok(Err(why));
+        if verified.is_err() {
+            return Ok(verified);
         }
         // Nothing asked, and yet an image that no base is: it came by another road than the wire.
         let held = self.is_held(image, bases)?;
@@ -142,15 +207,7 @@ impl Setting<'_> {
                 "asked the wire for nothing, so what it left came from elsewhere".to_string(),
             ));
         }
-        if let Err(why) = self.cross_check(image, bases, store, &traffic) {
-            return Ok(Err(format!("cross-check: {why:#}")));
-        }
-        Ok(Ok(Figures {
-            account: ran.account,
-            held: ran.held,
-            traffic: Some(traffic),
-            ..Figures::default()
-        }))
+        Ok(Ok(()))
     }
 
     /// Looks at the image and its bases; what was found is read back from the probe's process.
@@ -271,6 +328,21 @@ impl Setting<'_> {
 
     /// Runs the call's commands in fresh folders and a room of their own; a failure is in words.
     fn process(&self, call: &Call, scratch: &Path, ports: &[u16]) -> Result<Outcome<Ran>> {
+        Ok(match self.try_process(call, scratch, ports, None)? {
+            Ok((ran, None)) => Ok(ran),
+            Ok((_, Some(why))) | Err(why) => Err(why),
+        })
+    }
+
+    /// The same, with the account of commands that failed too; `stop` kills them. What is in the folders from an earlier
+    /// attempt stays there.
+    fn try_process(
+        &self,
+        call: &Call,
+        scratch: &Path,
+        ports: &[u16],
+        stop: Option<&Path>,
+    ) -> Result<Outcome<(Ran, Option<String>)>> {
         let (tmp, home) = (scratch.join("tmp"), scratch.join("home"));
         for folder in [&tmp, &home, &scratch.join(room::TMP)] {
             fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
@@ -282,7 +354,7 @@ impl Setting<'_> {
             },
             dir: tmp.clone(),
             env: clock::environment(&home, &tmp),
-            log: Some(scratch.join("log")),
+            log: Some(scratch.join(LOG)),
             limits: self.limits,
             guard: Some(self.guard.clone()),
             room: Some(room::of(
@@ -292,14 +364,15 @@ impl Setting<'_> {
                 &self.hidden()?,
                 self.doer.about().room.as_ref(),
             )),
+            stop: stop.map(Path::to_path_buf),
             lab: std::process::id(),
         };
         let ran = clock::run(&work)?;
-        let Some(why) = work.failure(&ran.end) else {
-            return Ok(Ok(ran));
-        };
-        self.refuse_full_disk()?;
-        Ok(Err(why))
+        let failure = work.failure(&ran.end);
+        if failure.is_some() {
+            self.refuse_full_disk()?;
+        }
+        Ok(Ok((ran, failure)))
     }
 
     /// The lab's folders that no step is to see: the work folder, with every store, and where the images lie.
@@ -314,14 +387,15 @@ impl Setting<'_> {
         Ok(hidden)
     }
 
-    fn work(&self) -> Result<&Path> {
+    /// The folder that holds the trials.
+    pub fn work(&self) -> Result<&Path> {
         self.folder
             .parent()
             .context("a trial's folder stands in the work folder")
     }
 
     /// A fresh folder of its own for an update, beside the trials and not within one.
-    fn scratch(&self, prefix: &str) -> Result<Scratch> {
+    pub fn scratch(&self, prefix: &str) -> Result<Scratch> {
         Scratch::new(self.work()?, prefix)
     }
 
@@ -347,7 +421,7 @@ impl Setting<'_> {
 const FULL_DISK_BYTES: u64 = 1 << 20;
 
 /// A step's folder, gone with all in it when the step is over.
-struct Scratch(PathBuf);
+pub struct Scratch(PathBuf);
 
 impl Scratch {
     fn new(within: &Path, prefix: &str) -> Result<Scratch> {
@@ -359,7 +433,7 @@ impl Scratch {
         Ok(Scratch(folder.keep()))
     }
 
-    fn path(&self) -> &Path {
+    pub fn path(&self) -> &Path {
         &self.0
     }
 }

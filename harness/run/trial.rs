@@ -12,7 +12,7 @@ use super::step::{Figures, write_objects};
 use super::{ledger, room};
 use crate::image::Image;
 use crate::plan::{Planned, Trial};
-use crate::record::{Act, Check, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
+use crate::record::{Act, Check, Fault, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
 use crate::store::{Holdings, Store};
 
 /// Longest text of a row's error, in bytes: a tool may print megabytes before it fails.
@@ -144,7 +144,10 @@ impl Setting<'_> {
             .collect();
         let outcome = match planned.act.verb {
             Verb::Publish => self.publish(image, &bases, store)?,
-            Verb::Update => self.update(image, &bases, store)?,
+            Verb::Update => match fault_of(&planned.act)? {
+                None => self.update(image, &bases, store)?,
+                Some(fault) => self.update_through(fault, image, &bases, store)?,
+            },
             Verb::Probe => self.probe(image, &bases)?,
         };
         let acted = match outcome {
@@ -219,6 +222,11 @@ impl Setting<'_> {
             ..self.row(planned, check, "")
         }
     }
+}
+
+/// What befalls an act's update.
+fn fault_of(act: &Act) -> Result<Option<Fault>> {
+    Fault::named(act.case.get(Fault::AXIS).unwrap_or(Fault::NONE))
 }
 
 /// A tool's last words as one line of bounded length without control characters: a torn last line is then all that a

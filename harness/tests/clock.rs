@@ -22,6 +22,7 @@ fn work(dir: &Path, commands: &[&[&str]]) -> Work {
         },
         guard: None,
         room: None,
+        stop: None,
         lab: std::process::id(),
     }
 }

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::fault::{Gate, Interruption};
+
 /// What crossed a wire while it was open.
 ///
 /// All bytes of all sockets, both directions, are `payload_bytes + header_bytes + upload_bytes`: each byte is in
@@ -44,6 +46,8 @@ pub struct ObjectTraffic {
 #[derive(Debug, Default)]
 pub struct Meter {
     tally: Mutex<Tally>,
+    /// Of a wire that is to be interrupted.
+    gate: Option<Gate>,
 }
 
 #[derive(Debug, Default)]
@@ -72,7 +76,63 @@ impl Tally {
     }
 }
 
+impl Traffic {
+    /// What crossed two wires together.
+    pub fn plus(mut self, other: Traffic) -> Traffic {
+        let mut objects: BTreeMap<String, ObjectTraffic> = BTreeMap::new();
+        for object in self.objects.into_iter().chain(other.objects) {
+            let sum = objects.entry(object.object.clone()).or_default();
+            sum.object = object.object;
+            sum.requests += object.requests;
+            sum.payload_bytes += object.payload_bytes;
+            for (status, times) in object.statuses {
+                *sum.statuses.entry(status).or_default() += times;
+            }
+        }
+        let notes = [self.note, other.note];
+        self.payload_bytes += other.payload_bytes;
+        self.header_bytes += other.header_bytes;
+        self.upload_bytes += other.upload_bytes;
+        self.requests += other.requests;
+        self.failed_requests += other.failed_requests;
+        self.connections += other.connections;
+        self.objects = objects.into_values().collect();
+        self.note = notes
+            .into_iter()
+            .filter(|it| !it.is_empty())
+            .collect::<Vec<_>>()
+            .join("; ");
+        self
+    }
+}
+
 impl Meter {
+    /// A meter that lets so much pass and no more.
+    pub fn interrupted(interruption: Interruption) -> Meter {
+        Meter {
+            gate: Some(Gate::new(interruption)),
+            ..Meter::default()
+        }
+    }
+
+    /// The gate, on a wire that is to be interrupted.
+    pub fn gate(&self) -> Option<&Gate> {
+        self.gate.as_ref()
+    }
+
+    /// Whether the line is broken: connections end, and new ones are refused.
+    pub fn is_cut(&self) -> bool {
+        self.gate().is_some_and(Gate::has_ended)
+    }
+
+    /// Waits until the line breaks; for ever on a wire that is left alone.
+    pub async fn cut(&self) {
+        match self.gate() {
+            Some(gate) => gate.ended().await,
+            None => std::future::pending().await,
+        }
+    }
+
     /// A client connected.
     pub fn connected(&self) {
         self.tally().connections += 1;
@@ -110,6 +170,9 @@ impl Meter {
     /// Bytes of a response's body went to a client.
     pub fn sent_payload(&self, object: &str, bytes: u64) {
         self.tally().object(object).payload_bytes += bytes;
+        if let Some(gate) = self.gate() {
+            gate.spend(bytes);
+        }
     }
 
     /// Bytes that are not payload went to a client.

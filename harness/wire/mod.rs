@@ -8,6 +8,7 @@ pub mod answer;
 mod body;
 pub mod client;
 mod condition;
+mod fault;
 pub mod meter;
 pub mod object;
 pub mod range;
@@ -28,6 +29,7 @@ use tokio::sync::oneshot;
 
 use crate::store::Store;
 pub use client::Client;
+pub use fault::{Interruption, Then};
 use meter::Meter;
 pub use meter::{ObjectTraffic, Traffic};
 
@@ -72,6 +74,15 @@ impl Wire {
     /// Clients may connect as soon as this returns. Files are opened per request, so what is published while
     /// the wire is open is seen.
     pub fn open(store: &Store) -> Result<Wire> {
+        Wire::open_metered(store, Meter::default())
+    }
+
+    /// The same, interrupted at an exact byte of its payload.
+    pub fn open_interrupted(store: &Store, interruption: Interruption) -> Result<Wire> {
+        Wire::open_metered(store, Meter::interrupted(interruption))
+    }
+
+    fn open_metered(store: &Store, meter: Meter) -> Result<Wire> {
         let root = store
             .path()
             .canonicalize()
@@ -89,7 +100,7 @@ impl Wire {
         };
         let shim = Arc::default();
         let server = ssh::Server::of(&root, Arc::clone(&shim))?;
-        let meter = Arc::new(Meter::default());
+        let meter = Arc::new(meter);
         let (stop, stopped) = oneshot::channel();
         let theirs = Arc::clone(&meter);
         let serving = thread::Builder::new()
@@ -128,6 +139,9 @@ impl Wire {
     /// Idle connections end at once, those of a client that is gone at their next write, and its commands are killed.
     /// What is still busy after `server::PATIENCE` is cut, and `Traffic::note` says so.
     pub fn close(self) -> Result<Traffic> {
+        if let Some(gate) = self.meter.gate() {
+            gate.end();
+        }
         drop(self.stop);
         self.serving
             .join()

@@ -131,6 +131,7 @@ struct Site {
 async fn accept(listener: tokio::net::TcpListener, site: Site, connections: Arc<GracefulShutdown>) {
     loop {
         match listener.accept().await {
+            Ok((socket, _)) if site.meter.is_cut() => drop(socket),
             Ok((socket, _)) => {
                 tokio::spawn(converse(socket, site.clone(), connections.watcher()));
             }
@@ -154,7 +155,10 @@ async fn converse(socket: TcpStream, site: Site, watcher: Watcher) {
         .half_close(true)
         .serve_connection(TokioIo::new(metered), service);
     // A connection fails when its client breaks off; what crossed until then is counted, and that is all we ask.
-    watcher.watch(connection).await.ok();
+    tokio::select! {
+        _ = watcher.watch(connection) => {}
+        () = site.meter.cut() => {}
+    }
 }
 
 async fn respond(

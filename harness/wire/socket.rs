@@ -106,6 +106,9 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
         context: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
+        if self.meter.gate().is_some() {
+            return self.poll_write_gated(context, slices);
+        }
         let written = ready!(Pin::new(&mut self.socket).poll_write_vectored(context, slices))?;
         let Metered { meter, sorter, .. } = &mut *self;
         let mut left = written;
@@ -130,6 +133,40 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Metered<S> {
     }
 }
 
+impl<S: AsyncWrite + Unpin> Metered<S> {
+    /// Writes as far as the gate lets it: in one go a stretch of payload or one of framing, so that the last byte of
+    /// payload is exactly the one it was to be.
+    fn poll_write_gated(
+        &mut self,
+        context: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let meter = Arc::clone(&self.meter);
+        let gate = meter.gate();
+        let Some((gate, slice)) = gate.zip(slices.iter().find(|slice| !slice.is_empty())) else {
+            return Poll::Ready(Ok(0));
+        };
+        if gate.has_ended() {
+            return Poll::Ready(Err(io::ErrorKind::ConnectionReset.into()));
+        }
+        let fits = self.sorter.fits(slice, gate.free_bytes());
+        if fits == 0 {
+            gate.take(0);
+            // Nobody is woken: whoever serves the connection drops it when the gate says so.
+            return match gate.has_ended() {
+                true => Poll::Ready(Err(io::ErrorKind::ConnectionReset.into())),
+                false => Poll::Pending,
+            };
+        }
+        let written = ready!(Pin::new(&mut self.socket).poll_write(context, &slice[..fits]))?;
+        if self.sorter.is_payload() {
+            gate.take(written as u64);
+        }
+        self.sorter.sort(&slice[..written], &meter);
+        Poll::Ready(Ok(written))
+    }
+}
+
 /// Follows the outgoing stream of one connection, however it is cut into writes.
 struct Sorter {
     announced: Announced,
@@ -149,6 +186,31 @@ impl Sorter {
                 self.sort_body(bytes, meter)
             };
             bytes = &bytes[taken..];
+        }
+    }
+
+    /// How many of `bytes` belong to the stretch of payload or of framing that they begin with, when `left` more bytes
+    /// of payload may cross.
+    fn fits(&self, bytes: &[u8], left: u64) -> usize {
+        let limit = |most: u64| most.min(bytes.len() as u64) as usize;
+        match self.body.front() {
+            Some(Span::Payload(span)) => limit((*span).min(left)),
+            Some(Span::Framing(span)) => limit(*span),
+            None => {
+                let (head, _) = self.head.clone().scan(bytes);
+                match self.announced.next_without_body() {
+                    Some(_) => limit(left.min(head as u64)),
+                    None => head,
+                }
+            }
+        }
+    }
+
+    /// Whether the next byte is payload.
+    fn is_payload(&self) -> bool {
+        match self.body.front() {
+            Some(span) => matches!(span, Span::Payload(_)),
+            None => self.announced.next_without_body().is_some(),
         }
     }
 
@@ -213,7 +275,7 @@ impl Span {
 }
 
 /// A response's head on its way out, until its empty line.
-#[derive(Default)]
+#[derive(Clone, Default)]
 struct Head {
     /// `HTTP/1.1 200`, as far as it has crossed.
     start: Vec<u8>,

@@ -1,5 +1,6 @@
 //! Claims about the wire as a whole, seen from the client's end of real sockets.
 
+mod fault;
 mod hostile;
 mod http;
 mod pulling;

@@ -92,6 +92,7 @@ impl Tool {
             },
             guard: None,
             room: None,
+            stop: None,
             lab: std::process::id(),
         };
         let ran = clock::run(&work)?;

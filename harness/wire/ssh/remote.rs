@@ -101,6 +101,7 @@ impl Server {
                 walls: clock::held_by(shim).walls,
                 ..Room::default()
             }),
+            stop: None,
             lab: std::process::id(),
         };
         let number = self.commands.fetch_add(1, Ordering::Relaxed);

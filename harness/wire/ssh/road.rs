@@ -47,6 +47,7 @@ impl Doors {
 pub async fn accept(listener: TcpListener, site: Site, running: mpsc::Sender<Infallible>) {
     loop {
         match listener.accept().await {
+            Ok((control, _)) if site.meter.is_cut() => drop(control),
             Ok((control, _)) => {
                 // Weak until a command is asked for: a connection that idles does not hold up the end.
                 let (site, running) = (site.clone(), running.downgrade());
@@ -102,14 +103,22 @@ async fn converse(
     let ended = tokio::select! {
         ended = async {
             tokio::try_join!(
-                give(output, to_client, |bytes| meter.sent_payload(&name, bytes)),
+                give(output, to_client, meter, &name),
                 // Payload too: a client can keep it, and a release sent this way would be free.
-                give(errors, errors_down, |bytes| meter.sent_payload(&name, bytes)),
+                give(errors, errors_down, meter, &name),
             )?;
             remote.ended().await
         } => ended.ok(),
         () = gone(&mut asked) => None,
+        () = meter.cut() => None,
     };
+    if meter.is_cut() {
+        // All connections close at once: nobody is told of an end, and nobody's input is waited for.
+        taking.abort();
+        drop(remote);
+        meter.ran(&name, None);
+        return Err(io::ErrorKind::ConnectionReset.into());
+    }
     // Before the client hears of the end: when it is done, nothing of its command's process group runs.
     drop(remote);
     meter.ran(&name, ended.map(|end| u16::from(end.code())));
@@ -197,7 +206,8 @@ fn count_upload(meter: &Meter, bytes: usize) {
 async fn give(
     mut from: pipe::Receiver,
     mut to: impl AsyncWrite + Unpin,
-    count: impl Fn(u64),
+    meter: &Meter,
+    name: &str,
 ) -> io::Result<()> {
     let mut piece = vec![0; PIECE_BYTES];
     loop {
@@ -205,7 +215,27 @@ async fn give(
         if bytes == 0 {
             return to.shutdown().await;
         }
-        send(&piece[..bytes], &mut to, &count).await?;
+        let mut rest = &piece[..bytes];
+        while !rest.is_empty() {
+            let fits = passed(rest.len(), meter).await?;
+            let (now, later) = rest.split_at(fits);
+            send(now, &mut to, &|bytes| meter.sent_payload(name, bytes)).await?;
+            rest = later;
+        }
+    }
+}
+
+/// How many of so many bytes may cross now. Where none may, it waits for the end of the line, which is an error.
+async fn passed(bytes: usize, meter: &Meter) -> io::Result<usize> {
+    let Some(gate) = meter.gate() else {
+        return Ok(bytes);
+    };
+    match gate.take(bytes as u64) {
+        0 => {
+            gate.ended().await;
+            Err(io::ErrorKind::ConnectionReset.into())
+        }
+        taken => Ok(taken as usize),
     }
 }
 

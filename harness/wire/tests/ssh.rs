@@ -58,6 +58,32 @@ impl Call {
 }
 
 #[test]
+fn a_command_is_cut_at_the_exact_byte_of_what_it_prints_on_both_streams() {
+    let site = Site::holding(&[("a", &noise(1, 300_000))]);
+    for after_bytes in [1, 200_001, 599_999] {
+        let then = Then::Close;
+        let interruption = Interruption { after_bytes, then };
+        let wire = Wire::open_interrupted(&site.store, interruption).unwrap();
+        let mut call = Call::begin(&wire, "cat a & cat a >&2; wait");
+        let came = std::thread::scope(|scope| {
+            [&mut call.stream, &mut call.errors]
+                .map(|socket| {
+                    scope.spawn(|| {
+                        let mut came = Vec::new();
+                        socket.read_to_end(&mut came).ok();
+                        came.len() as u64
+                    })
+                })
+                .map(|reading| reading.join().unwrap())
+        });
+        let traffic = wire.close().unwrap();
+        let expected = (after_bytes, after_bytes, "");
+        let seen = (came[0] + came[1], traffic.payload_bytes, &*traffic.note);
+        assert_eq!(seen, expected);
+    }
+}
+
+#[test]
 fn every_byte_of_all_three_connections_is_counted_once() {
     let site = Site::holding(&[("a", b"text")]);
     let wire = site.open();
