@@ -5,6 +5,7 @@
 #   HOURS=1 SEED=...   for `make torture`; CAMPAIGN=... and ROUND=... repeat what failed
 #   MINUTES=1 TARGETS=...   for `make fuzz`
 #   FILES=...    for `make mutants`
+#   ONLY=g       for `make experiments`: letters or names, several with commas; all when absent
 #   METHODS=...  for `make real`: a list with commas, or `all` for every method of the scenarios
 
 ifndef DIR
@@ -38,7 +39,7 @@ CHOSEN = $(if $(filter all,$(METHODS)),,--method $(METHODS))
 .NOTPARALLEL:
 SAMPLES := 3
 
-.PHONY: help bench test real bench-peers report ci baseline build tools docker peers vm lab torture fuzz mutants
+.PHONY: help bench test real bench-peers report ci baseline experiments build tools docker peers vm lab torture fuzz mutants
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -92,6 +93,9 @@ fuzz: ## run every fuzz target, or TARGETS, for MINUTES each (1); the input of a
 
 mutants: ## change the code in small ways and see a test go red: all of .cargo/mutants.toml, or FILES
 	cargo mutants $(foreach file,$(FILES),--file '$(file)')
+
+experiments: build tools ## answer the questions in scenarios/experiments and write results/experiments.md; ONLY=g for one
+	$(LAB) experiments $(subst $(comma),$(space),$(ONLY))
 
 baseline: build ## run smoke afresh and keep its rows as the bytes to compare with
 	rm -rf target/baseline

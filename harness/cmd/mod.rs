@@ -14,6 +14,7 @@ mod completions;
 mod diff;
 mod doctor;
 mod estimate;
+mod experiments;
 mod explain;
 mod images;
 mod list;
@@ -100,6 +101,17 @@ Examples:
   delta-lab run rebuild -m raw -m layers -m casync/64k --time-limit 600
   delta-lab run smoke --samples 10 --into target/new --against ../main/delta-lab")]
     Run(run::Args),
+    /// Run the experiments, each a question with expectations, and write the page that answers them
+    ///
+    /// Each is a scenario in scenarios/experiments. One that needs a program or an engine which is not here is skipped by
+    /// name. The page is results/experiments.md.
+    #[command(after_help = "\
+Examples:
+  delta-lab experiments          all of them; what has its results already is not run again
+  delta-lab experiments g        only letter g
+
+Exit codes: 0 no expectation fails; 1 one does, or a step failed; 2 bad usage, or the page could not be written.")]
+    Experiments(experiments::Args),
     /// Draw every view of a results folder: report.html, report.md, and charts as SVG and PNG
     ///
     /// Reads the results and nothing else; no tool is run. report.html is one file that works from disk: it answers first,
@@ -196,6 +208,7 @@ pub fn main() -> ExitCode {
         cli.command,
         Command::Run(_)
             | Command::Compare(_)
+            | Command::Experiments(_)
             | Command::Patch(_)
             | Command::Estimate(_)
             | Command::Ci(_)
@@ -220,6 +233,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::List(args) => list::run(&args),
         Command::Save(args) => save::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Experiments(args) => experiments::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Recommend(args) => recommend::run(&args),
         Command::Diff(args) => diff::run(&args),

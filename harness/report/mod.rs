@@ -21,6 +21,7 @@ mod clean;
 pub mod diff;
 mod draw;
 pub mod estimate;
+pub mod experiments;
 pub mod explain;
 pub mod export;
 pub mod gate;

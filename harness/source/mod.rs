@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 use serde::{Deserialize, Serialize};
 
 use crate::image::Image;
@@ -106,6 +106,26 @@ impl Source {
             Source::Build(source) => source,
             Source::Synthetic(source) => source,
             Source::Normalized(source) => source,
+        }
+    }
+
+    /// Why it can't be made on this machine, for want of a program or an engine.
+    pub fn lacks(&self) -> Option<anyhow::Error> {
+        let program = |argv: &[String]| {
+            let program = argv.first()?;
+            let found = which::which(program).is_ok();
+            (!found).then(|| anyhow!("{program} is not installed"))
+        };
+        let engine = || docker::Engine::connect().err();
+        match self {
+            Source::Docker(_) => engine(),
+            Source::Build(build) => {
+                let base = build.from.as_ref().map(|from| from.command.as_slice());
+                engine().or_else(|| program(base?))
+            }
+            Source::Command(command) => program(&command.argv),
+            Source::Normalized(inner) => inner.0.lacks(),
+            Source::Registry(_) | Source::File(_) | Source::Synthetic(_) => None,
         }
     }
 

@@ -11,6 +11,7 @@ mod cross_check;
 mod declared;
 mod docs;
 mod doctor;
+mod experiments;
 mod faults;
 mod gate;
 mod image_patch;

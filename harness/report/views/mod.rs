@@ -11,16 +11,21 @@ mod cases;
 mod columns;
 mod findings;
 mod fronts;
+mod history;
 mod images;
 mod lines;
 mod links;
 mod machine;
+mod matrix;
 mod measured;
 mod picture;
 mod ranking;
 pub mod recommended;
+mod resume;
+mod seeds;
 mod storage;
 mod summary;
+mod sweep;
 mod time;
 mod transfer;
 mod troubles;
@@ -36,6 +41,8 @@ pub enum Page {
     Screen,
     /// A file of the results folder: everything.
     Report,
+    /// The answer to one question: verdicts and the charts that show it.
+    Experiment,
 }
 
 /// What a view is of.
@@ -66,15 +73,23 @@ const MOST_CASES: usize = 4;
 const BOTH: &[Page] = &[Page::Screen, Page::Report];
 const SCREEN: &[Page] = &[Page::Screen];
 const REPORT: &[Page] = &[Page::Report];
+const EXPERIMENT: &[Page] = &[Page::Experiment];
+const ANSWER: &[Page] = &[Page::Report, Page::Experiment];
 
 /// Every view in the order of a page. On a screen the verdicts come last, where the eye is; in a report first.
 pub const VIEWS: &[View] = &[
     view("summary", REPORT, Of::Choice(summary::blocks)),
     view("about", REPORT, Of::Scenario(images::about)),
-    view("verdicts", REPORT, Of::Scenario(verdicts::blocks)),
+    view("verdicts", ANSWER, Of::Scenario(verdicts::blocks)),
     view("images", REPORT, Of::Scenario(images::blocks)),
+    view("resume", ANSWER, Of::Scenario(resume::blocks)),
+    view("stores", EXPERIMENT, Of::Scenario(history::stores)),
+    view("matrix", ANSWER, Of::Scenario(matrix::blocks)),
     view("cases", BOTH, Of::Scenario(cases::blocks)),
     view("ranking at a glance", SCREEN, Of::Section(ranking::glance)),
+    view("sweep", EXPERIMENT, Of::Section(sweep::blocks)),
+    view("seeds", ANSWER, Of::Section(seeds::blocks)),
+    view("ages", EXPERIMENT, Of::Section(history::updates)),
     view("ranking", REPORT, Of::Section(ranking::blocks)),
     view("transfer", REPORT, Of::Section(transfer::chart)),
     view("storage", REPORT, Of::Section(storage::chart)),
@@ -88,7 +103,7 @@ pub const VIEWS: &[View] = &[
         Of::Section(lines::charts),
     ),
     view("updates", BOTH, Of::Section(updates::blocks)),
-    view("skipped and failed", REPORT, Of::Section(troubles::blocks)),
+    view("skipped and failed", ANSWER, Of::Section(troubles::blocks)),
     view("skipped and failed", SCREEN, Of::Section(troubles::lines)),
     view("findings", BOTH, Of::Scenario(findings::blocks)),
     view("verdicts", SCREEN, Of::Scenario(verdicts::blocks)),
@@ -165,11 +180,22 @@ pub fn page(results: &Results, reading: &Reading, assumed: &Assumptions, page: P
     blocks
 }
 
+<<<<<<< HEAD
 fn part(scenario: &Scenario, blocks: impl Iterator<Item = Block>) -> Block {
     Block::Part {
         name: scenario.plan.name.clone(),
         blocks: blocks.collect(),
     }
+=======
+/// The answer to the question of one scenario: its verdicts and charts, below a head of `level`. Without a chart of its
+/// own, the one of what is transferred.
+pub fn answer(scenario: &Scenario, level: u8) -> Vec<Block> {
+    let mut blocks = of_scenario(scenario, Page::Experiment);
+    if !blocks.iter().any(|block| matches!(block, Block::Plot(_))) {
+        blocks.extend(scenario.sections.iter().flat_map(transfer::chart));
+    }
+    deeper(blocks, level.saturating_sub(2)).collect()
+>>>>>>> 6d69b66 (cmd, report: experiments are run, judged and answered on one page; views for sweeps, seeds, faults, matrices and histories)
 }
 
 /// A scenario's views. Neighbours in the table that are of a section are shown together, section by section.
@@ -195,6 +221,7 @@ fn of_scenario(scenario: &Scenario, assumed: &Assumptions, page: Page) -> Vec<Bl
             continue;
         }
         for section in &scenario.sections {
+<<<<<<< HEAD
             blocks.extend(under_case(section, run, assumed, page));
         }
     }
@@ -213,6 +240,17 @@ fn under_case(section: &Section, views: &[&View], assumed: &Assumptions, page: P
             Of::Section(make) => blocks.extend(deeper(make(section), depth)),
             Of::Assumed(make) => blocks.extend(deeper(make(section, assumed), depth)),
             _ => {}
+=======
+            let depth = 2 + u8::from(!section.case.is_empty());
+            if page != Page::Screen && !section.case.is_empty() {
+                blocks.push(head(depth, &section.case.to_string()));
+            }
+            for view in run {
+                if let Of::Section(make) = view.of {
+                    blocks.extend(deeper(make(section), depth));
+                }
+            }
+>>>>>>> 6d69b66 (cmd, report: experiments are run, judged and answered on one page; views for sweeps, seeds, faults, matrices and histories)
         }
     }
     blocks

@@ -85,13 +85,17 @@ fn notes(section: &Section) -> Vec<String> {
 }
 
 /// `smoke-transfer`, `smoke-policy-all-transfer`.
-fn file(section: &Section, chart: &str) -> String {
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
+pub fn file(section: &Section, chart: &str) -> String {
     let case = match section.case.is_empty() {
         true => String::new(),
         false => format!("-{}", section.case),
     };
-    let name = format!("{}{case}-{chart}", section.scenario.name);
+    plain(&format!("{}{case}-{chart}", section.scenario.name))
+}
+
+/// A file's name of letters that neither a path nor a link takes otherwise.
+pub fn plain(name: &str) -> String {
+    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-".contains(letter);
     name.replace(|letter| !plain(letter), "-")
 }
 

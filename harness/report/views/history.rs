@@ -1,0 +1,159 @@
+//! Histories: the store after each release of each method under each case, and the updates from each older release.
+
+use crate::record::Bases;
+use crate::report::block::{Block, Picture};
+use crate::report::plot::{Axis, Lines, Plot, Series, Spacing};
+use crate::report::units;
+use crate::stats::{MethodRows, Scenario, Section, transfer_bytes};
+
+use super::picture::{file, plain};
+
+/// Fewer releases than this are shown well enough by bars.
+const FEWEST_RELEASES: usize = 5;
+
+/// One method's store under one case.
+struct Line<'a> {
+    method: &'a str,
+    case: String,
+    stored: Vec<Option<i64>>,
+}
+
+/// The stores of all cases in one chart.
+pub fn stores(scenario: &Scenario) -> Vec<Block> {
+    let Some(section) = scenario.sections.first() else {
+        return Vec::new();
+    };
+    let releases: Vec<&str> = section
+        .publishes
+        .iter()
+        .map(|it| it.image.as_str())
+        .collect();
+    if releases.len() < FEWEST_RELEASES {
+        return Vec::new();
+    }
+    let lines = lines(&scenario.sections);
+    if lines.is_empty() {
+        return Vec::new();
+    }
+    // Small stores first: those are drawn in colour.
+    let series = lines.iter().map(|line| Series {
+        name: match line.case.as_str() {
+            "" => line.method.to_string(),
+            case => format!("{} [{case}]", line.method),
+        },
+        points: points(line.stored.iter().map(|size| size.map(|size| size as f64))),
+        front: true,
+    });
+    let plot = Lines {
+        title: format!("{}: server storage after each release", scenario.plan.name),
+        subtitle: "One line where the cases of a method do not differ. Smallest store first."
+            .into(),
+        x: named("release", &releases),
+        y: bytes("bytes in the store, lower is better"),
+        series: series.collect(),
+        marks: Vec::new(),
+        notes: Vec::new(),
+    };
+    vec![
+        Block::Head {
+            level: 1,
+            text: "The store over the releases".to_string(),
+        },
+        Block::Plot(Box::new(Picture {
+            name: "stores",
+            file: plain(&format!("{}-stores", scenario.plan.name)),
+            plot: Plot::Lines(plot),
+        })),
+    ]
+}
+
+fn lines<'a>(sections: &[Section<'a>]) -> Vec<Line<'a>> {
+    let mut lines: Vec<Line> = Vec::new();
+    for section in sections {
+        for method in section.ranked() {
+            let stored = method.stored_after();
+            let mut same = lines.iter_mut().filter(|line| line.method == method.method);
+            match same.find(|line| line.stored == stored) {
+                Some(line) => {
+                    let case = section.case.to_string();
+                    line.case = format!("{}, {case}", line.case);
+                }
+                None => lines.push(Line {
+                    method: method.method,
+                    case: section.case.to_string(),
+                    stored,
+                }),
+            }
+        }
+    }
+    // A method whose cases are all alike needs no case.
+    let alone = |method: &str| lines.iter().filter(|line| line.method == method).count() == 1;
+    let alone: Vec<bool> = lines.iter().map(|line| alone(line.method)).collect();
+    for (line, alone) in lines.iter_mut().zip(alone) {
+        if alone {
+            line.case.clear();
+        }
+    }
+    lines.sort_by_key(|line| line.stored.last().copied().flatten().unwrap_or(i64::MAX));
+    lines
+}
+
+/// Updates of the newest release from each older one.
+pub fn updates(section: &Section) -> Vec<Block> {
+    let alone = section.deltas.iter().all(|update| update.bases.len() == 1);
+    if section.deltas.len() + 1 < FEWEST_RELEASES || !alone || section.ranked().is_empty() {
+        return Vec::new();
+    }
+    let held: Vec<String> = section
+        .deltas
+        .iter()
+        .map(|update| Bases::to_string(&update.bases))
+        .collect();
+    let held: Vec<&str> = held.iter().map(String::as_str).collect();
+    let moved = |method: &MethodRows| {
+        let steps = method.deltas.iter();
+        let moved = steps.map(|step| step.spread(transfer_bytes));
+        points(moved.map(|moved| moved.map(|moved| moved.median as f64)))
+    };
+    let series = section.ranked().iter().map(|method| Series {
+        name: method.method.to_string(),
+        points: moved(method),
+        front: true,
+    });
+    let plot = Lines {
+        title: format!("{}: an update over how old the client is", section.title()),
+        subtitle: "To the newest release, directly from each earlier one.".into(),
+        x: named("release that the client holds", &held),
+        y: bytes("bytes over the wire, lower is better"),
+        series: series.collect(),
+        marks: Vec::new(),
+        notes: Vec::new(),
+    };
+    vec![Block::Plot(Box::new(Picture {
+        name: "ages",
+        file: file(section, "ages"),
+        plot: Plot::Lines(plot),
+    }))]
+}
+
+fn points(values: impl Iterator<Item = Option<f64>>) -> Vec<(f64, f64)> {
+    let at = values.enumerate();
+    at.filter_map(|(at, value)| Some((at as f64, value?)))
+        .collect()
+}
+
+fn named(words: &str, names: &[&str]) -> Axis {
+    Axis {
+        words: words.to_string(),
+        tick: |_| String::new(),
+        spacing: Spacing::Names(names.iter().map(ToString::to_string).collect()),
+    }
+}
+
+fn bytes(words: &str) -> Axis {
+    Axis {
+        words: words.to_string(),
+        tick: |bytes| units::round(units::bytes(bytes as i64)),
+        spacing: Spacing::Fitting,
+    }
+}

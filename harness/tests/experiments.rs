@@ -1,0 +1,198 @@
+//! Experiments: each question runs, is judged, and is answered on one page; an expectation that is broken is told.
+
+use std::fs;
+
+use crate::bench::{Bench, text};
+
+const QUESTION: &str = r#"
+about = "Is a small chunk better?"
+methods = ["raw", "fastcdc/{4k,16k,64k}"]
+[[image]]
+name = "old"
+synthetic = { seed = 5, mib = 1 }
+[[image]]
+name = "new"
+synthetic = { changes = ["patch"] }
+"#;
+
+fn expect(says: &str, method: &str, measure: &str, bound: &str) -> String {
+    format!(
+        "[[expect]]\nsays = \"{says}\"\nof = {{ method = \"{method}\", image = \"new\", base = \"old\" }}\nmeasure = \"{measure}\"\n{bound}\n"
+    )
+}
+
+fn bench(expects: &[String]) -> Bench {
+    let bench = Bench::new();
+    let text = format!("{QUESTION}{}", expects.concat());
+    bench.write("scenarios/experiments/x-size.toml", text);
+    bench
+}
+
+fn page(bench: &Bench) -> String {
+    fs::read_to_string(bench.path("results/experiments.md")).unwrap()
+}
+
+#[test]
+fn an_experiment_is_run_judged_and_answered_on_a_page_with_its_chart() {
+    let bench = bench(&[expect(
+        "chunks save bytes",
+        "fastcdc/16k",
+        "transfer_bytes",
+        "below = { share = 0.9, of = \"image_bytes\" }",
+    )]);
+    let output = bench.run(&["experiments"]);
+    let out = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{out}{}",
+        text(&output.stderr)
+    );
+    assert!(
+        out.contains("x-size: holds: 1 of 1 expectations hold\n"),
+        "{out}"
+    );
+    let page = page(&bench);
+    for words in [
+        "Is a small chunk better?",
+        "**holds**: chunks save bytes",
+        "Command: ",
+        "Machine: ",
+        "fastcdc: of 4k to 64k take ",
+        "(experiments/x-size/x-size-sweep.svg)",
+    ] {
+        assert!(
+            page.contains(words),
+            "`{words}` is not on the page:\n{page}"
+        );
+    }
+    let chart = bench.path("results/experiments/x-size/x-size-sweep.svg");
+    assert!(fs::read_to_string(chart).unwrap().contains("<svg"));
+}
+
+#[test]
+fn three_broken_expectations_are_three_red_verdicts_that_say_what_differed() {
+    let bench = bench(&[
+        expect(
+            "it holds",
+            "raw",
+            "payload_bytes",
+            "equals = { share = 1.0, of = \"image_bytes\" }",
+        ),
+        expect("too few", "raw", "requests", "equals = 7"),
+        expect(
+            "too large",
+            "fastcdc/4k",
+            "transfer_bytes",
+            "below = { share = 0.0001, of = \"image_bytes\" }",
+        ),
+        expect(
+            "not more than raw",
+            "fastcdc/16k",
+            "payload_bytes",
+            "above = { share = 1.0, of = \"payload_bytes\", act = { method = \"raw\", image = \"new\", base = \"old\" } }",
+        ),
+    ]);
+    let output = bench.run(&["experiments", "x"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(
+        out.contains("x-size: fails: 1 of 4 expectations hold\n"),
+        "{out}"
+    );
+    for words in [
+        "    fails: too few (raw: update new from old: requests 1, not equal to 7)\n",
+        "    fails: too large (fastcdc/4k: update new from old: transfer_bytes ",
+        "not below 0.01 % of image_bytes ",
+        "    fails: not more than raw (fastcdc/16k: update new from old: payload_bytes ",
+        "not above 100 % of payload_bytes ",
+    ] {
+        assert!(out.contains(words), "`{words}` is not in:\n{out}");
+    }
+    let page = page(&bench);
+    assert_eq!(page.matches("**fails**").count(), 3, "{page}");
+    assert_eq!(page.matches("**holds**").count(), 1, "{page}");
+    // Mended, the same rows are judged again.
+    let path = "scenarios/experiments/x-size.toml";
+    let mended = fs::read_to_string(bench.path(path)).unwrap();
+    let mended = mended.split("[[expect]]").take(2).collect::<Vec<_>>();
+    bench.write(path, mended.join("[[expect]]"));
+    bench.expect(&["experiments", "x"], 0);
+}
+
+#[test]
+fn a_missing_tool_and_a_missing_program_are_named_and_a_failed_step_fails_its_experiment() {
+    let bench = bench(&[expect("whole", "raw", "requests", "equals = 1")]);
+    let absent = QUESTION.replace("\"raw\"", "\"raw\", \"absent\"")
+        + &expect("said", "absent", "requests", "equals = 1");
+    bench.write("scenarios/experiments/y-absent.toml", absent);
+    bench.write(
+        "scenarios/experiments/methods/absent.toml",
+        "about = \"\"\ninstall = { apt = [\"some-package\"] }\nversion = [\"no-such-tool\", \"-V\"]\n\
+         [publish]\nrun = [[\"no-such-tool\", \"{image}\", \"{store}\"]]\n[update]\nrun = [[\"no-such-tool\", \"{url}\", \"{out}\"]]\n",
+    );
+    bench.write(
+        "scenarios/experiments/z-made.toml",
+        "about = \"?\"\nmethods = [\"raw\"]\n[[image]]\nname = \"a\"\ncommand = [\"no-such-maker\", \"{out}\"]\n",
+    );
+    let output = bench.run(&["experiments"]);
+    let out = text(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{out}{}",
+        text(&output.stderr)
+    );
+    for words in [
+        "y-absent: undecided: 0 of 1 expectations hold\n",
+        "skipped: absent: no-such-tool is not installed: apt-get install some-package",
+        "z-made: undecided: skipped: image `a`: no-such-maker is not installed",
+        "1 hold, 0 fail, 2 undecided: results/experiments.md\n",
+    ] {
+        assert!(out.contains(words), "`{words}` is not in:\n{out}");
+    }
+    bench.write(
+        "scenarios/experiments/methods/absent.toml",
+        "about = \"\"\nversion = [\"cp\", \"--version\"]\n[publish]\nrun = [[\"cp\", \"{image}\", \"{store}/{name}\"]]\n[update]\nrun = [[\"false\"]]\n",
+    );
+    let output = bench.run(&["experiments", "y", "--again"]);
+    let out = text(&output.stdout);
+    assert_eq!(output.status.code(), Some(1), "{out}");
+    assert!(out.contains("y-absent: fails"), "{out}");
+    assert!(out.contains("failed: absent"), "{out}");
+    // The page keeps the answers of those that were not asked for.
+    assert!(page(&bench).contains("x-size | Is a small chunk better? | holds"));
+}
+
+#[test]
+fn a_letter_that_does_not_exist_is_refused_and_the_others_are_named() {
+    let bench = bench(&[]);
+    let err = bench.expect(&["experiments", "q"], 2);
+    assert!(err.contains("no experiment `q`; there are x-size"), "{err}");
+}
+
+#[test]
+fn every_shipped_experiment_is_a_plan_that_can_be_read_and_expects_something() {
+    let folder = crate::bench::checkout().join("scenarios/experiments");
+    let mut seen = 0;
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|ending| ending != "toml") {
+            continue;
+        }
+        seen += 1;
+        let output = Bench::new()
+            .command(&["list", path.to_str().unwrap()])
+            .current_dir(crate::bench::checkout())
+            .output()
+            .unwrap();
+        let out = text(&output.stdout);
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        assert!(
+            out.contains("\n  expect  "),
+            "{} expects nothing",
+            path.display()
+        );
+    }
+    assert!(seen >= 8, "only {seen} experiments");
+}
