@@ -17,6 +17,7 @@ use crate::report::experiments::{self, Experiment, State};
 use crate::run::{self, Order};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
+use crate::stats::assume::Assumptions;
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -181,7 +182,7 @@ fn carry_out(
         return Ok(experiment(name, &scenario, state));
     }
     let results = Results::load(into)?;
-    report::write_all(&results, &results.dir)?;
+    report::write_all(&results, &Assumptions::default(), &results.dir)?;
     Ok(experiment(name, &scenario, State::Ran(Box::new(results))))
 }
 

@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use super::block::{Block, Column, Grid, Keep, Told};
 use super::{clean, inks, units, views};
 use crate::record::{Results, replace};
+use crate::stats::assume::Assumptions;
 use crate::stats::{self, Decision, Outcome, Scenario, Verdict};
 
 /// One experiment, and what is known of it.
@@ -129,7 +130,7 @@ fn skipped(scenario: &Scenario) -> Vec<String> {
 pub fn write(experiments: &[Experiment], file: &Path) -> Result<()> {
     let markdown = inks::INKS.iter().find(|(file, _)| file.ends_with(".md"));
     let (_, print) = markdown.context("no ink prints Markdown")?;
-    replace(file, print(&page(experiments, file)).as_bytes())
+    replace(file, print(&page(experiments, file))?.as_bytes())
 }
 
 fn page(experiments: &[Experiment], file: &Path) -> Vec<Block> {
@@ -196,7 +197,7 @@ fn of_results(results: &Results, folder: &str) -> Vec<Block> {
     ])];
     for scenario in &reading.scenarios {
         blocks.extend(
-            views::answer(scenario, 3)
+            views::answer(scenario, &Assumptions::default(), 3)
                 .into_iter()
                 .map(|block| within(block, folder)),
         );

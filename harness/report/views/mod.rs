@@ -180,22 +180,21 @@ pub fn page(results: &Results, reading: &Reading, assumed: &Assumptions, page: P
     blocks
 }
 
-<<<<<<< HEAD
 fn part(scenario: &Scenario, blocks: impl Iterator<Item = Block>) -> Block {
     Block::Part {
         name: scenario.plan.name.clone(),
         blocks: blocks.collect(),
     }
-=======
+}
+
 /// The answer to the question of one scenario: its verdicts and charts, below a head of `level`. Without a chart of its
 /// own, the one of what is transferred.
-pub fn answer(scenario: &Scenario, level: u8) -> Vec<Block> {
-    let mut blocks = of_scenario(scenario, Page::Experiment);
+pub fn answer(scenario: &Scenario, assumed: &Assumptions, level: u8) -> Vec<Block> {
+    let mut blocks = of_scenario(scenario, assumed, Page::Experiment);
     if !blocks.iter().any(|block| matches!(block, Block::Plot(_))) {
         blocks.extend(scenario.sections.iter().flat_map(transfer::chart));
     }
     deeper(blocks, level.saturating_sub(2)).collect()
->>>>>>> 6d69b66 (cmd, report: experiments are run, judged and answered on one page; views for sweeps, seeds, faults, matrices and histories)
 }
 
 /// A scenario's views. Neighbours in the table that are of a section are shown together, section by section.
@@ -221,7 +220,6 @@ fn of_scenario(scenario: &Scenario, assumed: &Assumptions, page: Page) -> Vec<Bl
             continue;
         }
         for section in &scenario.sections {
-<<<<<<< HEAD
             blocks.extend(under_case(section, run, assumed, page));
         }
     }
@@ -232,7 +230,7 @@ fn of_scenario(scenario: &Scenario, assumed: &Assumptions, page: Page) -> Vec<Bl
 fn under_case(section: &Section, views: &[&View], assumed: &Assumptions, page: Page) -> Vec<Block> {
     let depth = 2 + u8::from(!section.case.is_empty());
     let mut blocks = Vec::new();
-    if page == Page::Report && !section.case.is_empty() {
+    if page != Page::Screen && !section.case.is_empty() {
         blocks.push(head(depth, &section.case.to_string()));
     }
     for view in views {
@@ -240,17 +238,6 @@ fn under_case(section: &Section, views: &[&View], assumed: &Assumptions, page: P
             Of::Section(make) => blocks.extend(deeper(make(section), depth)),
             Of::Assumed(make) => blocks.extend(deeper(make(section, assumed), depth)),
             _ => {}
-=======
-            let depth = 2 + u8::from(!section.case.is_empty());
-            if page != Page::Screen && !section.case.is_empty() {
-                blocks.push(head(depth, &section.case.to_string()));
-            }
-            for view in run {
-                if let Of::Section(make) = view.of {
-                    blocks.extend(deeper(make(section), depth));
-                }
-            }
->>>>>>> 6d69b66 (cmd, report: experiments are run, judged and answered on one page; views for sweeps, seeds, faults, matrices and histories)
         }
     }
     blocks

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::record::{Unit, measure};
-use crate::report::block::{Block, Column, Grid, Keep, NO_FIGURE, Picture};
+use crate::report::block::{Block, Cell, Column, Grid, Keep, NO_FIGURE, Picture};
 use crate::report::plot::{Axis, Lines, Mark, Plot, Series, Spacing};
 use crate::report::{cells, units};
 use crate::stats::{MethodRows, Samples, Section, transfer_bytes};
@@ -96,7 +96,7 @@ fn knee(sizes: &BTreeMap<u64, &MethodRows>) -> Option<u64> {
 fn knees(families: &[Family]) -> Vec<String> {
     let said = |(family, sizes): &Family| {
         let size = knee(sizes)?;
-        let moved = cells::moved(sizes[&size].main());
+        let moved = cells::moved(sizes[&size].main()).text;
         let ends = [sizes.keys().next()?, sizes.keys().next_back()?];
         let [first, last] = ends.map(|size| size_words(*size as f64));
         Some(format!(
@@ -112,8 +112,8 @@ fn grid(families: &[Family]) -> Grid {
         .iter()
         .flat_map(|(family, sizes)| sizes.iter().map(|(size, method)| (*family, *size, *method)))
         .collect();
-    let figures = |keep, head: &str, cell: &dyn Fn(&MethodRows) -> String| {
-        let cells = entries.iter().map(|(_, _, method)| cell(method)).collect();
+    let figures = |keep, head: &str, cell: &dyn Fn(&MethodRows) -> Cell| {
+        let cells: Vec<Cell> = entries.iter().map(|(_, _, method)| cell(method)).collect();
         Column::figures(keep, head, head, cells)
     };
     let names = entries.iter().map(|(family, _, _)| (*family).to_string());
@@ -125,7 +125,7 @@ fn grid(families: &[Family]) -> Grid {
         figures(Keep::Key, "full", &|it| cells::moved(it.full.as_ref())),
         figures(Keep::Key, "requests", &|it| cells::requests(it.main())),
         figures(Keep::Key, "stored", &cells::stored),
-        figures(Keep::Helpful, "files", &files),
+        figures(Keep::Helpful, "files", &|it| files(it).into()),
         figures(Keep::Helpful, "time", &|it| cells::time(it.main(), false)),
     ])
 }
