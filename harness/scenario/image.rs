@@ -159,14 +159,14 @@ impl ImageTable {
     }
 }
 
-/// The first synthetic image has a seed and a size; each later one only has changes.
+/// The first synthetic image of a history has a seed and a size; each later one only has changes.
 fn next_release(table: &SyntheticTable, before: Option<Release>) -> Result<Release> {
     match (before, table.seed, table.mib, &table.changes) {
-        (None, Some(seed), Some(mib), None) => Ok(Release::first(seed, mib)),
+        (_, Some(seed), Some(mib), None) => Ok(Release::first(seed, mib)),
         (Some(before), None, None, Some(changes)) => Ok(before.then(changes)),
         (None, ..) => bail!("the first release takes {{ seed = …, mib = … }} and no changes"),
         (Some(_), ..) => bail!(
-            "a later release takes only {{ changes = […] }}; seed and size are those of the first one"
+            "a later release takes only {{ changes = […] }}, and the first one of another history only {{ seed = …, mib = … }}"
         ),
     }
 }
