@@ -251,19 +251,18 @@ fn what_was_never_published_is_an_error_that_names_it() {
 }
 
 #[test]
-fn an_update_leaves_a_file_that_is_there_alone() {
+fn an_update_writes_over_what_an_interrupted_one_left() {
     for (name, method) in methods() {
         let lab = Lab::new();
         let history = lab.history(&archive_history()[..1]);
         lab.publish(&*method, &history);
         let out = lab.server.path().join("out");
-        fs::write(&out, b"mine").unwrap();
+        let image = fs::read(&history[0].path).unwrap();
+        // Longer than the image, so that nothing of it may stay.
+        fs::write(&out, vec![7; image.len() + 1000]).unwrap();
         let wire = Wire::open(&lab.store).unwrap();
-        assert!(
-            method.update("v1", &[], &wire.url(), &out).is_err(),
-            "{name}"
-        );
-        assert_eq!(fs::read(&out).unwrap(), b"mine", "{name}");
+        method.update("v1", &[], &wire.url(), &out).unwrap();
+        assert!(fs::read(&out).unwrap() == image, "{name}");
         wire.close().unwrap();
     }
 }
