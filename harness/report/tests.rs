@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::plot::palette;
 use super::plot::tests::{check_texts, text_boxes};
 use super::*;
-use crate::record::{Check, Row, Verb};
+use crate::record::{Bases, Check, Finding, Row, Verb};
 use crate::stats::fixture::{add_findings, every_step, policies, results, spoil, troubled};
 use crate::stats::sections;
 
@@ -367,6 +367,96 @@ fn check_grids(blocks: &[block::Block]) {
     }
 }
 
+/// A family of methods with a fourth size.
+fn swept() -> Results {
+    let mut results = policies(30, 2);
+    let rename = |name: &mut String| {
+        if name == "raw" {
+            *name = "fastcdc/4k".to_string();
+        }
+    };
+    results
+        .rows
+        .iter_mut()
+        .for_each(|row| rename(&mut row.method));
+    let methods = &mut results.plan.scenarios[0].methods;
+    methods.iter_mut().for_each(|it| rename(&mut it.name));
+    results
+}
+
+/// Updates from the last release, from the last two, and from all three before the newest.
+fn growing() -> Results {
+    let mut results = results("seeds", 3, 4, 1);
+    let grown = |bases: &mut Bases| {
+        let held = match bases.to_string().as_str() {
+            "v1" => "v1+v2+v3",
+            "v2" => "v2+v3",
+            _ => return,
+        };
+        *bases = held.parse().unwrap();
+    };
+    let rows = results.rows.iter_mut();
+    rows.filter(|row| row.verb == Verb::Update)
+        .for_each(|row| grown(&mut row.bases));
+    let moves = results.plan.scenarios[0].cases[0].moves.iter_mut();
+    moves
+        .filter(|it| it.verb == Verb::Update)
+        .for_each(|it| grown(&mut it.bases));
+    results
+}
+
+/// Updates between any two of three images.
+fn matrix() -> Results {
+    let mut results = results("matrix", 3, 3, 1);
+    for (image, bases) in [
+        ("v1", ""),
+        ("v1", "v2"),
+        ("v1", "v3"),
+        ("v2", ""),
+        ("v2", "v1"),
+        ("v2", "v3"),
+    ] {
+        let bases: Bases = bases.parse().unwrap();
+        let like = |row: &&Row| row.verb == Verb::Update && row.bases.to_string() == "v2";
+        let more: Vec<Row> = results.rows.iter().filter(like).cloned().collect();
+        results.rows.extend(more.into_iter().map(|row| Row {
+            image: image.to_string(),
+            bases: bases.clone(),
+            ..row
+        }));
+        let moves = &mut results.plan.scenarios[0].cases[0].moves;
+        moves.insert(
+            moves.len() - 3,
+            crate::record::Move {
+                verb: Verb::Update,
+                image: image.to_string(),
+                bases,
+            },
+        );
+    }
+    results
+}
+
+/// An update that was cut and tried again.
+fn faults() -> Results {
+    let mut results = results("faults", 1, 2, 1);
+    for (measure, value) in [("resume_percent", 150), ("attempts", 2)] {
+        results.findings.push(Finding {
+            scenario: "faults".into(),
+            method: "raw".into(),
+            case: "fault=cut:50%".parse().unwrap(),
+            verb: Verb::Update,
+            image: "v2".into(),
+            bases: "v1".parse().unwrap(),
+            sample: 1,
+            measure: measure.into(),
+            value,
+            ..Finding::default()
+        });
+    }
+    results
+}
+
 #[test]
 fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
     let mut axes = policies(3, 4);
@@ -376,7 +466,16 @@ fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
         method: "somebody else".into(),
         ..axes.rows[0].clone()
     });
-    let shapes = [axes, every_step(8, 40), troubled(30, 2)];
+    let shapes = [
+        axes,
+        every_step(8, 40),
+        troubled(30, 2),
+        policies(3, 6),
+        swept(),
+        growing(),
+        matrix(),
+        faults(),
+    ];
     for view in VIEWS {
         let said: Vec<usize> = shapes
             .iter()

@@ -6,7 +6,8 @@ use crate::bench::{Bench, text};
 
 const QUESTION: &str = r#"
 about = "Is a small chunk better?"
-methods = ["raw", "fastcdc/{4k,16k,64k}"]
+methods = ["raw", "layers", "fastcdc/{4k,8k,16k,64k}"]
+probes = ["layers"]
 [[image]]
 name = "old"
 synthetic = { seed = 5, mib = 1 }

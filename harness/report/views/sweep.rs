@@ -11,7 +11,7 @@ use crate::stats::{MethodRows, Samples, Section, transfer_bytes};
 use super::picture::file;
 
 /// Fewer sizes than this are no sweep.
-const FEWEST_SIZES: usize = 3;
+const FEWEST_SIZES: usize = 4;
 
 /// A size is as good as the best one when its update is longer by no more than this part.
 const AS_GOOD: f64 = 0.1;
@@ -58,17 +58,14 @@ fn families<'s, 'a>(section: &'s Section<'a>) -> Vec<Family<'s, 'a>> {
     families
 }
 
-/// `16k`, `1m` or bytes as a number; small numbers are levels and not sizes.
+/// `16k` or `1m`; a number alone is more often a level than a size.
 fn bytes_of(word: &str) -> Option<u64> {
     let (digits, shift) = match word.strip_suffix('k') {
         Some(digits) => (digits, 10),
-        None => match word.strip_suffix('m') {
-            Some(digits) => (digits, 20),
-            None => (word, 0),
-        },
+        None => (word.strip_suffix('m')?, 20),
     };
     let number: u64 = digits.parse().ok()?;
-    (shift > 0 || number >= 256).then_some(number << shift)
+    number.checked_mul(1 << shift)
 }
 
 fn moved(samples: Option<&Samples>) -> Option<u64> {
@@ -208,8 +205,7 @@ mod tests {
     fn a_parameter_is_a_size_or_it_is_not() {
         assert_eq!(bytes_of("16k"), Some(16384));
         assert_eq!(bytes_of("8m"), Some(8 << 20));
-        assert_eq!(bytes_of("4096"), Some(4096));
-        for word in ["19", "whole", "", "k", "6"] {
+        for word in ["19", "4096", "whole", "", "k", "6"] {
             assert_eq!(bytes_of(word), None, "{word}");
         }
         assert_eq!(size_words(16384.0), "16k");
