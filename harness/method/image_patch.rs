@@ -8,7 +8,7 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use tempfile::NamedTempFile;
 
@@ -102,11 +102,6 @@ impl Method for ImagePatch {
     }
 
     fn update(&self, name: &str, bases: &[Image], wire: &WireUrl, out: &Path) -> Result<()> {
-        ensure!(
-            fs::symlink_metadata(out).is_err(),
-            "{}: there is a file already",
-            out.display()
-        );
         let client = Client::new(wire);
         let list = client.get_bytes(&list_of(name))?;
         let list: Patches = serde_json::from_slice(&list).with_context(|| list_of(name))?;

@@ -370,17 +370,14 @@ fn check_grids(blocks: &[block::Block]) {
 /// A family of methods with a fourth size.
 fn swept() -> Results {
     let mut results = policies(30, 2);
-    let rename = |name: &mut String| {
-        if name == "raw" {
-            *name = "fastcdc/4k".to_string();
-        }
-    };
-    results
-        .rows
-        .iter_mut()
-        .for_each(|row| rename(&mut row.method));
-    let methods = &mut results.plan.scenarios[0].methods;
-    methods.iter_mut().for_each(|it| rename(&mut it.name));
+    let renamed = "fastcdc/4k";
+    for row in results.rows.iter_mut().filter(|row| row.method == "raw") {
+        row.method = renamed.into();
+    }
+    let methods = results.plan.scenarios[0].methods.iter_mut();
+    for method in methods.filter(|method| method.name == "raw") {
+        method.name = renamed.to_string();
+    }
     results
 }
 
@@ -420,7 +417,7 @@ fn matrix() -> Results {
         let like = |row: &&Row| row.verb == Verb::Update && row.bases.to_string() == "v2";
         let more: Vec<Row> = results.rows.iter().filter(like).cloned().collect();
         results.rows.extend(more.into_iter().map(|row| Row {
-            image: image.to_string(),
+            image: image.into(),
             bases: bases.clone(),
             ..row
         }));
