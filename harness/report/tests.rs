@@ -369,7 +369,7 @@ fn check_grids(blocks: &[block::Block]) {
 
 /// A family of methods with a fourth size.
 fn swept() -> Results {
-    let mut results = policies(30, 2);
+    let mut results = policies(20, 2);
     let renamed = "fastcdc/4k";
     for row in results.rows.iter_mut().filter(|row| row.method == "raw") {
         row.method = renamed.into();
