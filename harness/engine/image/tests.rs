@@ -363,6 +363,21 @@ fn another_base_is_refused() {
 }
 
 #[test]
+fn more_effort_makes_no_longer_patch() {
+    let folder = Folder::new();
+    for (base, new) in [
+        (image(1), image(2)),
+        (image(1), image(3)),
+        // Much that is new: packing beats mixing.
+        (image(1), [image(3), text(9, 200_000)].concat()),
+    ] {
+        let [fast, best] =
+            [Effort::Fast, Effort::Best].map(|effort| folder.make(Some(&base), &new, effort).len());
+        assert!(best <= fast, "{best} bytes, {fast} with less effort");
+    }
+}
+
+#[test]
 fn two_encodings_are_the_same() {
     let folder = Folder::new();
     let once = folder.make(Some(&image(1)), &image(3), Effort::Best);
