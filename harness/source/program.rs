@@ -51,7 +51,7 @@ pub fn run(
     for (name, value) in environment {
         expression = expression.env(name, value);
     }
-    follow(argv, expression.stderr_to_stdout(), each)
+    follow(argv, expression.stderr_to_stdout(), LONGEST, each)
 }
 
 /// Like `run`, but ignores the program's standard output, which may be binary.
@@ -59,6 +59,7 @@ pub fn run_quietly(argv: &[String], each: &mut dyn FnMut(&str)) -> Result<()> {
     follow(
         argv,
         expression(argv)?.stdout_null().stderr_to_stdout(),
+        LONGEST,
         each,
     )
 }
@@ -78,7 +79,12 @@ fn expression(argv: &[String]) -> Result<Expression> {
     Ok(duct::cmd(program, arguments).stdin_null())
 }
 
-fn follow(argv: &[String], expression: Expression, each: &mut dyn FnMut(&str)) -> Result<()> {
+fn follow(
+    argv: &[String],
+    expression: Expression,
+    longest: Duration,
+    each: &mut dyn FnMut(&str),
+) -> Result<()> {
     let program = expression
         .unchecked()
         .reader()
@@ -96,7 +102,7 @@ fn follow(argv: &[String], expression: Expression, each: &mut dyn FnMut(&str)) -
         }
         last.push_back(text);
     };
-    let give_up = Instant::now() + LONGEST;
+    let give_up = Instant::now() + longest;
     let ended = loop {
         match said.recv_timeout(LOOK_EVERY) {
             Ok(text) => hear(text),
@@ -117,7 +123,7 @@ fn follow(argv: &[String], expression: Expression, each: &mut dyn FnMut(&str)) -
             bail!(
                 "`{}` was killed: it ran for {} s, and an image takes minutes",
                 argv.join(" "),
-                LONGEST.as_secs()
+                longest.as_secs()
             );
         }
     };
@@ -214,6 +220,17 @@ mod tests {
     fn colours_are_taken_off() {
         let coloured = "\u{1b}[91mls: no such file\u{1b}[0m, \u{1b}[1;31mno\u{1b}[";
         assert_eq!(without_colours(coloured), "ls: no such file, no");
+    }
+
+    #[test]
+    fn a_program_that_never_ends_is_killed_and_named() {
+        let argv = argv(&["sleep", "1000"]);
+        let longest = Duration::from_millis(200);
+        let why = follow(&argv, expression(&argv).unwrap(), longest, &mut |_| ()).unwrap_err();
+        assert!(
+            why.to_string().starts_with("`sleep 1000` was killed"),
+            "{why}"
+        );
     }
 
     #[test]

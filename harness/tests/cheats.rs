@@ -595,6 +595,70 @@ fn a_base_cannot_be_touched() {
 }
 
 #[test]
+fn a_row_says_how_far_its_step_was_locked_in_and_what_it_may_reach_beyond() {
+    if !rooms() {
+        return;
+    }
+    let word = held_by(LAB.as_ref()).word();
+    let bench = Bench::new();
+    bench.pair("pair", &["raw", "needy"]);
+    let place = bench.path("models");
+    bench.write("models/one", "a model");
+    bench.write(
+        "scenarios/methods/needy.toml",
+        format!(
+            "about = 'a test'\nversion = ['sh', '-c', 'echo 1']\nroom = {{ read = ['{0}'], why = 'its models' }}\n\
+             [publish]\nrun = [['sh', '-c', 'cat $0/one; cp $1 $2', '{0}', '{{image}}', '{{store}}/{{name}}']]\n\
+             [update]\nrun = [['curl', '-fsS', '-o', '{{out}}', '{{url}}/{{name}}']]\n",
+            place.display()
+        ),
+    );
+    bench.expect(&["run", "pair", "--into", "results/r"], 0);
+    for row in bench.rows("results/r") {
+        let beyond = match row.method == "needy" {
+            true => format!("; reads {}: its models", place.display()),
+            false => String::new(),
+        };
+        assert_eq!(row.room, format!("{word}{beyond}").as_str());
+    }
+    let host = fs::read_to_string(bench.path("results/r/host.toml")).unwrap();
+    let held = held_by(LAB.as_ref()).to_string();
+    assert!(host.contains(&held), "{host}");
+    bench.expect(&["report", "results/r"], 0);
+    let report = fs::read_to_string(bench.path("results/r/report.md")).unwrap();
+    assert!(report.contains(&held), "the report does not say: {held}");
+}
+
+#[test]
+fn a_scenario_can_demand_a_locked_room_and_nothing_else() {
+    let bench = Bench::new();
+    bench.pair("pair", &["raw"]);
+    let scenario = fs::read_to_string(bench.path("scenarios/pair.toml")).unwrap();
+    let demand = |word: &str| {
+        bench.write(
+            "scenarios/pair.toml",
+            format!("room = '{word}'\n{scenario}"),
+        );
+    };
+    demand("locked");
+    let held = held_by(LAB.as_ref());
+    let said = bench.expect(
+        &["run", "pair", "--into", "r"],
+        if held.locked() { 0 } else { 2 },
+    );
+    assert!(
+        held.locked() || said.contains("this machine can't lock a step in"),
+        "{said}"
+    );
+    demand("shut");
+    let said = bench.expect(&["list", "pair"], 2);
+    assert!(
+        said.contains("pair.toml:1: room = \"shut\": it may be \"locked\""),
+        "{said}"
+    );
+}
+
+#[test]
 fn an_image_that_somebody_else_changes_is_not_blamed_on_the_method() {
     if !rooms() {
         return;
