@@ -84,10 +84,28 @@ fn draw(results: &Results, assumed: &Assumptions) -> Result<()> {
     let written = report::write_all(results, assumed, &results.dir)?;
     let mut text = report::terminal(results, width())?;
     text.push('\n');
-    for path in written {
-        text.push_str(&format!("{}\n", path.display()));
-    }
+    text.push_str(&places(&written));
     out::print(&text)
+}
+
+/// Where the reports are, a line each, and how many charts lie beside them: their names would push the table off a screen.
+fn places(written: &[PathBuf]) -> String {
+    let is_chart = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "svg");
+    let is_picture = |path: &&PathBuf| path.extension().is_some_and(|kind| kind == "png");
+    let reports = written
+        .iter()
+        .filter(|path| !is_chart(path) && !is_picture(path));
+    let mut text: String = reports
+        .map(|path| format!("{}\n", path.display()))
+        .collect();
+    match written.iter().filter(is_chart).count() {
+        0 => {}
+        1 => text.push_str("and 1 chart beside them, as SVG and PNG\n"),
+        charts => text.push_str(&format!(
+            "and {charts} charts beside them, as SVG and PNG\n"
+        )),
+    }
+    text
 }
 
 /// The folder whose rows were written last; the baseline is no run.

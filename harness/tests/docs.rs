@@ -256,18 +256,26 @@ fn a_run_draws_its_views_and_says_where() {
     ]);
     let out = String::from_utf8_lossy(&output.stdout).into_owned();
     for file in [
+        "report.html",
         "report.md",
         "drawn-transfer.svg",
         "drawn-transfer.png",
         "drawn-storage.png",
         "drawn-time.png",
     ] {
-        assert!(
-            out.contains(file)
-                && bench.path("results/r").join(file).metadata().unwrap().len() > 200,
-            "{file}\n{out}"
-        );
+        let length = bench.path("results/r").join(file).metadata().unwrap().len();
+        assert!(length > 200, "{file}");
     }
+    for said in ["results/r/report.html", "results/r/report.md"] {
+        assert!(out.contains(said), "{said}\n{out}");
+    }
+    let charts = fs::read_dir(bench.path("results/r")).unwrap();
+    let charts = charts.filter(|entry| {
+        let name = entry.as_ref().unwrap().file_name();
+        name.as_encoded_bytes().ends_with(b".svg")
+    });
+    let told = format!("and {} charts beside them, as SVG and PNG", charts.count());
+    assert!(out.contains(&told), "{told}\n{out}");
     let objects =
         fs::read_to_string(bench.path("results/r/objects/drawn.raw.update-new-from-old.1.csv"))
             .unwrap();

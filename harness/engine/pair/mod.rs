@@ -20,7 +20,7 @@ mod names;
 mod predict;
 mod streams;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 mod unit;
 mod window;
 #[cfg(test)]

@@ -192,7 +192,7 @@ fn random_bytes_are_no_group() {
 /// The first part of each section of a real program, this test itself, as a program of its own.
 ///
 /// Addresses are offsets here, so most references that stay inside their section are still found.
-fn program() -> Vec<u8> {
+pub fn program() -> Vec<u8> {
     let own = std::fs::read(std::env::current_exe().unwrap()).unwrap();
     let elf = super::elf::Elf::parse(&own).unwrap();
     let mut bytes = vec![0; 64 + 56];
