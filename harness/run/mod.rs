@@ -24,15 +24,18 @@ mod fault;
 mod folder;
 pub mod host;
 mod ledger;
+mod objects;
 mod ready;
 mod room;
 mod sample_trees;
 mod scratch;
+mod seen;
 mod setting;
 mod step;
 mod tree;
 mod trees;
 mod trial;
+mod verify;
 
 pub use ready::{Saved, save_images};
 

@@ -3,10 +3,35 @@
 use std::fs::{self, Permissions};
 use std::io;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use walkdir::WalkDir;
+
+/// A step's folder, gone with all in it when the step is over.
+pub struct Scratch(PathBuf);
+
+impl Scratch {
+    pub fn new(within: &Path, prefix: &str) -> Result<Scratch> {
+        fs::create_dir_all(within).with_context(|| format!("make {}", within.display()))?;
+        let folder = tempfile::Builder::new()
+            .prefix(prefix)
+            .tempdir_in(within)
+            .with_context(|| format!("make a folder in {}", within.display()))?;
+        Ok(Scratch(folder.keep()))
+    }
+
+    pub fn path(&self) -> &Path {
+        &self.0
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        // What can't be removed now is removed with the work folder, where a failure is told.
+        clear(&self.0).ok();
+    }
+}
 
 /// Removes a folder and all in it, folders without write permission too; nothing to do when it is not there.
 pub fn clear(folder: &Path) -> Result<()> {

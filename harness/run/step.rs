@@ -5,17 +5,16 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, anyhow, ensure};
 
-use super::scratch::clear;
+use super::scratch::Scratch;
+use super::seen::Seen;
 use super::setting::Setting;
-use super::tree::Stamps;
 use super::trees::Tree;
-use super::{ledger, room};
+use super::{ledger, room, verify};
 use crate::clock::{self, Held, Ran, Work};
 use crate::crosscheck;
-use crate::image::{Image, hash_file};
+use crate::image::Image;
 use crate::method::{self, Call};
 use crate::probe::{self, Found};
-use crate::record::{Act, replace};
 use crate::store::{Holdings, Store};
 use crate::wire::{Traffic, Wire};
 
@@ -194,8 +193,8 @@ impl Setting<'_> {
     ) -> Result<Outcome<()>> {
         let out = scratch.join(OUT);
         let verified = match self.tree(image)? {
-            Some(tree) => verify_tree(tree, &out),
-            None => verify(image, &out),
+            Some(tree) => verify::folder(tree, &out),
+            None => verify::file(image, &out),
         };
         if verified.is_err() {
             return Ok(verified);
@@ -419,135 +418,3 @@ impl Setting<'_> {
 /// Less than this left, and a failed step is the disk's fault: a tool that fails on a full disk leaves less than one
 /// of its buffers.
 const FULL_DISK_BYTES: u64 = 1 << 20;
-
-/// A step's folder, gone with all in it when the step is over.
-pub struct Scratch(PathBuf);
-
-impl Scratch {
-    fn new(within: &Path, prefix: &str) -> Result<Scratch> {
-        fs::create_dir_all(within).with_context(|| format!("make {}", within.display()))?;
-        let folder = tempfile::Builder::new()
-            .prefix(prefix)
-            .tempdir_in(within)
-            .with_context(|| format!("make a folder in {}", within.display()))?;
-        Ok(Scratch(folder.keep()))
-    }
-
-    pub fn path(&self) -> &Path {
-        &self.0
-    }
-}
-
-impl Drop for Scratch {
-    fn drop(&mut self) {
-        // What can't be removed now is removed with the work folder, where a failure is told.
-        clear(&self.0).ok();
-    }
-}
-
-/// Whether the file at `out` is the image; a reason in words if not.
-fn verify(image: &Image, out: &Path) -> Outcome<()> {
-    match fs::symlink_metadata(out) {
-        Err(_) => return Err("ended well but left no file at the output path".to_string()),
-        Ok(about) if !about.is_file() => {
-            return Err("left something at the output path that is not a file".to_string());
-        }
-        // Before it is read: a file with holes may be longer than anybody can wait for.
-        Ok(about) if about.len() != image.bytes => {
-            return Err(format!(
-                "wrong output: {} bytes, the image has {}",
-                about.len(),
-                image.bytes
-            ));
-        }
-        Ok(_) => {}
-    }
-    let (bytes, sha256) =
-        hash_file(out).map_err(|why| format!("its output can't be read: {why:#}"))?;
-    if sha256 == image.sha256 {
-        return Ok(());
-    }
-    Err(format!(
-        "wrong output: {bytes} bytes with sha256 {}…, the image has {} with {}…",
-        &sha256[..12],
-        image.bytes,
-        &image.sha256[..12]
-    ))
-}
-
-/// Whether the folder at `out` is the tree; a reason in words, with the first path that is wrong, if not.
-fn verify_tree(tree: &Tree, out: &Path) -> Outcome<()> {
-    match fs::symlink_metadata(out) {
-        Err(_) => return Err("ended well but left no folder at the output path".to_string()),
-        Ok(about) if !about.is_dir() => {
-            return Err("left something at the output path that is not a folder".to_string());
-        }
-        Ok(_) => {}
-    }
-    let rebuilt = tree
-        .listing
-        .of_rebuilt(out)
-        .map_err(|why| format!("its output can't be read: {why:#}"))?;
-    match tree.listing.difference(&rebuilt) {
-        None => Ok(()),
-        Some(how) => Err(format!("wrong tree: {how}")),
-    }
-}
-
-/// Enough of what a method is given to see that it was touched: an archive, or a tree.
-struct Seen {
-    root: PathBuf,
-    stamps: Stamps,
-}
-
-impl Seen {
-    fn of(given: &Image) -> Result<Seen> {
-        let root = given.path.clone();
-        let about = fs::metadata(&root).with_context(|| format!("look at {}", root.display()))?;
-        ensure!(
-            about.is_dir() || about.len() == given.bytes,
-            "{} is {} bytes long, it was {}",
-            root.display(),
-            about.len(),
-            given.bytes
-        );
-        // The file itself, where a link leads to it.
-        let real = fs::canonicalize(&root).with_context(|| format!("find {}", root.display()))?;
-        let stamps = Stamps::of(&real)?;
-        Ok(Seen { root, stamps })
-    }
-
-    /// The path that was touched between this look and a later one at the same.
-    fn touched(&self, later: &Seen) -> Option<PathBuf> {
-        let place = self.stamps.touched(&later.stamps)?;
-        Some(match place.as_os_str().is_empty() {
-            true => self.root.clone(),
-            false => self.root.join(place),
-        })
-    }
-}
-
-/// One CSV for one update: what crossed the wire, object by object.
-pub fn write_objects(folder: &Path, act: &Act, traffic: &Traffic) -> Result<()> {
-    fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
-    let case = act.case.to_string();
-    let (deed, sample) = (act.deed(), act.sample.to_string());
-    let parts = [&act.scenario, &case, &act.doer, &deed, &sample];
-    let parts = parts.into_iter().filter(|part| !part.is_empty());
-    let name = parts.cloned().collect::<Vec<_>>().join(".");
-    let plain = |letter: char| letter.is_ascii_alphanumeric() || "._-=".contains(letter);
-    let name = name.replace(|letter| !plain(letter), "-") + ".csv";
-    let mut text = csv::Writer::from_writer(Vec::new());
-    text.write_record(["object", "requests", "payload_bytes"])
-        .context("write objects as CSV")?;
-    for object in &traffic.objects {
-        text.write_record([
-            object.object.as_str(),
-            &object.requests.to_string(),
-            &object.payload_bytes.to_string(),
-        ])
-        .context("write objects as CSV")?;
-    }
-    let text = text.into_inner().context("write objects as CSV")?;
-    replace(&folder.join(name), &text)
-}

@@ -6,9 +6,10 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
+use super::objects;
 use super::scratch::clear;
 use super::setting::Setting;
-use super::step::{Figures, write_objects};
+use super::step::Figures;
 use super::{ledger, room};
 use crate::image::Image;
 use crate::plan::{Planned, Trial};
@@ -153,7 +154,7 @@ impl Setting<'_> {
         let acted = match outcome {
             Ok(figures) => {
                 if let (Some(folder), Some(traffic)) = (&self.objects, &figures.traffic) {
-                    write_objects(folder, &planned.act, traffic)?;
+                    objects::write(folder, &planned.act, traffic)?;
                 }
                 let found = figures.found.iter().map(|found| {
                     let value = i64::try_from(found.value).unwrap_or(i64::MAX);
