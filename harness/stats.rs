@@ -14,6 +14,7 @@ mod estimate;
 pub mod fixture;
 pub mod front;
 pub mod gate;
+pub mod hops;
 mod index;
 mod links;
 pub mod offer;

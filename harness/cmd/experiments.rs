@@ -36,6 +36,9 @@ pub struct Args {
     /// Drop the results that are there, and run the experiments again
     #[arg(long)]
     again: bool,
+    /// Run nothing: draw the charts and write the page from the results that are there
+    #[arg(long, conflicts_with = "again")]
+    draw: bool,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -45,10 +48,14 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let mut all = Vec::new();
     for (name, path) in &files {
         let into = args.into.join(name);
-        let experiment = match chosen.contains(name) {
+        let asked = chosen.contains(name);
+        let experiment = match asked && !args.draw {
             true => carry_out(name, path, &into, args.again, &cache)?,
             false => known(name, path, &into)?,
         };
+        if let (State::Ran(results), true) = (&experiment.state, asked && args.draw) {
+            report::write_all(results, &Assumptions::default(), &results.dir)?;
+        }
         if chosen.contains(name) {
             out::print(&told(&experiment))?;
         }

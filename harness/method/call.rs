@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::clock::CommandLine;
 use crate::image::Image;
+use crate::wire::Links;
 use crate::words;
 
 /// One step as a doer is asked for it: all it is told, and so all it can use.
@@ -24,6 +25,9 @@ pub enum Call {
         url: String,
         /// A program that stands in for `ssh` on the wire, for tools that want one. Built-in methods don't.
         ssh: PathBuf,
+        /// Addresses of objects, for tools that are told them. They may be signed, so they are no part of the file.
+        #[serde(skip)]
+        links: Links,
         out: PathBuf,
     },
     Probe {

@@ -154,8 +154,8 @@ pub fn do_step(name: &str, file: &Path) -> Result<()> {
             name,
             bases,
             url,
-            ssh: _,
             out,
+            ..
         } => method.update(&name, &bases, &WireUrl(url), &out),
         Call::Probe { .. } => bail!("{name} moves images, it does not look at them"),
     }

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 
 use super::Moves;
 use crate::image::Image;
+use crate::wire::Links;
 use crate::words;
 
 /// The verb a template belongs to, which decides what it may name.
@@ -61,6 +62,10 @@ const PLACEHOLDERS: &[(&str, &[Verb])] = &[
 /// `{each-base:PREFIX}` becomes one word for each base: PREFIX and the base's path.
 const EACH_BASE: &str = "each-base:";
 
+/// `{link:SUFFIX}` becomes the address of the object that is called as the image, and SUFFIX; presigned where the road
+/// asks for it.
+const LINK: &str = "link:";
+
 /// Lengths are the archive's; a tree has none.
 const LENGTHS: &[&str] = &["image-bytes", "base-bytes"];
 
@@ -98,6 +103,7 @@ enum Piece {
     Plain(String),
     Placeholder(String),
     EachBase(String),
+    Link(String),
 }
 
 /// What the placeholders stand for in one step.
@@ -111,6 +117,7 @@ pub struct Part<'a> {
     pub url: Option<&'a str>,
     /// A program that stands in for `ssh`.
     pub ssh: Option<&'a str>,
+    pub links: Option<&'a Links>,
     pub out: Option<&'a str>,
     pub bases: &'a [Image],
     pub base: Option<&'a Image>,
@@ -244,6 +251,7 @@ impl Template {
             match piece {
                 Piece::Plain(plain) => word.push_str(plain),
                 Piece::Placeholder(name) => word.push_str(&part.value(name)?),
+                Piece::Link(suffix) => word.push_str(&part.link(suffix)?),
                 Piece::EachBase(_) => bail!("{{each-base:…}} must be a word of its own"),
             }
         }
@@ -261,6 +269,7 @@ impl fmt::Display for Template {
                 }
                 Piece::Placeholder(name) => write!(f, "{{{name}}}")?,
                 Piece::EachBase(prefix) => write!(f, "{{{EACH_BASE}{prefix}}}")?,
+                Piece::Link(suffix) => write!(f, "{{{LINK}{suffix}}}")?,
             }
         }
         Ok(())
@@ -274,6 +283,13 @@ impl Serialize for Template {
 }
 
 impl Part<'_> {
+    fn link(&self, suffix: &str) -> Result<String> {
+        let links = self
+            .links
+            .with_context(|| format!("{{{LINK}{suffix}}} has no value in this step"))?;
+        Ok(links.of(&format!("{}{suffix}", self.name)))
+    }
+
     fn value(&self, name: &str) -> Result<String> {
         let base = || self.base.context("there is no base in this step");
         let value = match name {
@@ -307,6 +323,10 @@ fn placeholder(name: &str, verb: Verb, params: &[String]) -> Result<Piece> {
     if let Some(prefix) = name.strip_prefix(EACH_BASE) {
         check_place("each-base:…", FROM_ALL_BASES, verb)?;
         return Ok(Piece::EachBase(prefix.to_string()));
+    }
+    if let Some(suffix) = name.strip_prefix(LINK) {
+        check_place("link:…", CLIENT, verb)?;
+        return Ok(Piece::Link(suffix.to_string()));
     }
     let known = PLACEHOLDERS
         .iter()
@@ -378,6 +398,23 @@ mod tests {
         assert_eq!(expand("{base-bytes}", verb, &part), ["70000"]);
         assert_eq!(expand("{{{name}}}", verb, &part), ["{v3}"]);
         assert_eq!(expand("", verb, &part), [""]);
+    }
+
+    #[test]
+    fn a_link_is_the_address_of_an_object_and_an_update_alone_may_hold_one() {
+        let links = Links::default();
+        let part = Part {
+            name: "v2",
+            links: Some(&links),
+            ..Part::default()
+        };
+        assert_eq!(
+            expand("-o{link:.a b}", Verb::Update, &part),
+            ["-o/v2.a%20b"]
+        );
+        let template = Template::parse("{link:.img}", Verb::Update, &[]).unwrap();
+        assert_eq!(template.to_string(), "{link:.img}");
+        assert!(Template::parse("{link:.img}", Verb::Publish, &[]).is_err());
     }
 
     #[test]

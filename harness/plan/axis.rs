@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::policy::{DEFAULT, POLICIES};
-use crate::record::{Case, Fault};
+use crate::record::{Case, Clients, Fault, Road};
 use crate::words;
 
 /// An axis by name.
@@ -38,6 +38,18 @@ pub const AXES: &[Axis] = &[
         about: "what befalls each update half way, before it is tried again",
         default: Fault::NONE,
         check: |value| Fault::named(value).map(|_| ()),
+    },
+    Axis {
+        name: Road::AXIS,
+        about: "what stands between the store and its clients",
+        default: Road::DIRECT,
+        check: |value| Road::named(value).map(|_| ()),
+    },
+    Axis {
+        name: Clients::AXIS,
+        about: "how many clients make each update, one after another",
+        default: Clients::ONE,
+        check: |value| Clients::named(value).map(|_| ()),
     },
 ];
 

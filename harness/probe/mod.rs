@@ -13,6 +13,7 @@ use crate::method::{About, Call, Doer, Moves};
 use crate::words;
 
 mod chunks;
+mod digest;
 pub mod explain;
 mod layers;
 
@@ -25,6 +26,8 @@ pub struct Probe {
     pub about: &'static str,
     /// Looks at an image, and compares it with each of the bases a client would hold.
     look: fn(&Image, &[Image], Find) -> Result<()>,
+    /// The version of the program that it asks; most ask none.
+    asks: Option<fn() -> Result<String>>,
     /// Whether it can look at this image at all.
     accepts: fn(&Image) -> Result<()>,
 }
@@ -35,13 +38,22 @@ pub const PROBES: &[Probe] = &[
         name: "layers",
         about: "the image's layers, and how many of them its bases hold",
         look: layers::look,
+        asks: None,
         accepts: layers::accepts,
     },
     Probe {
         name: "chunks",
         about: "the image's chunks of about 64 KiB, and how many of them its bases hold",
         look: chunks::look,
+        asks: None,
         accepts: |_| Ok(()),
+    },
+    Probe {
+        name: "digest",
+        about: "whether `casync digest` of the image, its tree and their indexes is the hash that the lab computes",
+        look: digest::look,
+        asks: Some(digest::version),
+        accepts: layers::accepts,
     },
 ];
 
@@ -128,7 +140,11 @@ impl Doer for Looking {
     }
 
     fn version(&self) -> Result<String> {
-        Ok(concat!("delta-lab ", env!("CARGO_PKG_VERSION")).to_string())
+        let lab = concat!("delta-lab ", env!("CARGO_PKG_VERSION"));
+        match self.probe.asks {
+            None => Ok(lab.to_string()),
+            Some(version) => Ok(format!("{lab}, {}", version()?)),
+        }
     }
 
     fn accepts(&self, image: &Image) -> Result<()> {

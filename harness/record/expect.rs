@@ -14,8 +14,12 @@ use super::{Bases, Case, Verb};
 pub struct Expect {
     /// The claim in a sentence.
     pub says: String,
-    /// Name of a measure.
+    /// Name of a measure; empty where the step is to fail.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub measure: String,
+    /// The step must fail, and these words must be among its last. It has no figure then, and no bound.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fails: Option<String>,
     /// The figure must be less than this.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub below: Option<Bound>,
@@ -43,6 +47,9 @@ pub struct Of {
     /// As in rows.csv; absent in a scenario without axes.
     #[serde(default, skip_serializing_if = "Case::is_empty")]
     pub case: Case,
+    /// Of a finding: what it was found of, such as a layer or a client; absent for the whole.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub part: String,
 }
 
 /// A number, or a share of another figure.
@@ -117,6 +124,9 @@ impl fmt::Display for Of {
         write!(f, "{}: {}", self.method, act.deed())?;
         if !self.case.is_empty() {
             write!(f, " [{}]", self.case)?;
+        }
+        if !self.part.is_empty() {
+            write!(f, ": {}", self.part)?;
         }
         Ok(())
     }

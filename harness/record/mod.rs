@@ -19,6 +19,7 @@ mod measure;
 mod name;
 mod plan;
 mod read;
+mod road;
 mod row;
 mod rows;
 
@@ -35,6 +36,7 @@ pub use keyed::{Keyed, keyed};
 pub use measure::{MEASURES, Measure, Unit, measure};
 pub use name::Name;
 pub use plan::{Move, Plan, PlannedCase, PlannedImage, PlannedMethod, ScenarioPlan};
+pub use road::{Access, Clients, ROADS, Road};
 pub use row::{Check, Key, Row};
 pub use rows::{RowFile, read_rows, rewrite_rows};
 

@@ -6,8 +6,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 
 use super::block::{Block, Column, Grid, Keep, Told};
-use super::{clean, inks, units, views};
-use crate::record::{Results, replace};
+use super::{clean, draw, inks, pictures, units, views};
+use crate::record::{Check, Results, Row, replace};
 use crate::stats::assume::Assumptions;
 use crate::stats::{self, Decision, Outcome, Scenario, Verdict};
 
@@ -79,7 +79,8 @@ fn answer(results: &Results) -> Answer {
         verdicts.map(|verdict| views::verdict(verdict))
     };
     let mut broken: Vec<String> = with(|it| matches!(it, Decision::Fails(_))).collect();
-    broken.extend(reading.scenarios.iter().flat_map(failed));
+    let surprising = surprising(results, &verdicts);
+    broken.extend(stats::read(&surprising).scenarios.iter().flat_map(failed));
     let mut open: Vec<String> = with(|it| matches!(it, Decision::Undecided(_))).collect();
     open.extend(reading.scenarios.iter().flat_map(skipped));
     let holding = with(|it| *it == Decision::Holds).count();
@@ -97,6 +98,27 @@ fn answer(results: &Results) -> Answer {
         broken,
         open,
     }
+}
+
+/// The results without the rows of steps that were to fail, and did so as was expected.
+fn surprising(results: &Results, verdicts: &[&Verdict]) -> Results {
+    let expected = |row: &Row| {
+        verdicts.iter().any(|it| {
+            let of = &it.of;
+            it.decision == Decision::Holds
+                && it.failed_with.is_some()
+                && row.check == Check::Failed
+                && (
+                    row.scenario.as_str(),
+                    row.method.as_str(),
+                    row.image.as_str(),
+                ) == (&it.scenario, &of.method, &of.image)
+                && (row.verb, &row.bases, &row.case) == (of.verb, &of.bases, &of.case)
+        })
+    };
+    let mut results = results.clone();
+    results.rows.retain(|row| !expected(row));
+    results
 }
 
 fn failed(scenario: &Scenario) -> Vec<String> {
@@ -126,11 +148,19 @@ fn skipped(scenario: &Scenario) -> Vec<String> {
     lines
 }
 
-/// Writes the page to `file`. Charts are those that each experiment's report has drawn in its results folder.
+/// Writes the page to `file`, and its charts into the results folder of each experiment.
 pub fn write(experiments: &[Experiment], file: &Path) -> Result<()> {
     let markdown = inks::INKS.iter().find(|(file, _)| file.ends_with(".md"));
     let (_, print) = markdown.context("no ink prints Markdown")?;
-    replace(file, print(&page(experiments, file))?.as_bytes())
+    let page = page(experiments, file);
+    let pictures = pictures(&page);
+    let beside = file.parent().unwrap_or(Path::new(""));
+    for (picture, (svg, png)) in pictures.iter().zip(draw::drawn(&pictures)?) {
+        let drawn = |ending: &str| beside.join(format!("{}.{ending}", picture.file));
+        replace(&drawn("svg"), svg.as_bytes())?;
+        replace(&drawn("png"), &png)?;
+    }
+    replace(file, print(&page)?.as_bytes())
 }
 
 fn page(experiments: &[Experiment], file: &Path) -> Vec<Block> {

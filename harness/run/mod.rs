@@ -1,6 +1,6 @@
 //! A run: scenarios become rows in a results folder. Started again after any end, it continues where it stopped.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
@@ -26,6 +26,7 @@ pub mod host;
 mod ledger;
 mod objects;
 mod ready;
+mod road;
 mod room;
 mod sample_trees;
 mod scratch;
@@ -208,6 +209,7 @@ fn setting<'a>(
         limits: ready.scenario.limits,
         folder: folder.work().join(place(trial)),
         guard: folder.guard(),
+        servers: OnceCell::new(),
         objects: objects.then(|| folder.dir.join("objects")),
     })
 }

@@ -1,5 +1,6 @@
 //! What the acts of one trial share beside their plan.
 
+use std::cell::OnceCell;
 use std::path::PathBuf;
 
 use super::ready::Version;
@@ -7,6 +8,7 @@ use super::trees::Trees;
 use crate::clock::Limits;
 use crate::image::Image;
 use crate::method::Doer;
+use crate::wire::road::Servers;
 
 pub struct Setting<'a> {
     /// In order of release.
@@ -21,6 +23,8 @@ pub struct Setting<'a> {
     pub folder: PathBuf,
     /// See `clock::Work::guard`.
     pub guard: PathBuf,
+    /// The servers of the trial's road, started by the first update that needs them.
+    pub servers: OnceCell<Servers>,
     /// Folder for one CSV of objects per update, when asked for.
     pub objects: Option<PathBuf>,
 }

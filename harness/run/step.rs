@@ -110,8 +110,18 @@ impl Setting<'_> {
         bases: &[Image],
         store: &Store,
     ) -> Result<Outcome<Figures>> {
+        self.update_on(Wire::open(store)?, image, bases, store)
+    }
+
+    /// The same over a wire that is open.
+    pub fn update_on(
+        &self,
+        wire: Wire,
+        image: &Image,
+        bases: &[Image],
+        store: &Store,
+    ) -> Result<Outcome<Figures>> {
         let scratch = self.scratch("client-")?;
-        let wire = Wire::open(store)?;
         let attempt = match self.attempt(image, bases, store, wire, scratch.path(), None)? {
             Ok(attempt) => attempt,
             Err(why) => return Ok(Err(why)),
@@ -157,6 +167,7 @@ impl Setting<'_> {
             bases: given.clone(),
             url: wire.url().0,
             ssh,
+            links: wire.links().clone(),
             out,
         };
         let tried = self.try_process(&call, scratch, &wire.ports(), stop)?;

@@ -6,14 +6,14 @@ use std::path::PathBuf;
 
 use anyhow::{Result, ensure};
 
-use super::objects;
+use super::road::Way;
 use super::scratch::clear;
 use super::setting::Setting;
 use super::step::Figures;
-use super::{ledger, room};
+use super::{ledger, objects, road, room};
 use crate::image::Image;
 use crate::plan::{Planned, Trial};
-use crate::record::{Act, Check, Fault, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
+use crate::record::{Act, Case, Check, Fault, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
 use crate::store::{Holdings, Store};
 
 /// Longest text of a row's error, in bytes: a tool may print megabytes before it fails.
@@ -49,7 +49,7 @@ pub fn run(
     if waiting().next().is_none() {
         return clear(&setting.folder);
     }
-    if let Err((check, why)) = setting.can_run() {
+    if let Err((check, why)) = setting.can_run(&trial.case) {
         for planned in waiting() {
             write(setting.row(planned, check, &why), &[])?;
         }
@@ -81,9 +81,12 @@ pub fn run(
 }
 
 impl Setting<'_> {
-    /// Why the doer can't run here, or can't handle one of the images.
-    fn can_run(&self) -> std::result::Result<(), (Check, String)> {
+    /// Why the doer can't run here, its road can't be laid, or it can't handle one of the images.
+    fn can_run(&self, case: &Case) -> std::result::Result<(), (Check, String)> {
         self.version.as_ref().map_err(Clone::clone)?;
+        if let Some(why) = road::lacks(case) {
+            return Err((Check::Skipped, why));
+        }
         for image in &self.images {
             let skipped = |why: String| (Check::Skipped, why);
             self.doer
@@ -145,9 +148,10 @@ impl Setting<'_> {
             .collect();
         let outcome = match planned.act.verb {
             Verb::Publish => self.publish(image, &bases, store)?,
-            Verb::Update => match fault_of(&planned.act)? {
-                None => self.update(image, &bases, store)?,
-                Some(fault) => self.update_through(fault, image, &bases, store)?,
+            Verb::Update => match (fault_of(&planned.act)?, Way::of(&planned.act.case)?) {
+                (Some(fault), _) => self.update_through(fault, image, &bases, store)?,
+                (None, Some(way)) => self.update_over(&way, image, &bases, store)?,
+                (None, None) => self.update(image, &bases, store)?,
             },
             Verb::Probe => self.probe(image, &bases)?,
         };

@@ -4,13 +4,27 @@ use anyhow::{Result, bail, ensure};
 
 use super::Scenario;
 use crate::plan::{Planned, axis};
-use crate::record::{Bound, Expect, MEASURES, Of, Verb, measure};
+use crate::record::{Bound, Clients, Expect, Fault, MEASURES, Of, Road, Verb, measure};
 use crate::words;
 
 /// Refuses an expectation that could never be decided.
 pub fn check(expect: &Expect, scenario: &Scenario) -> Result<()> {
-    check_measure(&expect.measure)?;
-    check_act(&expect.of, scenario)?;
+    if let Some(words) = &expect.fails {
+        ensure!(
+            !words.trim().is_empty(),
+            "fails = {words:?}: write words of the error that is expected"
+        );
+        ensure!(
+            expect.measure.is_empty() && expect.bounds().next().is_none(),
+            "a step that is to fail has no figure: leave out `measure`, `below`, `above` and `equals`"
+        );
+        return check_act(&expect.of, scenario);
+    }
+    ensure!(
+        !expect.measure.is_empty(),
+        "an expectation without a `measure`; only one with `fails` has none"
+    );
+    check_figure(&expect.measure, &expect.of, scenario)?;
     ensure!(
         expect.bounds().next().is_some(),
         "an expectation without a bound: give it `below`, `above` or `equals`"
@@ -22,12 +36,25 @@ pub fn check(expect: &Expect, scenario: &Scenario) -> Result<()> {
             "{word}: share = {}: it is a part of a whole, such as 0.5",
             share.share
         );
-        check_measure(&share.of)?;
-        if let Some(act) = &share.act {
-            check_act(act, scenario)?;
-        }
+        check_figure(
+            &share.of,
+            share.act.as_ref().unwrap_or(&expect.of),
+            scenario,
+        )?;
     }
     Ok(())
+}
+
+/// A figure of a row, or a finding: of a probe, or of an update that is interrupted or takes a road of its own.
+fn check_figure(measure: &str, of: &Of, scenario: &Scenario) -> Result<()> {
+    check_act(of, scenario)?;
+    let finding = [Fault::AXIS, Road::AXIS, Clients::AXIS];
+    let finds = of.verb == Verb::Probe || finding.iter().any(|axis| of.case.get(axis).is_some());
+    // What is found is known when the act is done.
+    match finds {
+        true => Ok(()),
+        false => check_measure(measure),
+    }
 }
 
 fn check_measure(name: &str) -> Result<()> {

@@ -14,7 +14,7 @@ use super::{ImageSpec, MOST_MIB, MOST_SAMPLES, MOST_SECONDS, Scenario, expect};
 use crate::method::Methods;
 use crate::plan::axis::axis;
 use crate::probe;
-use crate::record::Expect;
+use crate::record::{Clients, Expect, Fault, Road};
 use crate::words;
 
 #[derive(Deserialize)]
@@ -186,6 +186,12 @@ fn read_axes(file: &File, axes: &Axes) -> Result<Vec<(String, Vec<String>)>> {
         }
         turned.push((known.name.to_string(), words));
     }
+    let turns = |axis: &str| turned.iter().any(|(turned, _)| turned == axis);
+    ensure!(
+        !turns(Fault::AXIS) || !turns(Road::AXIS) && !turns(Clients::AXIS),
+        "{}: a scenario turns the axis `fault`, or `road` and `clients`, and not both",
+        file.path.display()
+    );
     Ok(turned)
 }
 

@@ -51,6 +51,26 @@ pub struct Prices {
     pub build_hour: f64,
     pub device_hour: f64,
     pub data_gb: f64,
+    /// From the edge of a content delivery network to clients. Files of earlier releases lack these three.
+    #[serde(default = "cdn_gb")]
+    pub cdn_gb: f64,
+    #[serde(default = "cdn_requests_million")]
+    pub cdn_requests_million: f64,
+    /// From the origin to that edge.
+    #[serde(default = "cdn_fill_gb")]
+    pub cdn_fill_gb: f64,
+}
+
+fn cdn_gb() -> f64 {
+    0.085
+}
+
+fn cdn_requests_million() -> f64 {
+    0.75
+}
+
+fn cdn_fill_gb() -> f64 {
+    0.0
 }
 
 /// The road between a server and a device.
@@ -110,6 +130,9 @@ impl Assumptions {
             ("price.build_hour", price.build_hour),
             ("price.device_hour", price.device_hour),
             ("price.data_gb", price.data_gb),
+            ("price.cdn_gb", price.cdn_gb),
+            ("price.cdn_requests_million", price.cdn_requests_million),
+            ("price.cdn_fill_gb", price.cdn_fill_gb),
         ];
         for (key, value) in prices {
             ensure!(
@@ -182,6 +205,17 @@ mod tests {
                 .links
                 .is_sorted_by(|one, next| one.bits_per_s <= next.bits_per_s)
         );
+    }
+
+    #[test]
+    fn a_file_of_an_earlier_release_has_the_prices_that_the_defaults_have() {
+        let old: Vec<&str> = DEFAULTS
+            .lines()
+            .filter(|line| !line.starts_with("cdn_"))
+            .collect();
+        assert_eq!(old.len() + 3, DEFAULTS.lines().count());
+        let old = Assumptions::parse(&old.join("\n")).unwrap();
+        assert_eq!(old, Assumptions::parse(DEFAULTS).unwrap());
     }
 
     #[test]

@@ -104,11 +104,12 @@ pub fn read(results: &Results) -> Reading<'_> {
         let probes = probes.remove(plan.name.as_str()).unwrap_or_default();
         planned += probes.len();
         let by_probe = by_doer(&probes);
+        let found = findings.remove(plan.name.as_str()).unwrap_or_default();
         scenarios.push(Scenario {
             plan,
             sections,
-            findings: findings.remove(plan.name.as_str()).unwrap_or_default(),
-            verdicts: of_plan(plan, &index),
+            verdicts: of_plan(plan, &index, &found),
+            findings: found,
             skipped: troubles(&by_probe, Check::Skipped),
             failed: troubles(&by_probe, Check::Failed),
         });

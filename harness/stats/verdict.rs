@@ -1,9 +1,11 @@
 //! Verdicts: what a scenario expects of its figures, and whether it holds.
 
-use crate::record::{Bound, Check, Expect, Of, Results, ScenarioPlan, Unit, measure};
+use crate::record::{
+    Bound, Check, Expect, Finding, Of, Results, ScenarioPlan, Unit, Verb, measure,
+};
 
-use super::Samples;
 use super::index::{Index, Step};
+use super::{Samples, median};
 
 /// What became of one `[[expect]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,6 +19,8 @@ pub struct Verdict {
     pub unit: Option<Unit>,
     /// The median over the verified samples; `None` where there is none.
     pub figure: Option<i128>,
+    /// What the step failed with, where that was to be.
+    pub failed_with: Option<String>,
     /// Every bound that could be worked out.
     pub bounds: Vec<Bounded>,
     pub decision: Decision,
@@ -54,28 +58,47 @@ impl Verdict {
 pub fn verdicts(results: &Results) -> Vec<Verdict> {
     let index = Index::of(&results.rows);
     let scenarios = results.plan.scenarios.iter();
-    scenarios.flat_map(|plan| of_plan(plan, &index)).collect()
+    let findings: Vec<&Finding> = results.findings.iter().collect();
+    scenarios
+        .flat_map(|plan| of_plan(plan, &index, &findings))
+        .collect()
 }
 
-/// A verdict on each expectation of one scenario.
-pub fn of_plan(plan: &ScenarioPlan, index: &Index) -> Vec<Verdict> {
+/// A verdict on each expectation of one scenario, with what its acts found.
+pub fn of_plan(plan: &ScenarioPlan, index: &Index, findings: &[&Finding]) -> Vec<Verdict> {
+    let known = Known {
+        plan,
+        index,
+        findings,
+    };
     let expects = plan.expects.iter();
-    expects.map(|expect| judge(plan, expect, index)).collect()
+    expects.map(|expect| judge(expect, &known)).collect()
 }
 
-fn judge(plan: &ScenarioPlan, expect: &Expect, index: &Index) -> Verdict {
-    let known = measure(&expect.measure);
+/// What a verdict is worked out from.
+struct Known<'k, 'a> {
+    plan: &'k ScenarioPlan,
+    index: &'k Index<'a>,
+    findings: &'k [&'k Finding],
+}
+
+fn judge(expect: &Expect, known: &Known) -> Verdict {
     let mut verdict = Verdict {
-        scenario: plan.name.clone(),
+        scenario: known.plan.name.clone(),
         says: expect.says.clone(),
         of: expect.of.clone(),
         measure: expect.measure.clone(),
-        unit: known.map(|measure| measure.unit),
+        unit: unit(&expect.measure),
         figure: None,
+        failed_with: None,
         bounds: Vec::new(),
         decision: Decision::Fails(None),
     };
-    verdict.decision = match weigh(plan, expect, index, &mut verdict) {
+    if let Some(words) = &expect.fails {
+        verdict.decision = failure(expect, words, known, &mut verdict);
+        return verdict;
+    }
+    verdict.decision = match weigh(expect, known, &mut verdict) {
         Ok(true) => Decision::Holds,
         Ok(false) => Decision::Fails(None),
         Err(decision) => decision,
@@ -84,13 +107,8 @@ fn judge(plan: &ScenarioPlan, expect: &Expect, index: &Index) -> Verdict {
 }
 
 /// Whether every bound holds. Figures go into the verdict as they are found, so that it names all that are known.
-fn weigh(
-    plan: &ScenarioPlan,
-    expect: &Expect,
-    index: &Index,
-    verdict: &mut Verdict,
-) -> Result<bool, Decision> {
-    let found = figure(plan, &expect.of, &expect.measure, index)?;
+fn weigh(expect: &Expect, known: &Known, verdict: &mut Verdict) -> Result<bool, Decision> {
+    let found = figure(&expect.of, &expect.measure, known)?;
     verdict.figure = Some(found);
     for (word, bound) in expect.bounds() {
         let bounded = match bound {
@@ -102,7 +120,7 @@ fn weigh(
             },
             Bound::Share(share) => {
                 let of = share.act.as_ref().unwrap_or(&expect.of);
-                let whole = figure(plan, of, &share.of, index)?;
+                let whole = figure(of, &share.of, known)?;
                 let limit = share.share * whole as f64;
                 Bounded {
                     word,
@@ -124,6 +142,24 @@ fn weigh(
     Ok(verdict.bounds.iter().all(|bounded| bounded.holds))
 }
 
+/// Whether every sample of the step failed, with these words.
+fn failure(expect: &Expect, words: &str, known: &Known, verdict: &mut Verdict) -> Decision {
+    let samples = samples(&expect.of, known);
+    if samples.verified().next().is_some() {
+        return Decision::Fails(Some("it did not fail".to_string()));
+    }
+    let Some(row) = samples.rows.iter().find(|row| row.check == Check::Failed) else {
+        let none = || Decision::Fails(Some(format!("there is no row of {}", expect.of)));
+        return why_none(known.plan, &expect.of, &samples).unwrap_or_else(none);
+    };
+    verdict.failed_with = Some(row.error.to_string());
+    let mut failed = samples.rows.iter().filter(|row| row.check == Check::Failed);
+    match failed.all(|row| row.error.contains(words)) {
+        true => Decision::Holds,
+        false => Decision::Fails(Some(format!("without the words `{words}`"))),
+    }
+}
+
 fn keeps(word: &str, order: std::cmp::Ordering) -> bool {
     match word {
         "below" => order.is_lt(),
@@ -132,23 +168,60 @@ fn keeps(word: &str, order: std::cmp::Ordering) -> bool {
     }
 }
 
-/// The median of a measure over an act's samples, or why there is none.
-fn figure(plan: &ScenarioPlan, of: &Of, name: &str, index: &Index) -> Result<i128, Decision> {
-    let Some(measure) = measure(name) else {
-        return Err(fails(format!("there is no measure `{name}`")));
-    };
+/// The unit of a measure: of a row, or of a finding by its name's end.
+fn unit(name: &str) -> Option<Unit> {
+    match measure(name) {
+        Some(measure) => Some(measure.unit),
+        None if name.ends_with("_bytes") => Some(Unit::Bytes),
+        None => None,
+    }
+}
+
+/// The median of a measure over an act's samples, or of what they found; or why there is none.
+fn figure(of: &Of, name: &str, known: &Known) -> Result<i128, Decision> {
+    let samples = samples(of, known);
+    why_none(known.plan, of, &samples).map_or(Ok(()), Err)?;
+    match measure(name) {
+        Some(measure) => {
+            let none = || fails(format!("{of} has no {name}"));
+            samples.median(measure).ok_or_else(none)
+        }
+        None => found(of, name, known),
+    }
+}
+
+fn found(of: &Of, name: &str, known: &Known) -> Result<i128, Decision> {
+    let of_act = known.findings.iter().filter(|it| {
+        it.scenario == known.plan.name
+            && (&it.method, it.verb, &it.image) == (&of.method, of.verb, &of.image)
+            && (&it.bases, &it.part) == (&of.bases, &of.part)
+            && (it.case == of.case || of.verb == Verb::Probe)
+    });
+    let values = of_act.clone().filter(|it| it.measure == name);
+    let median = median(values.map(|it| it.value.into()));
+    median.ok_or_else(|| {
+        let mut names: Vec<&str> = of_act.map(|it| it.measure.as_str()).collect();
+        names.sort_unstable();
+        names.dedup();
+        match names.as_slice() {
+            [] => fails(format!(
+                "{of} found nothing, and there is no measure `{name}`"
+            )),
+            names => fails(format!("{of} found no `{name}`, but {}", names.join(", "))),
+        }
+    })
+}
+
+fn samples<'a>(of: &Of, known: &Known<'_, 'a>) -> Samples<'a> {
     let step = Step::new(
-        (plan.name.as_str(), of.method.as_str(), &of.case),
+        (known.plan.name.as_str(), of.method.as_str(), &of.case),
         of.verb,
         &of.image,
         &of.bases,
     );
-    let samples = Samples {
-        rows: index.rows(step),
-    };
-    why_none(plan, of, &samples).map_or(Ok(()), Err)?;
-    let none = || fails(format!("{of} has no {name}"));
-    samples.median(measure).ok_or_else(none)
+    Samples {
+        rows: known.index.rows(step),
+    }
 }
 
 fn why_none(plan: &ScenarioPlan, of: &Of, samples: &Samples) -> Option<Decision> {
@@ -165,6 +238,7 @@ fn why_none(plan: &ScenarioPlan, of: &Of, samples: &Samples) -> Option<Decision>
     }
     let planned = plan.methods.iter().find(|method| method.name == of.method);
     Some(match planned {
+        None if of.verb == Verb::Probe => fails(format!("there is no row of {of}")),
         None => Decision::Undecided(format!(
             "{} is not among the methods of this run",
             of.method
@@ -183,6 +257,7 @@ fn fails(why: String) -> Decision {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::record::Row;
     use crate::stats::fixture::{results, spoil};
 
     /// Expects something of an update of v2 from v1 by xdelta3, whose payload is 3,877 B of 129,234,567 B.
@@ -230,6 +305,30 @@ mod tests {
     }
 
     #[test]
+    fn a_step_that_is_to_fail_holds_when_every_sample_failed_with_those_words() {
+        let judge = |words: &str, why: &str, spoilt: fn(&Row) -> bool| {
+            let mut results = results("pair", 3, 2, 3);
+            let expect = format!(
+                "says = \"no road\"\nfails = \"{words}\"\nof = {{ method = \"xdelta3\", image = \"v2\", base = \"v1\" }}"
+            );
+            results.plan.scenarios[0].expects = vec![toml::from_str(&expect).unwrap()];
+            spoil(&mut results, "xdelta3", Check::Failed, why, spoilt);
+            let [verdict] = verdicts(&results).try_into().unwrap();
+            verdict
+        };
+        let verdict = judge("not attached", "Protocol driver not attached", |_| true);
+        assert_eq!(verdict.decision, Decision::Holds);
+        let said = verdict.failed_with.as_deref();
+        assert_eq!(said, Some("Protocol driver not attached"));
+        let verdict = judge("not attached", "out of memory", |_| true);
+        assert_eq!(reason(&verdict), "without the words `not attached`");
+        let verdict = judge("not attached", "not attached", |row| row.sample == 2);
+        assert_eq!(reason(&verdict), "it did not fail");
+        let verdict = judge("not attached", "", |_| false);
+        assert_eq!(reason(&verdict), "it did not fail");
+    }
+
+    #[test]
     fn a_share_may_be_of_another_act() {
         let of_raw = "below = { share = 0.5, of = \"payload_bytes\", act = { method = \"raw\", image = \"v2\" } }";
         let verdict = judged(of_raw, |_| {});
@@ -256,6 +355,40 @@ mod tests {
             }
         });
         assert_eq!(verdict.decision, Decision::Holds);
+    }
+
+    #[test]
+    fn what_an_act_found_is_a_figure_too_and_a_part_of_it_is_named() {
+        let judge = |measure: &str, part: &str| {
+            judged_of(measure, part, |results| {
+                let row = results.rows.iter().find(|row| {
+                    row.method == "xdelta3" && row.requests.is_some() && !row.bases.is_empty()
+                });
+                let act = row.unwrap().act();
+                results.findings = vec![
+                    Finding::of(&act, "", "edge_bytes", 70),
+                    Finding::of(&act, "client 2", "edge_bytes", 7),
+                ];
+            })
+        };
+        assert_eq!(judge("edge_bytes", "client 2").decision, Decision::Holds);
+        let whole = judge("edge_bytes", "");
+        assert_eq!((whole.figure, whole.unit), (Some(70), Some(Unit::Bytes)));
+        assert_eq!(whole.decision, Decision::Fails(None));
+        assert!(reason(&judge("edge_byte", "")).ends_with("found no `edge_byte`, but edge_bytes"));
+        assert!(reason(&judge("edge_bytes", "client 3")).contains("found nothing"));
+    }
+
+    /// Expects that a finding of an update of v2 from v1 by xdelta3 is 7.
+    fn judged_of(measure: &str, part: &str, change: impl Fn(&mut Results)) -> Verdict {
+        let mut results = results("pair", 1, 2, 1);
+        let expect = format!(
+            "says = \"found\"\nmeasure = \"{measure}\"\nequals = 7\nof = {{ method = \"xdelta3\", image = \"v2\", base = \"v1\", part = \"{part}\" }}"
+        );
+        results.plan.scenarios[0].expects = vec![toml::from_str(&expect).unwrap()];
+        change(&mut results);
+        let [verdict] = verdicts(&results).try_into().unwrap();
+        verdict
     }
 
     #[test]

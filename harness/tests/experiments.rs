@@ -60,15 +60,17 @@ fn an_experiment_is_run_judged_and_answered_on_a_page_with_its_chart() {
         "Command: ",
         "Machine: ",
         "fastcdc: of 4k to 64k take ",
-        "(experiments/x-size/x-size-sweep.svg)",
+        "(experiments/x-size/x-size-sizes.svg)",
     ] {
         assert!(
             page.contains(words),
             "`{words}` is not on the page:\n{page}"
         );
     }
-    let chart = bench.path("results/experiments/x-size/x-size-sweep.svg");
-    assert!(fs::read_to_string(chart).unwrap().contains("<svg"));
+    let chart = bench.path("results/experiments/x-size/x-size-sizes.svg");
+    // The page's own chart, with the size to take marked, and not the one of the report.
+    let chart = fs::read_to_string(chart).unwrap();
+    assert!(chart.contains("the size to take"), "{chart}");
 }
 
 #[test]
@@ -196,4 +198,43 @@ fn every_shipped_experiment_is_a_plan_that_can_be_read_and_expects_something() {
         );
     }
     assert!(seen >= 8, "only {seen} experiments");
+}
+
+#[test]
+fn the_page_that_is_kept_is_what_its_results_say_and_every_chart_on_it_is_there() {
+    let checkout = crate::bench::checkout();
+    let kept = checkout.join("results/experiments");
+    let bench = Bench::new();
+    let mut seen = 0;
+    for entry in fs::read_dir(&kept).unwrap() {
+        let folder = entry.unwrap();
+        let name = folder.file_name().into_string().unwrap();
+        for file in ["rows.csv", "findings.csv", "plan.toml", "host.toml"] {
+            let bytes = fs::read(folder.path().join(file)).unwrap();
+            bench.write(&format!("results/experiments/{name}/{file}"), bytes);
+        }
+        seen += 1;
+    }
+    assert!(seen >= 8, "only {seen} experiments are kept");
+    let from = checkout.join("scenarios/experiments");
+    let from = from.to_str().unwrap();
+    bench.expect(&["experiments", "--draw", "--from", from], 0);
+    let page = page(&bench);
+    let typed = fs::read_to_string(checkout.join("results/experiments.md")).unwrap();
+    assert!(
+        page == typed,
+        "results/experiments.md is not what its results say: run delta-lab experiments --draw"
+    );
+    let charts = page.split("](experiments/").skip(1);
+    let charts: Vec<&str> = charts.filter_map(|rest| rest.split(')').next()).collect();
+    assert!(charts.len() >= 8, "{charts:?}");
+    for chart in charts {
+        assert!(kept.join(chart).is_file(), "{chart} is not kept");
+        assert!(
+            bench
+                .path(&format!("results/experiments/{chart}"))
+                .is_file(),
+            "{chart} was not drawn"
+        );
+    }
 }

@@ -23,6 +23,7 @@ mod real_ssh;
 mod registry;
 mod report_page;
 mod resume;
+mod roads;
 mod shape;
 mod ssh;
 mod torture;

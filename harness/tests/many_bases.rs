@@ -52,6 +52,7 @@ fn a_built_in_step_takes_thousands_of_bases() {
             bases: bases.clone(),
             url: wire.url().0,
             ssh: bench.path("ssh"),
+            links: wire.links().clone(),
             out: out.clone(),
         };
         step(&method, &update, &bench);

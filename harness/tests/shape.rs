@@ -225,6 +225,22 @@ fn what_a_scenario_can_not_mean_is_named_with_file_and_line() {
             &["pair.toml:10", "`policy` has no value"],
         ),
         (
+            "[axes]\nfault = [\"cut:50%\"]\nclients = [\"2\"]\n",
+            &["`fault`, or `road` and `clients`, and not both"],
+        ),
+        (
+            "[axes]\nclients = [\"2000\"]\n",
+            &["pair.toml:10", "it may be 1 to 1000"],
+        ),
+        (
+            &expect("payload_bytes", "fails = \"no luck\""),
+            &["pair.toml:9", "has no figure"],
+        ),
+        (
+            &expect("payload_bytes", "below = 5").replace("measure", "# measure"),
+            &["pair.toml:9", "without a `measure`"],
+        ),
+        (
             &expect("payload_byte", "below = 5"),
             &[
                 "pair.toml:9",

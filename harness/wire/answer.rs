@@ -28,18 +28,21 @@ pub fn answer(
             Ok(object) => conditional(object, headers, method == Method::GET),
             Err(status) => refusal(status),
         },
-        _ => {
-            let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED);
-            let allowed = HeaderValue::from_static("GET, HEAD");
-            response.headers_mut().insert(ALLOW, allowed);
-            response
-        }
+        _ => not_allowed(),
     };
     if method == Method::HEAD {
         without_body(response)
     } else {
         response
     }
+}
+
+/// The answer to a method that would change something.
+pub fn not_allowed() -> Response<Parts> {
+    let mut response = refusal(StatusCode::METHOD_NOT_ALLOWED);
+    let allowed = HeaderValue::from_static("GET, HEAD");
+    response.headers_mut().insert(ALLOW, allowed);
+    response
 }
 
 fn conditional(object: Object, headers: &HeaderMap, may_range: bool) -> Response<Parts> {
@@ -136,7 +139,7 @@ fn content_range(slice: Slice, length: u64) -> String {
 }
 
 /// An answer that is no object: its status, in words too.
-fn refusal(status: StatusCode) -> Response<Parts> {
+pub fn refusal(status: StatusCode) -> Response<Parts> {
     let mut response = bare(status, Parts::text(format!("{status}\n")));
     let kind = HeaderValue::from_static("text/plain");
     response.headers_mut().insert(CONTENT_TYPE, kind);

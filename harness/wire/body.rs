@@ -20,7 +20,7 @@ const PIECE_BYTES: u64 = 64 * 1024;
 pub enum Part {
     /// A slice of the file: payload.
     Slice(Slice),
-    /// The text of a refusal: payload.
+    /// A text held in memory, such as a refusal: payload.
     Text(Bytes),
     /// A boundary and part head between slices: framing.
     Framing(Bytes),
@@ -58,6 +58,14 @@ impl Parts {
         Parts {
             parts: parts.collect(),
             file: Some(file),
+        }
+    }
+
+    /// Texts, and what stands between them.
+    pub fn texts(parts: Vec<Part>) -> Parts {
+        Parts {
+            parts: parts.into(),
+            file: None,
         }
     }
 

@@ -77,6 +77,11 @@ impl Tally {
 }
 
 impl Traffic {
+    /// Every byte, both directions.
+    pub fn all_bytes(&self) -> u64 {
+        self.payload_bytes + self.header_bytes + self.upload_bytes
+    }
+
     /// What crossed two wires together.
     pub fn plus(mut self, other: Traffic) -> Traffic {
         let mut objects: BTreeMap<String, ObjectTraffic> = BTreeMap::new();

@@ -2,7 +2,8 @@
 //!
 //! One wire is opened for each step and closed after it, so a reading belongs to that step alone. The meter
 //! knows no HTTP: `socket` sorts a connection's bytes for it, `server` and what it calls answer requests. For programs
-//! that want ssh there is a second way in, `ssh`, on the same meter.
+//! that want ssh there is a second way in, `ssh`, on the same meter. A wire may also lead to another server (`relay`), one
+//! of a `road`.
 
 pub mod answer;
 mod body;
@@ -12,6 +13,8 @@ mod fault;
 pub mod meter;
 pub mod object;
 pub mod range;
+mod relay;
+pub mod road;
 mod server;
 mod socket;
 pub mod ssh;
@@ -32,9 +35,10 @@ pub use client::Client;
 pub use fault::{Interruption, Then};
 use meter::Meter;
 pub use meter::{ObjectTraffic, Traffic};
+use road::Keys;
 
 /// Address of a store on the wire, without a trailing slash: `http://127.0.0.1:PORT`.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WireUrl(pub String);
 
 impl WireUrl {
@@ -52,13 +56,22 @@ const RESERVED: &AsciiSet = &NON_ALPHANUMERIC
     .remove(b'~')
     .remove(b'/');
 
+/// How a client is told of an object: by an address that is signed where the road asks for it.
+#[derive(Clone, Debug, Default)]
+pub struct Links {
+    url: WireUrl,
+    keys: Option<Keys>,
+}
+
 /// A store being served on loopback, every byte counted: its files over HTTP/1.1, read-only, and commands run in its
 /// folder for stand-ins of ssh.
 ///
 /// Dropped without `close`, it stops all the same; its reading is lost.
 pub struct Wire {
-    url: WireUrl,
-    ssh: SocketAddr,
+    links: Links,
+    address: SocketAddr,
+    /// Where commands are taken; nowhere when another server is behind the wire.
+    ssh: Option<SocketAddr>,
     /// Of all four ways in.
     ports: [u16; 4],
     /// The program whose shim runs commands, once it is known.
@@ -74,15 +87,24 @@ impl Wire {
     /// Clients may connect as soon as this returns. Files are opened per request, so what is published while
     /// the wire is open is seen.
     pub fn open(store: &Store) -> Result<Wire> {
-        Wire::open_metered(store, Meter::default())
+        Wire::open_metered(store, None, Meter::default())
     }
 
     /// The same, interrupted at an exact byte of its payload.
     pub fn open_interrupted(store: &Store, interruption: Interruption) -> Result<Wire> {
-        Wire::open_metered(store, Meter::interrupted(interruption))
+        Wire::open_metered(store, None, Meter::interrupted(interruption))
     }
 
-    fn open_metered(store: &Store, meter: Meter) -> Result<Wire> {
+    /// The same with another server behind it, whose objects, those of `store`, are below `path`.
+    pub fn toward(store: &Store, address: SocketAddr, path: &str) -> Result<Wire> {
+        Wire::open_metered(store, Some((address, path)), Meter::default())
+    }
+
+    fn open_metered(
+        store: &Store,
+        toward: Option<(SocketAddr, &str)>,
+        meter: Meter,
+    ) -> Result<Wire> {
         let root = store
             .path()
             .canonicalize()
@@ -100,16 +122,30 @@ impl Wire {
         };
         let shim = Arc::default();
         let server = ssh::Server::of(&root, Arc::clone(&shim))?;
+        let (behind, path) = match toward {
+            None => (server::Behind::folder(root), ""),
+            Some((address, path)) => {
+                let there = server::Behind::Server {
+                    address,
+                    path: path.into(),
+                };
+                (there, path)
+            }
+        };
         let meter = Arc::new(meter);
         let (stop, stopped) = oneshot::channel();
         let theirs = Arc::clone(&meter);
         let serving = thread::Builder::new()
             .name("wire".to_string())
-            .spawn(move || server::serve(doors, root, server, theirs, stopped))
+            .spawn(move || server::serve(doors, behind, server, theirs, stopped))
             .context("start the thread that serves the wire")?;
         Ok(Wire {
-            url: WireUrl(format!("http://{address}")),
-            ssh: ssh_address,
+            links: Links {
+                url: WireUrl(format!("http://{address}{path}")),
+                keys: None,
+            },
+            address,
+            ssh: toward.is_none().then_some(ssh_address),
             ports: ports.map(|address| address.port()),
             shim,
             meter,
@@ -124,14 +160,39 @@ impl Wire {
     }
 
     pub fn url(&self) -> WireUrl {
-        self.url.clone()
+        self.links.url.clone()
+    }
+
+    /// Where it takes requests.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The same wire, whose links are signed with these keys.
+    pub fn signing(mut self, keys: Option<Keys>) -> Wire {
+        self.links.keys = keys;
+        self
+    }
+
+    /// What a client is told of objects.
+    pub fn links(&self) -> &Links {
+        &self.links
+    }
+
+    /// What crossed until now.
+    pub fn traffic(&self) -> Traffic {
+        self.meter.read()
     }
 
     /// Makes the file `at` a program that stands in for `ssh`: whatever host it is given, the command runs in the
-    /// store's folder, in a room of its own, and its streams cross this wire. `lab` is the delta-lab program.
+    /// store's folder, in a room of its own, and its streams cross this wire. `lab` is the delta-lab program. With another
+    /// server behind the wire it says that there is no ssh.
     pub fn write_ssh(&self, lab: &Path, at: &Path) -> Result<()> {
         self.shim.get_or_init(|| lab.to_path_buf());
-        ssh::write_program(lab, self.ssh, at)
+        match self.ssh {
+            Some(address) => ssh::write_program(lab, address, at),
+            None => ssh::write_refusal(at),
+        }
     }
 
     /// Stops accepting, waits for the connections to end, and reads the meter.

@@ -8,21 +8,22 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
-use http_body_util::BodyExt;
+use http_body_util::{BodyExt, Either};
 use hyper::body::Incoming;
+use hyper::http::request;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
-use super::answer::answer;
-use super::body::Parts;
+use super::answer::{self, answer};
 use super::meter::Meter;
 use super::object::{self, Tags};
-use super::socket::{Announced, Announcement, Metered};
+use super::relay::{Onward, Passing};
+use super::socket::{Announced, Announcement, Metered, Span};
 use super::ssh::Server;
 use super::ssh::road;
 
@@ -58,11 +59,41 @@ pub struct Doors {
     pub errors: TcpListener,
 }
 
-/// Serves `root` (canonical) until `stopped` is sent to or dropped; then waits for the connections. `server` is where
-/// and how it runs commands.
+/// Who answers a wire's requests.
+#[derive(Clone)]
+pub enum Behind {
+    /// The lab, from the files of a folder (canonical).
+    Folder { root: Arc<Path>, tags: Arc<Tags> },
+    /// Another server, whose objects are those below this path.
+    Server { address: SocketAddr, path: Arc<str> },
+}
+
+impl Behind {
+    pub fn folder(root: PathBuf) -> Behind {
+        Behind::Folder {
+            root: root.into(),
+            tags: Arc::default(),
+        }
+    }
+
+    /// The object that a request's path names.
+    fn label(&self, path: &str) -> String {
+        match self {
+            Behind::Folder { .. } => object::label(path),
+            Behind::Server { path: folder, .. } => {
+                let within = path.strip_prefix(&**folder);
+                let within = within.filter(|within| within.starts_with('/'));
+                object::label(within.unwrap_or(path))
+            }
+        }
+    }
+}
+
+/// Serves what is `behind` the wire until `stopped` is sent to or dropped; then waits for the connections. `server` is
+/// where and how it runs commands.
 pub fn serve(
     doors: Doors,
-    root: PathBuf,
+    behind: Behind,
     server: Server,
     meter: Arc<Meter>,
     stopped: oneshot::Receiver<()>,
@@ -73,11 +104,9 @@ pub fn serve(
         .context("start the runtime of the wire")?;
     runtime.block_on(async {
         let (http, ssh) = (prepared(doors.http)?, prepared(doors.ssh)?);
-        let root: Arc<Path> = root.into();
         let connections = Arc::new(GracefulShutdown::new());
         let site = Site {
-            root,
-            tags: Arc::default(),
+            behind,
             meter: Arc::clone(&meter),
         };
         let accepting = tokio::spawn(accept(http, site, Arc::clone(&connections)));
@@ -123,8 +152,7 @@ fn prepared(listener: TcpListener) -> Result<tokio::net::TcpListener> {
 /// What every connection shares.
 #[derive(Clone)]
 struct Site {
-    root: Arc<Path>,
-    tags: Arc<Tags>,
+    behind: Behind,
     meter: Arc<Meter>,
 }
 
@@ -147,7 +175,11 @@ async fn converse(socket: TcpStream, site: Site, watcher: Watcher) {
     socket.set_nodelay(true).ok();
     let announced = Announced::default();
     let metered = Metered::new(socket, Arc::clone(&site.meter), announced.clone());
-    let service = service_fn(|request| respond(request, &site, &announced));
+    let onward = match site.behind {
+        Behind::Folder { .. } => None,
+        Behind::Server { address, .. } => Some(Mutex::new(Onward::to(address))),
+    };
+    let service = service_fn(|request| respond(request, &site, onward.as_ref(), &announced));
     let connection = http1::Builder::new()
         // Old clients compare header names as written in the RFCs.
         .title_case_headers(true)
@@ -164,29 +196,47 @@ async fn converse(socket: TcpStream, site: Site, watcher: Watcher) {
 async fn respond(
     request: Request<Incoming>,
     site: &Site,
+    onward: Option<&Mutex<Onward>>,
     announced: &Announced,
-) -> Result<Response<Parts>, Infallible> {
+) -> Result<Response<Passing>, Infallible> {
     let (head, body) = request.into_parts();
     take_upload(body, &site.meter).await;
-    let response = answer(
-        &site.root,
-        &site.tags,
-        &head.method,
-        head.uri.path(),
-        &head.headers,
-    );
-    let object = object::label(head.uri.path());
+    let (response, spans) = answered(&head, site, onward).await;
+    let object = site.behind.label(head.uri.path());
     let status = response.status().as_u16();
     site.meter.answered(&object, status);
     if status >= 500 {
         site.meter
             .note(format!("{object}: the store could not be read"));
     }
-    announced.push(Announcement {
-        object,
-        spans: response.body().spans(),
-    });
+    announced.push(Announcement { object, spans });
     Ok(response)
+}
+
+/// The answer, and how its body will cross.
+async fn answered(
+    head: &request::Parts,
+    site: &Site,
+    onward: Option<&Mutex<Onward>>,
+) -> (Response<Passing>, Vec<Span>) {
+    let response = match (&site.behind, onward) {
+        (Behind::Folder { root, tags }, _) => {
+            answer(root, tags, &head.method, head.uri.path(), &head.headers)
+        }
+        // A client may read alone, whatever the server would let it do.
+        (_, Some(onward)) if [Method::GET, Method::HEAD].contains(&head.method) => {
+            match onward.lock().await.ask(head).await {
+                Ok(answered) => return answered,
+                Err(why) => {
+                    site.meter.note(format!("{why:#}"));
+                    answer::refusal(StatusCode::BAD_GATEWAY)
+                }
+            }
+        }
+        _ => answer::not_allowed(),
+    };
+    let spans = response.body().spans();
+    (response.map(Either::Left), spans)
 }
 
 /// Reads a request's body to its end, counted and forgotten: the connection stays usable, and the client learns its

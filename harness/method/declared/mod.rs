@@ -116,6 +116,7 @@ impl Doer for Declared {
                 bases,
                 url,
                 ssh,
+                links,
                 out,
             } => {
                 let part = Part {
@@ -123,6 +124,7 @@ impl Doer for Declared {
                     name,
                     url: Some(url),
                     ssh: Some(words::utf8(ssh)?),
+                    links: Some(links),
                     out: Some(words::utf8(out)?),
                     bases,
                     base: bases.last(),

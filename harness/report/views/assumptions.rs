@@ -18,13 +18,16 @@ pub fn blocks(assumed: &Assumptions) -> Vec<Block> {
             fleet.releases_kept
         ),
         format!(
-            "egress {} a GB; a million requests {}; storage {} a GB and month; an hour of a build machine {}; an hour of a device {}; device data {} a GB",
+            "egress {} a GB; a million requests {}; storage {} a GB and month; an hour of a build machine {}; an hour of a device {}; device data {} a GB; from the edge of a cache {} a GB and {} for a million requests, to it {} a GB",
             dollars(price.egress_gb),
             dollars(price.requests_million),
             dollars(price.storage_gb_month),
             dollars(price.build_hour),
             dollars(price.device_hour),
-            dollars(price.data_gb)
+            dollars(price.data_gb),
+            dollars(price.cdn_gb),
+            dollars(price.cdn_requests_million),
+            dollars(price.cdn_fill_gb)
         ),
     ];
     let links = |cell: fn(&Link) -> String| assumed.links.iter().map(cell).collect::<Vec<String>>();

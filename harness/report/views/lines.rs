@@ -208,7 +208,7 @@ fn size(param: &str) -> Option<f64> {
     let (number, unit) = param.split_at_checked(param.len().checked_sub(1)?)?;
     let unit = match unit {
         "k" => 1024.0,
-        "M" => 1024.0 * 1024.0,
+        "m" => 1024.0 * 1024.0,
         _ => return None,
     };
     number

@@ -12,6 +12,7 @@ mod columns;
 mod findings;
 mod fronts;
 mod history;
+mod hops;
 mod images;
 mod lines;
 mod links;
@@ -54,6 +55,8 @@ enum Of {
     Results(fn(&Results, &Reading) -> Vec<Block>),
     /// A scenario under assumptions; it comes before everything else of a page.
     Choice(fn(&Results, &Scenario, &Assumptions) -> Vec<Block>),
+    /// The same in its place among the other views of a scenario.
+    Priced(fn(&Scenario, &Assumptions) -> Vec<Block>),
     /// The assumptions themselves.
     Terms(fn(&Assumptions) -> Vec<Block>),
     /// A scenario under one case, under assumptions.
@@ -83,6 +86,7 @@ pub const VIEWS: &[View] = &[
     view("verdicts", ANSWER, Of::Scenario(verdicts::blocks)),
     view("images", REPORT, Of::Scenario(images::blocks)),
     view("resume", ANSWER, Of::Scenario(resume::blocks)),
+    view("hops", ANSWER, Of::Priced(hops::blocks)),
     view("stores", EXPERIMENT, Of::Scenario(history::stores)),
     view("matrix", ANSWER, Of::Scenario(matrix::blocks)),
     view("cases", BOTH, Of::Scenario(cases::blocks)),
@@ -131,6 +135,9 @@ impl View {
                 .flat_map(|section| make(section, assumed))
                 .collect(),
             Of::Scenario(make) => scenarios().flat_map(make).collect(),
+            Of::Priced(make) => scenarios()
+                .flat_map(|scenario| make(scenario, assumed))
+                .collect(),
             Of::Section(make) => sections().flat_map(make).collect(),
             Of::Results(make) => make(results, reading),
             Of::Terms(make) => make(assumed),
@@ -208,8 +215,10 @@ fn of_scenario(scenario: &Scenario, assumed: &Assumptions, page: Page) -> Vec<Bl
     for run in views.chunk_by(|one, next| of_section(one) == of_section(next)) {
         if !of_section(run[0]) {
             for view in run {
-                if let Of::Scenario(make) = view.of {
-                    blocks.extend(deeper(make(scenario), 2));
+                match view.of {
+                    Of::Scenario(make) => blocks.extend(deeper(make(scenario), 2)),
+                    Of::Priced(make) => blocks.extend(deeper(make(scenario, assumed), 2)),
+                    _ => {}
                 }
             }
             continue;

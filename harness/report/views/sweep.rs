@@ -31,8 +31,8 @@ pub fn blocks(section: &Section) -> Vec<Block> {
     let mut blocks = vec![head, Block::Grid(grid(&families))];
     blocks.extend(knees(&families).into_iter().map(Block::Text));
     blocks.push(Block::Plot(Box::new(Picture {
-        name: "sweep",
-        file: file(section, "sweep"),
+        name: "sizes",
+        file: file(section, "sizes"),
         plot: Plot::Lines(lines(section, &families)),
     })));
     blocks

@@ -65,6 +65,9 @@ fn figures(verdict: &Verdict) -> String {
         let figure = exact(verdict.unit, figure);
         said.push(format!("{}: {} {figure}", verdict.of, verdict.measure));
     }
+    if let Some(why) = &verdict.failed_with {
+        said.push(format!("{} failed: {}", verdict.of, clean::short(why)));
+    }
     let bounds = verdict.bounds.iter();
     said.extend(bounds.map(|bounded| bound(verdict.unit, bounded)));
     if let Decision::Fails(Some(why)) | Decision::Undecided(why) = &verdict.decision {

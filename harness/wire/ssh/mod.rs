@@ -76,7 +76,17 @@ pub fn write_program(lab: &Path, address: SocketAddr, at: &Path) -> Result<()> {
         .to_str()
         .with_context(|| format!("{}: the path is not UTF-8", lab.display()))?
         .replace('\'', r"'\''");
-    let script = format!("#!/bin/sh\nexec '{lab}' {WORD} {address} \"$@\"\n");
+    write_script(at, &format!("exec '{lab}' {WORD} {address} \"$@\""))
+}
+
+/// Makes the file `at` a program that takes the place of ssh on a road that has none, and says so.
+pub fn write_refusal(at: &Path) -> Result<()> {
+    let says = "echo 'ssh: there is none on this road' >&2";
+    write_script(at, &format!("{says}\nexit {TROUBLE}"))
+}
+
+fn write_script(at: &Path, lines: &str) -> Result<()> {
+    let script = format!("#!/bin/sh\n{lines}\n");
     fs::write(at, script).with_context(|| format!("write {}", at.display()))?;
     fs::set_permissions(at, fs::Permissions::from_mode(0o755))
         .with_context(|| format!("make {} executable", at.display()))

@@ -19,7 +19,7 @@ fn patient(socket: TcpStream) -> TcpStream {
 
 impl Call {
     fn begin(wire: &Wire, line: &str) -> Call {
-        let mut control = patient(TcpStream::connect(wire.ssh).unwrap());
+        let mut control = patient(TcpStream::connect(wire.ssh.unwrap()).unwrap());
         let length = (line.len() as u32).to_be_bytes();
         control.write_all(&length).unwrap();
         control.write_all(line.as_bytes()).unwrap();
@@ -120,7 +120,7 @@ fn both_roads_are_on_one_meter() {
 fn what_asks_for_no_command_is_a_failed_request_without_a_name() {
     let site = Site::new();
     let wire = site.open();
-    let mut control = patient(TcpStream::connect(wire.ssh).unwrap());
+    let mut control = patient(TcpStream::connect(wire.ssh.unwrap()).unwrap());
     control.write_all(b"GET ").unwrap();
     assert_eq!(control.read(&mut [0]).unwrap(), 0);
     let traffic = wire.close().unwrap();
@@ -133,8 +133,8 @@ fn what_asks_for_no_command_is_a_failed_request_without_a_name() {
 fn a_connection_without_a_command_does_not_hold_up_the_end() {
     let site = Site::new();
     let wire = site.open();
-    let silent = TcpStream::connect(wire.ssh).unwrap();
-    let mut half = TcpStream::connect(wire.ssh).unwrap();
+    let silent = TcpStream::connect(wire.ssh.unwrap()).unwrap();
+    let mut half = TcpStream::connect(wire.ssh.unwrap()).unwrap();
     half.write_all(&[0, 0, 0, 9, b'c']).unwrap();
     // A whole command, so that the two have been accepted.
     Call::begin(&wire, "true").finish();
