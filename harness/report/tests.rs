@@ -454,6 +454,34 @@ fn faults() -> Results {
     results
 }
 
+/// Two clients behind a cache, of which the second asks the origin for nothing.
+fn fleet() -> Results {
+    let mut results = results("fleet", 1, 2, 1);
+    for (part, edge, origin) in [("client 1", 1, 1), ("client 2", 1, 0), ("", 2, 1)] {
+        for (measure, value) in [
+            ("edge_bytes", edge * 1000),
+            ("edge_requests", edge),
+            ("origin_bytes", origin * 1000),
+            ("origin_requests", origin),
+        ] {
+            results.findings.push(Finding {
+                scenario: "fleet".into(),
+                method: "raw".into(),
+                case: "clients=2 road=cdn".parse().unwrap(),
+                verb: Verb::Update,
+                image: "v2".into(),
+                bases: "v1".parse().unwrap(),
+                sample: 1,
+                part: part.into(),
+                measure: measure.into(),
+                value,
+                ..Finding::default()
+            });
+        }
+    }
+    results
+}
+
 #[test]
 fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
     let mut axes = policies(3, 4);
@@ -472,6 +500,7 @@ fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
         growing(),
         matrix(),
         faults(),
+        fleet(),
     ];
     for view in VIEWS {
         let said: Vec<usize> = shapes

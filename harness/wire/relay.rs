@@ -143,12 +143,12 @@ fn multipart(body: &Bytes, boundary: &str) -> Result<Vec<Part>> {
     loop {
         let rest = &body[at..];
         let last = format!("--{boundary}--");
-        let head = rest.windows(END.len()).position(|four| four == END);
-        let Some(head) = head.filter(|_| !rest.trim_ascii_start().starts_with(last.as_bytes()))
-        else {
+        if rest.trim_ascii_start().starts_with(last.as_bytes()) {
             parts.push(Part::Framing(body.slice(at..)));
             return Ok(parts);
-        };
+        }
+        let head = rest.windows(END.len()).position(|four| four == END);
+        let head = head.context("an answer of several parts ends before its last boundary")?;
         let content = at + head + END.len();
         let bytes = part_bytes(&body[at..content])?;
         if content + bytes > body.len() {

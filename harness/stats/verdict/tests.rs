@@ -123,7 +123,7 @@ fn what_an_act_found_is_a_figure_too_and_a_part_of_it_is_named() {
 
 /// Expects that a finding of an update of v2 from v1 by xdelta3 is 7.
 fn judged_of(measure: &str, part: &str, change: impl Fn(&mut Results)) -> Verdict {
-    let mut results = results("pair", 1, 2, 1);
+    let mut results = results("pair", 3, 2, 1);
     let expect = format!(
         "says = \"found\"\nmeasure = \"{measure}\"\nequals = 7\nof = {{ method = \"xdelta3\", image = \"v2\", base = \"v1\", part = \"{part}\" }}"
     );
