@@ -2,6 +2,7 @@
 #   TOOLS=skip   leave the system alone: install nothing, go on with what is here
 #   DIR=folder   where rows and charts go; a run that was stopped continues there
 #   SAMPLES=3    for `make bench-peers`: how often each step is timed
+#   ONLY=chunk   for `make bench-kernels`: part of the kernels' names; all when absent
 #   HOURS=1 SEED=...   for `make torture`; CAMPAIGN=... and ROUND=... repeat what failed
 #   MINUTES=1 TARGETS=...   for `make fuzz`
 #   FILES=...    for `make mutants`
@@ -23,7 +24,8 @@ QUICK := raw gzip/6 zstd/3 fixed/64k fastcdc/16k fastcdc/64k fastcdc/256k bita/6
 SLOW := zstd/19 zstd-patch/19 casync/16k desync gzip-casync/plain gzip-casync/rsyncable gzip-xdelta3/plain \
 	gzip-xdelta3/rsyncable xdelta3-cli/default xdelta3-cli/whole zstd-cli/19 bsdiff-cli hdiffpatch rdiff \
 	rsync-batch zsync-gz bita-cli/brotli casync-ssh/64k casync-tree ostree ostree-pull image-patch/fast image-patch/best
-# What `make bench-peers` holds our own method against.
+# What `make bench-peers` holds against casync for speed, and our own method against for bytes.
+RACERS := casync/64k,desync,bita-cli/zstd,fastcdc/64k,fastcdc-pack/64k,peaks/64k
 PEERS := raw,zstd/19,zstd-patch/19,hdiffpatch,image-patch/fast,image-patch/best
 # The methods of `make bench` before its first table: no level 19, nothing that sorts suffixes.
 FIRST := raw gzip/6 zstd/3 fixed/64k fastcdc/64k bita/64k layers zstd-patch/3 casync/64k zsync
@@ -39,7 +41,7 @@ CHOSEN = $(if $(filter all,$(METHODS)),,--method $(METHODS))
 .NOTPARALLEL:
 SAMPLES := 3
 
-.PHONY: help bench test real bench-peers report ci baseline experiments build tools docker roads peers vm lab torture fuzz mutants
+.PHONY: help bench test real bench-kernels bench-peers report ci baseline experiments build tools docker roads peers vm lab torture fuzz mutants
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -65,7 +67,11 @@ real: build tools docker ## run the scenarios with real images, built and saved 
 	$(LAB) run rebuild security-update debian-11-to-12 $(CHOSEN) --into $(DIR) --report
 	-$(LAB) run ubuntu-18-to-20 $(CHOSEN) --into $(DIR) --report
 
-bench-peers: build tools docker ## our own method beside the best tools there are, on real images: bytes, time, memory
+bench-kernels: ## chunkers, hash, compressor and patches by themselves, in bytes a second
+	cargo bench --locked --bench kernels -- $(ONLY)
+
+bench-peers: build tools docker ## our own methods beside the best tools there are, on real images: speed, then bytes, time, memory
+	$(LAB) run rebuild --method $(RACERS) --samples $(SAMPLES) --into $(DIR)-speed --report
 	$(LAB) run rebuild security-update debian-11-to-12 --method $(PEERS) --samples $(SAMPLES) --into $(DIR) --report
 
 report: build ## draw every view of DIR again

@@ -7,7 +7,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 pub struct Dice(ChaCha8Rng);
 
 /// A new seed from a seed and a label: `label` steps of the SplitMix64 generator (Steele, Lea and Flood, 2014).
-pub fn mix(seed: u64, label: u64) -> u64 {
+pub const fn mix(seed: u64, label: u64) -> u64 {
     let mut z = seed.wrapping_add(label.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);

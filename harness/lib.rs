@@ -14,9 +14,9 @@
 //! wire       <- clock store                  the only road from a store to a client, http or ssh, and the meter on it
 //! crosscheck <- store wire                 published formats read without their tools: what must cross
 //! source     <- archive clock              where images come from: docker, registry, file, build, command, seed; the cache
-//! engine     <-                            the file-aware delta and its format; knows nothing of the lab
+//! engine     <-                            chunks, the pipeline that moves them, the file-aware delta; knows nothing of the lab
 //! method     <- archive clock crosscheck engine store wire    ways to move an image: built in, or declared in TOML
-//! probe      <- archive clock crosscheck method       looks at images and moves nothing
+//! probe      <- archive clock crosscheck engine method       looks at images and moves nothing
 //! plan       <-                            policies and axes: from images and methods to acts
 //! scenario   <- clock method plan probe source    a TOML file, read and checked whole
 //! run        <- archive clock crosscheck method plan probe scenario source store wire    does the acts and writes rows

@@ -1,16 +1,16 @@
 //! The kernels under the methods: chunkers, hash, chunk compressor, patches. They measure; nothing asserts.
 //!
-//! `cargo bench --bench kernels`. For comparing two versions of the code on one quiet machine; what a method costs
+//! `make bench-kernels`. For comparing two versions of the code on one quiet machine; what a method costs
 //! on a real image is what `delta-lab run` measures.
 
 use std::hint::black_box;
 use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
+use delta_lab::engine::chunk::{Buzhash, Cut, FastCdc, Fixed, Gear, KIB, Peaks};
 use delta_lab::image::sha256_hex;
 use delta_lab::method::bsdiff::Bsdiff;
 use delta_lab::method::chunked::CHUNK_LEVEL;
-use delta_lab::method::chunker::{Chunker, FastCdc, Fixed, KIB};
 use delta_lab::method::patched::Codec;
 use delta_lab::method::rsync::Rsync;
 use delta_lab::method::zstd_patch::ZstdPatch;
@@ -36,20 +36,25 @@ fn chunkers(criterion: &mut Criterion) {
     let input = input();
     let mut group = criterion.benchmark_group("chunk");
     group.throughput(Throughput::Bytes(INPUT_BYTES as u64));
-    let chunkers: [(&str, Box<dyn Chunker>); 4] = [
+    let chunkers: [(&str, Box<dyn Cut>); 7] = [
         ("fixed/64k", Box::new(Fixed::size(64 * KIB))),
         ("fastcdc/16k", Box::new(FastCdc::average(16 * KIB))),
         ("fastcdc/64k", Box::new(FastCdc::average(64 * KIB))),
         ("fastcdc/256k", Box::new(FastCdc::average(256 * KIB))),
+        ("gear/64k", Box::new(Gear::average(64 * KIB))),
+        ("buzhash/64k", Box::new(Buzhash::average(64 * KIB))),
+        ("peaks/64k", Box::new(Peaks::average(64 * KIB))),
     ];
     for (name, chunker) in chunkers {
         group.bench_function(name, |bencher| {
             bencher.iter(|| {
-                let each = &mut |chunk: &[u8]| {
-                    black_box(chunk);
-                    Ok(())
-                };
-                chunker.cut(&mut &input[..], each)
+                let (mut at, mut chunks) = (0, 0);
+                while at < input.len() {
+                    let end = input.len().min(at + chunker.most_bytes());
+                    at += chunker.next(&input[at..end]);
+                    chunks += 1;
+                }
+                black_box(chunks)
             });
         });
     }

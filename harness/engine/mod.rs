@@ -1,4 +1,6 @@
-//! The engine: codecs that know files and nothing of the lab.
+//! The engine: chunks, the pipeline that moves them, and codecs that know files. It knows nothing of the lab.
 
+pub mod chunk;
+pub mod flow;
 pub mod image;
 pub mod pair;

@@ -7,9 +7,10 @@ use anyhow::{Context, Result, bail};
 use super::bita::{self, Bita};
 use super::bsdiff::Bsdiff;
 use super::chunked::Chunked;
-use super::chunker::{Chunker, FastCdc, Fixed};
+use super::chunker::Chunker;
 use super::image_patch::ImagePatch;
 use super::layers::Layers;
+use super::packed::PackedStore;
 use super::param::{Fit, Param};
 use super::patched::{Codec, Patched};
 use super::rsync::Rsync;
@@ -19,6 +20,7 @@ use super::zstd_patch::ZstdPatch;
 use super::{About, Call, Doer, Method, Moves, STEP_WORD};
 use crate::clock::CommandLine;
 use crate::crosscheck::Published;
+use crate::engine::chunk::{Buzhash, FastCdc, Fixed, Gear, Peaks};
 use crate::engine::image::Effort;
 use crate::image::Image;
 use crate::words;
@@ -44,6 +46,10 @@ pub const METHODS: &[Family] = &[
     family("layers", None, &[], "what a registry does: the layers a client lacks, each compressed with gzip", |_| Box::new(Layers)),
     family("fixed", Some(FIXED), &["64k"], "chunks of one size in a store that all releases share", |size| chunked(Fixed::size(size as usize))),
     family("fastcdc", Some(FASTCDC), &["16k", "64k", "256k"], "chunks cut by content in a store that all releases share", |size| chunked(FastCdc::average(size as usize))),
+    family("fastcdc-pack", Some(FASTCDC), &["64k"], "the chunks of fastcdc, those of one publish in one object, fetched in ranges", |size| Box::new(PackedStore::by(FastCdc::average(size as usize)))),
+    family("gear", Some(GEAR), &["64k"], "the same, cut by the gear hash alone, computed in vectors", |size| chunked(Gear::average(size as usize))),
+    family("buzhash", Some(BUZHASH), &["64k"], "the same, cut by the hash that casync, desync and borg use", |size| chunked(Buzhash::average(size as usize))),
+    family("peaks", Some(PEAKS), &["64k"], "the same, cut without a hash where bytes rise and fall, compared in vectors", |size| chunked(Peaks::average(size as usize))),
     family("bita", Some(BITA), &["64k"], "one archive per release, fetched in ranges of the chunks a client lacks", |size| Box::new(Bita::average(size))),
     family("zstd-patch", Some(ZSTD), &["3", "19"], "a patch from each earlier release by zstd --patch-from", |level| patched(ZstdPatch { level: level.cast_signed() }, zstd(level))),
     // A client with nothing gets the quick whole form of these: at level 19 that form alone would be 98 % of the time
@@ -72,6 +78,24 @@ const FASTCDC: Param = Param::Size {
     least: FastCdc::LEAST_AVERAGE_BYTES,
     most: FastCdc::MOST_AVERAGE_BYTES,
     fit: Fit::MultipleOf8,
+};
+const GEAR: Param = Param::Size {
+    what: "an average chunk",
+    least: Gear::LEAST_AVERAGE_BYTES,
+    most: Gear::MOST_AVERAGE_BYTES,
+    fit: Fit::PowerOfTwo,
+};
+const BUZHASH: Param = Param::Size {
+    what: "an average chunk",
+    least: Buzhash::LEAST_AVERAGE_BYTES,
+    most: Buzhash::MOST_AVERAGE_BYTES,
+    fit: Fit::PowerOfTwo,
+};
+const PEAKS: Param = Param::Size {
+    what: "an average chunk",
+    least: Peaks::LEAST_AVERAGE_BYTES,
+    most: Peaks::MOST_AVERAGE_BYTES,
+    fit: Fit::PowerOfFour,
 };
 const BITA: Param = Param::Size {
     what: "an average chunk",

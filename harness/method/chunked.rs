@@ -7,28 +7,132 @@
 
 use std::collections::HashSet;
 use std::fs::File;
-use std::io::Write;
 use std::path::Path;
+use std::thread;
 
 use anyhow::{Context, Result, ensure};
-use sha2::{Digest as _, Sha256};
+use zstd::bulk::{Compressor, Decompressor};
 
 use super::Method;
 use super::chunker::Chunker;
 use super::index::{Chunk, Index};
 use super::object::{create_out, put_bytes};
-use super::rebuild::{HeldPiece, HeldPieces, Rebuild};
 use super::version::{LAB, zstd as zstd_version};
-use crate::image::{Digest, Image, digest_of, hex};
+use crate::engine::flow::{HeldPieces, Place, Rebuild, ahead, cores, scan, spread};
+use crate::image::{Digest, Image, digest_from_hex, digest_of, hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
 /// Level at which each chunk is compressed.
 pub const CHUNK_LEVEL: i32 = 3;
 
+/// Connections of a client: while one waits for a chunk, the others unpack theirs.
+pub(super) const CONNECTIONS: usize = 4;
+
+/// Chunks fetched before their turn hold so much together.
+const AHEAD_BYTES: usize = 16 << 20;
+
 /// A chunk store whose images are cut by one chunker.
 pub struct Chunked<C> {
     chunker: C,
+}
+
+/// Finds the chunks of the index in the bases (`files` are the bases, opened). A base is read only if the ones before
+/// it lack a chunk.
+pub(super) fn find<'a>(
+    chunker: &impl Chunker,
+    index: &Index,
+    bases: &[Image],
+    files: &'a [File],
+) -> Result<HeldPieces<'a>> {
+    let mut wanted: HashSet<Digest> = index.chunks.iter().map(|chunk| chunk.sha256).collect();
+    let mut places = HeldPieces::new();
+    for (base, file) in bases.iter().zip(files) {
+        if wanted.is_empty() {
+            break;
+        }
+        scan(chunker, file, cores(), &mut |segment| {
+            for chunk in &segment.chunks {
+                if let Some(sha256) = wanted.take(&chunk.sha256) {
+                    let offset = chunk.offset;
+                    places.insert(sha256, Place { file, offset });
+                }
+            }
+            Ok(!wanted.is_empty())
+        })
+        .with_context(|| format!("look through {}", base.path.display()))?;
+    }
+    Ok(places)
+}
+
+/// A chunk that the store lacks: its place among those, and its hash.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct New {
+    pub at: u64,
+    pub sha256: Digest,
+}
+
+/// Cuts an image, and compresses the chunks of which `is_known` does not say that the store has them; `put` is given
+/// each once, from several threads and in no order. Returns the image's index.
+pub(super) fn cut(
+    chunker: &impl Chunker,
+    image: &Image,
+    is_known: &dyn Fn(&Digest) -> bool,
+    put: &(dyn Fn(New, &[u8]) -> Result<()> + Sync),
+) -> Result<Index> {
+    let file = image.open()?;
+    let mut image_bytes = 0;
+    let (mut chunks, mut new) = (Vec::new(), HashSet::new());
+    thread::scope(|scope| {
+        let packing = spread(scope, cores(), || {
+            let mut compressor = Compressor::new(CHUNK_LEVEL).context("set up the compressor")?;
+            Ok(move |(new, bytes): (New, Vec<u8>)| {
+                let packed = compressor.compress(&bytes).context("compress a chunk")?;
+                put(new, &packed)
+            })
+        });
+        let scanned = scan(chunker, &file, cores(), &mut |segment| {
+            image_bytes += segment.own().len() as u64;
+            for chunk in &segment.chunks {
+                let sha256 = chunk.sha256;
+                chunks.push(Chunk {
+                    bytes: u32::try_from(chunk.bytes).context("a chunk beyond 4 GiB")?,
+                    sha256,
+                });
+                let at = new.len() as u64;
+                if !is_known(&sha256) && new.insert(sha256) {
+                    packing.give((New { at, sha256 }, segment.bytes_of(chunk).to_vec()))?;
+                }
+            }
+            Ok(true)
+        });
+        packing.finish().and(scanned)
+    })
+    .with_context(|| format!("publish {}", image.path.display()))?;
+    ensure!(
+        image_bytes == image.bytes,
+        "{}: it has {image_bytes} bytes now, but had {} when it was hashed",
+        image.path.display(),
+        image.bytes
+    );
+    Ok(Index {
+        image_bytes,
+        // Whoever publishes an image knows its hash, as with every other method here: it is not part of the work.
+        image_sha256: digest_from_hex(&image.sha256)?,
+        chunker: chunker.id(),
+        chunks,
+    })
+}
+
+/// Fails unless the index is of an image that this chunker cut.
+pub(super) fn ensure_cut_by(chunker: &impl Chunker, index: &Index, object: &str) -> Result<()> {
+    ensure!(
+        index.chunker == chunker.id(),
+        "{object}: cut by {:?}, but this client cuts by {:?}",
+        index.chunker,
+        chunker.id()
+    );
+    Ok(())
 }
 
 impl<C: Chunker> Chunked<C> {
@@ -36,32 +140,62 @@ impl<C: Chunker> Chunked<C> {
         Chunked { chunker }
     }
 
-    /// Finds the chunks of the index in the bases (`files` are the bases, opened). A base is read only if the ones before
-    /// it lack a chunk.
-    fn find<'a>(
-        &self,
-        index: &Index,
-        bases: &[Image],
-        files: &'a [File],
-    ) -> Result<HeldPieces<'a>> {
-        let mut wanted: HashSet<Digest> = index.chunks.iter().map(|chunk| chunk.sha256).collect();
-        let mut places = HeldPieces::new();
-        for (base, file) in bases.iter().zip(files) {
-            if wanted.is_empty() {
-                break;
+    /// Writes the image, its chunks copied from where they are held or fetched ahead of their turn.
+    fn rebuild(&self, client: &Client, index: &Index, mut rebuild: Rebuild) -> Result<()> {
+        let mut asked = HashSet::new();
+        let missing = index.chunks.iter();
+        let missing: Vec<&Chunk> = missing
+            .filter(|chunk| !rebuild.holds(&chunk.sha256) && asked.insert(chunk.sha256))
+            .collect();
+        let most = AHEAD_BYTES / self.chunker.most_bytes();
+        let most = most.clamp(CONNECTIONS, 16 * CONNECTIONS);
+        thread::scope(|scope| {
+            let mut fetched = ahead(scope, missing.into_iter(), (CONNECTIONS, most), || {
+                let mut unpacker = Unpacker::default();
+                move |chunk| fetch(client, chunk, &mut unpacker)
+            });
+            for chunk in &index.chunks {
+                if !rebuild.copy(&chunk.sha256, chunk.bytes.into())? {
+                    let bytes = fetched.next().context("a chunk that was not asked for")??;
+                    rebuild.known(&chunk.sha256, &bytes)?;
+                }
             }
-            let mut offset = 0;
-            self.chunker
-                .cut(&mut base.open()?, &mut |chunk| {
-                    if let Some(sha256) = wanted.take(&digest_of(chunk)) {
-                        places.insert(sha256, HeldPiece { file, offset });
-                    }
-                    offset += chunk.len() as u64;
-                    Ok(())
-                })
-                .with_context(|| format!("look through {}", base.path.display()))?;
-        }
-        Ok(places)
+            rebuild.finish(&index.image_sha256)
+        })
+    }
+}
+
+/// Fetches a chunk and unpacks it.
+fn fetch(client: &Client, chunk: &Chunk, unpacker: &mut Unpacker) -> Result<Vec<u8>> {
+    let object = object(&chunk.sha256);
+    let packed = client.get_bytes(&object)?;
+    unpacker.unpack(&packed, chunk).context(object)
+}
+
+/// Decompresses chunks, and checks that they are the right ones.
+#[derive(Default)]
+pub(super) struct Unpacker(Option<Decompressor<'static>>);
+
+impl Unpacker {
+    /// Fails unless these bytes are the chunk that the index names.
+    pub fn unpack(&mut self, packed: &[u8], chunk: &Chunk) -> Result<Vec<u8>> {
+        let decompressor = match &mut self.0 {
+            Some(ready) => ready,
+            none => none.insert(Decompressor::new().context("set up the decompressor")?),
+        };
+        let bytes = decompressor
+            .decompress(packed, chunk.bytes as usize)
+            .context("decompress a chunk")?;
+        let found = digest_of(&bytes);
+        ensure!(
+            found == chunk.sha256 && bytes.len() == chunk.bytes as usize,
+            "damaged: {} should have {} bytes, but {} with {} bytes was found",
+            hex(&chunk.sha256),
+            chunk.bytes,
+            hex(&found),
+            bytes.len()
+        );
+        Ok(bytes)
     }
 }
 
@@ -75,33 +209,9 @@ impl<C: Chunker> Method for Chunked<C> {
     }
 
     fn publish(&self, image: &Image, _bases: &[Image], store: &Store) -> Result<()> {
-        let mut compressor =
-            zstd::bulk::Compressor::new(CHUNK_LEVEL).context("set up the compressor")?;
-        let mut chunks = Vec::new();
-        let (mut image_bytes, mut whole) = (0, Sha256::new());
-        self.chunker
-            .cut(&mut image.open()?, &mut |bytes| {
-                image_bytes += bytes.len() as u64;
-                whole.update(bytes);
-                let chunk = Chunk {
-                    bytes: u32::try_from(bytes.len()).context("a chunk beyond 4 GiB")?,
-                    sha256: digest_of(bytes),
-                };
-                chunks.push(chunk);
-                let object = object(&chunk.sha256);
-                if store.object(&object).exists() {
-                    return Ok(());
-                }
-                let packed = compressor.compress(bytes).context("compress a chunk")?;
-                put_bytes(store, &object, &packed)
-            })
-            .with_context(|| format!("publish {}", image.path.display()))?;
-        let index = Index {
-            image_bytes,
-            image_sha256: whole.finalize().into(),
-            chunker: self.chunker.id(),
-            chunks,
-        };
+        let is_known = |sha256: &Digest| store.object(&object(sha256)).exists();
+        let put = |new: New, packed: &[u8]| put_bytes(store, &object(&new.sha256), packed);
+        let index = cut(&self.chunker, image, &is_known, &put)?;
         put_bytes(store, &index_of(&image.name), &index.to_bytes()?)
     }
 
@@ -109,33 +219,12 @@ impl<C: Chunker> Method for Chunked<C> {
         let client = Client::new(wire);
         let index = client.get_bytes(&index_of(name))?;
         let index = Index::parse(&index).with_context(|| index_of(name))?;
-        ensure!(
-            index.chunker == self.chunker.id(),
-            "{}: cut by {:?}, but this client cuts by {:?}",
-            index_of(name),
-            index.chunker,
-            self.chunker.id()
-        );
+        ensure_cut_by(&self.chunker, &index, &index_of(name))?;
         let files: Vec<File> = bases.iter().map(Image::open).collect::<Result<_>>()?;
-        let places = self.find(&index, bases, &files)?;
+        let places = find(&self.chunker, &index, bases, &files)?;
         let rebuilt = create_out(out)?;
-        let mut rebuild = Rebuild::new(&rebuilt, out, places);
-        let mut decompressor =
-            zstd::bulk::Decompressor::new().context("set up the decompressor")?;
-        for chunk in &index.chunks {
-            let fetch = |to: &mut dyn Write| {
-                let object = object(&chunk.sha256);
-                let packed = client.get_bytes(&object)?;
-                let bytes = decompressor
-                    .decompress(&packed, chunk.bytes as usize)
-                    .with_context(|| format!("decompress {object}"))?;
-                Ok(to.write_all(&bytes)?)
-            };
-            rebuild
-                .piece(&chunk.sha256, chunk.bytes.into(), fetch)
-                .with_context(|| format!("rebuild {name} at {}", out.display()))?;
-        }
-        rebuild.finish(&index.image_sha256)
+        self.rebuild(&client, &index, Rebuild::new(&rebuilt, out, places)?)
+            .with_context(|| format!("rebuild {name} at {}", out.display()))
     }
 }
 

@@ -14,7 +14,7 @@
 
 use anyhow::{Context, Result, ensure};
 
-use super::chunker::CHUNK_LIMIT_BYTES;
+use crate::engine::chunk::LIMIT_BYTES;
 use crate::image::Digest;
 
 const MAGIC: &[u8; 8] = b"dl-index";
@@ -62,6 +62,12 @@ impl Index {
         Ok(bytes)
     }
 
+    /// Length of the index that begins here, as its head says.
+    pub fn bytes_at(bytes: &[u8]) -> Option<usize> {
+        let chunks = bytes.get(12..16).map(|count| u32_at(count, 0) as usize)?;
+        chunks.checked_mul(CHUNK_BYTES)?.checked_add(HEAD_BYTES)
+    }
+
     /// Parses an index and checks that it is consistent.
     pub fn parse(bytes: &[u8]) -> Result<Index> {
         ensure!(
@@ -94,7 +100,7 @@ impl Index {
         };
         let lengths = || index.chunks.iter().map(|chunk| u64::from(chunk.bytes));
         ensure!(
-            lengths().all(|bytes| bytes > 0 && bytes <= CHUNK_LIMIT_BYTES as u64)
+            lengths().all(|bytes| bytes > 0 && bytes <= LIMIT_BYTES as u64)
                 && lengths().sum::<u64>() == index.image_bytes,
             "a damaged index: its chunks do not add up to its image"
         );
@@ -102,13 +108,13 @@ impl Index {
     }
 }
 
-fn u32_at(bytes: &[u8], at: usize) -> u32 {
+pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
     let mut four = [0; 4];
     four.copy_from_slice(&bytes[at..at + 4]);
     u32::from_le_bytes(four)
 }
 
-fn digest_at(bytes: &[u8], at: usize) -> Digest {
+pub(super) fn digest_at(bytes: &[u8], at: usize) -> Digest {
     let mut digest = [0; 32];
     digest.copy_from_slice(&bytes[at..at + 32]);
     digest

@@ -19,11 +19,11 @@ use tempfile::SpooledTempFile;
 
 use super::Method;
 use super::object::{create_out, put, put_bytes};
-use super::rebuild::{HeldPiece, HeldPieces, Rebuild};
 use super::spans::{Gaps, copy};
 use super::version::{LAB, ZLIB};
 use super::whole::Form;
 use crate::archive::{self, Archive, Compression, Content};
+use crate::engine::flow::{HeldPieces, Place, Rebuild};
 use crate::image::{Image, digest_from_hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
@@ -132,7 +132,7 @@ fn rebuild(
     out: &Path,
 ) -> Result<()> {
     let to = create_out(out)?;
-    let mut rebuild = Rebuild::new(&to, out, places);
+    let mut rebuild = Rebuild::new(&to, out, places)?;
     for layer in &manifest.layers {
         let gap = layer.offset.checked_sub(rebuild.bytes());
         let gap = gap.context("damaged manifest: its layers overlap")?;
@@ -189,7 +189,7 @@ fn note_layers<'a>(base: &Image, file: &'a File, places: &mut HeldPieces<'a>) ->
     for layer in archive.layers {
         let offset = layer.offset;
         let sha256 = digest_from_hex(&layer.digest)?;
-        places.entry(sha256).or_insert(HeldPiece { file, offset });
+        places.entry(sha256).or_insert(Place { file, offset });
     }
     Ok(())
 }

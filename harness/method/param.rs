@@ -27,6 +27,7 @@ pub enum Fit {
     Any,
     MultipleOf8,
     PowerOfTwo,
+    PowerOfFour,
 }
 
 impl Param {
@@ -66,6 +67,9 @@ impl Param {
                         Fit::Any => true,
                         Fit::MultipleOf8 => value.is_multiple_of(8),
                         Fit::PowerOfTwo => value.is_power_of_two(),
+                        Fit::PowerOfFour => {
+                            value.is_power_of_two() && value.trailing_zeros().is_multiple_of(2)
+                        }
                     }
             }
         }
@@ -98,6 +102,7 @@ impl fmt::Display for Param {
                     Fit::Any => "",
                     Fit::MultipleOf8 => ", a multiple of 8 bytes",
                     Fit::PowerOfTwo => ", a power of two",
+                    Fit::PowerOfFour => ", a power of four",
                 };
                 write!(f, "{what} is {least} to {most}{fit}")
             }

@@ -5,7 +5,7 @@
 //! that it can use, and verifies the rebuilt image by its sha256. It never applies a patch that was made for another base,
 //! and ignores a base for which there is no patch.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::{Read, Write};
 use std::path::Path;
 
@@ -16,7 +16,8 @@ use super::Method;
 use super::object::{create_out, put, put_bytes};
 use super::version::LAB;
 use super::whole::Form;
-use crate::image::{Hashing, Image, sha256_hex};
+use crate::engine::flow::{HeldPieces, Rebuild};
+use crate::image::{Image, digest_from_hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
@@ -126,24 +127,22 @@ impl<C: Codec> Patched<C> {
         }))
     }
 
-    fn rebuild_full(&self, client: &Client, name: &str, to: File) -> Result<String> {
+    fn write_full(&self, client: &Client, name: &str, to: &mut dyn Write) -> Result<()> {
         let object = self.full_of(name);
-        let mut rebuilt = Hashing::new(to);
         let download = client.get(&object)?;
         self.full
-            .read(download, &mut rebuilt)
-            .with_context(|| format!("rebuild {name} from {object}"))?;
-        Ok(rebuilt.finish().1)
+            .read(download, to)
+            .with_context(|| format!("rebuild {name} from {object}"))
     }
 
-    fn rebuild_patched(
+    fn write_patched(
         &self,
         client: &Client,
         name: &str,
         forms: &Forms,
         base: &Image,
-        mut to: File,
-    ) -> Result<String> {
+        to: &mut dyn Write,
+    ) -> Result<()> {
         let object = self.patch_of(name, &base.name);
         self.codec.fits(base.bytes, forms.image_bytes)?;
         let patch = client.get_bytes(&object)?;
@@ -152,8 +151,7 @@ impl<C: Codec> Patched<C> {
             .decode(&load(base)?, &patch, forms.image_bytes)
             .with_context(|| format!("rebuild {name} from {object}"))?;
         to.write_all(&rebuilt)
-            .with_context(|| format!("write the image that {object} makes of {}", base.name))?;
-        Ok(sha256_hex(&rebuilt))
+            .with_context(|| format!("write the image that {object} makes of {}", base.name))
     }
 }
 
@@ -203,18 +201,14 @@ impl<C: Codec> Method for Patched<C> {
         let client = Client::new(wire);
         let forms = client.get_bytes(&forms_of(name))?;
         let forms: Forms = serde_json::from_slice(&forms).with_context(|| forms_of(name))?;
+        let wanted = digest_from_hex(&forms.image_sha256).with_context(|| forms_of(name))?;
         let to = create_out(out)?;
-        let sha256 = match forms.best(bases) {
-            Some(base) => self.rebuild_patched(&client, name, &forms, base, to)?,
-            None => self.rebuild_full(&client, name, to)?,
-        };
-        ensure!(
-            sha256 == forms.image_sha256,
-            "{}: damaged: the rebuilt image has the sha256 {sha256}, not {}",
-            out.display(),
-            forms.image_sha256
-        );
-        Ok(())
+        let mut rebuild = Rebuild::new(&to, out, HeldPieces::new())?;
+        match forms.best(bases) {
+            Some(base) => self.write_patched(&client, name, &forms, base, rebuild.between())?,
+            None => self.write_full(&client, name, rebuild.between())?,
+        }
+        rebuild.finish(&wanted)
     }
 }
 

@@ -11,6 +11,7 @@ pub(super) const LAB: &str = concat!("delta-lab ", env!("CARGO_PKG_VERSION"));
 /// The zlib that flate2 uses, built from the source in this crate.
 pub(super) const ZLIB: Library = Library("libz-sys");
 pub(super) const FASTCDC: Library = Library("fastcdc");
+pub(super) const GEARHASH: Library = Library("gearhash");
 pub(super) const XDELTA3: Library = Library("xdelta3");
 pub(super) const QBSDIFF: Library = Library("qbsdiff");
 /// Decides which of several equal matches qbsdiff takes.
@@ -77,6 +78,7 @@ mod tests {
         for library in [
             ZLIB,
             FASTCDC,
+            GEARHASH,
             XDELTA3,
             QBSDIFF,
             SUFFIX_ARRAY,

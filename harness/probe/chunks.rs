@@ -8,8 +8,8 @@ use anyhow::Result;
 use sha2::{Digest, Sha256};
 
 use super::Find;
+use crate::engine::chunk::{FastCdc, KIB, cut_stream};
 use crate::image::Image;
-use crate::method::chunker::{Chunker, FastCdc, KIB};
 
 const CHUNKER: FastCdc = FastCdc::average(64 * KIB);
 
@@ -18,14 +18,14 @@ const CHUNKER: FastCdc = FastCdc::average(64 * KIB);
 pub fn look(image: &Image, bases: &[Image], find: Find) -> Result<()> {
     let mut held = BTreeSet::new();
     for base in bases {
-        CHUNKER.cut(&mut base.open()?, &mut |chunk| {
+        cut_stream(&CHUNKER, &mut base.open()?, &mut |chunk| {
             held.insert(<[u8; 32]>::from(Sha256::digest(chunk)));
             Ok(())
         })?;
     }
     let mut seen = BTreeSet::new();
     let (mut bytes, mut shared, mut shared_bytes) = (0, 0, 0);
-    CHUNKER.cut(&mut image.open()?, &mut |chunk| {
+    cut_stream(&CHUNKER, &mut image.open()?, &mut |chunk| {
         let digest = <[u8; 32]>::from(Sha256::digest(chunk));
         if seen.insert(digest) {
             bytes += chunk.len() as u64;

@@ -60,7 +60,8 @@ fn a_built_in_method_is_listed_with_the_parameter_it_takes() {
     let words = words.join(" ");
     for shown in [
         "yes raw the whole image",
-        "yes fastcdc/SIZE chunks cut by content in a store that all releases share; an average chunk is 256 to 4m, a multiple of 8 bytes yes bita/SIZE",
+        "yes fastcdc/SIZE chunks cut by content in a store that all releases share; an average chunk is 256 to 4m, a multiple of 8 bytes yes fastcdc-pack/SIZE",
+        "an average chunk is 4k to 4m, a power of four yes bita/SIZE",
         "yes zstd/LEVEL",
         "a level is 1 to 22",
     ] {

@@ -10,9 +10,13 @@ use ureq::{Agent, Body, BodyReader};
 
 use super::WireUrl;
 
+/// Most connections that are kept for later requests: more than a method uses at once.
+const IDLE_CONNECTIONS: usize = 16;
+
 /// Fetches objects of one store over connections that are kept and used again.
 ///
-/// Used from one thread, and with each download read to its end, it opens a single connection.
+/// Used from one thread, and with each download read to its end, it opens a single connection; from several threads, one
+/// for each.
 pub struct Client {
     agent: Agent,
     url: WireUrl,
@@ -29,6 +33,7 @@ impl Client {
             .proxy(None)
             .max_redirects(0)
             .http_status_as_error(false)
+            .max_idle_connections_per_host(IDLE_CONNECTIONS)
             // A method may think for long between two requests.
             .max_idle_age(Duration::from_secs(24 * 60 * 60))
             .build();

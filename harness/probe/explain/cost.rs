@@ -6,9 +6,9 @@ use std::io::Write;
 use anyhow::{Context, Result};
 
 use super::tree::{Entry, Layer};
+use crate::engine::chunk::{FastCdc, KIB, cut_stream};
 use crate::image::{Digest, digest_of};
 use crate::method::bsdiff::Bsdiff;
-use crate::method::chunker::{Chunker, FastCdc, KIB};
 use crate::method::patched::Codec;
 
 const CHUNKER: FastCdc = FastCdc::average(64 * KIB);
@@ -22,7 +22,7 @@ const CHUNK_LEVEL: i32 = 3;
 pub fn chunks_of(base: &[Layer]) -> Result<HashSet<Digest>> {
     let mut held = HashSet::new();
     for layer in base {
-        CHUNKER.cut(&mut layer.reader(), &mut |chunk| {
+        cut_stream(&CHUNKER, &mut layer.reader(), &mut |chunk| {
             held.insert(digest_of(chunk));
             Ok(())
         })?;
@@ -38,7 +38,7 @@ pub fn of_chunks(layer: &Layer, held: &HashSet<Digest>, differ: &[bool]) -> Resu
     let mut first = 0;
     let mut from = 0;
     let mut seen = HashSet::new();
-    CHUNKER.cut(&mut layer.reader(), &mut |chunk| {
+    cut_stream(&CHUNKER, &mut layer.reader(), &mut |chunk| {
         let to = from + chunk.len() as u64;
         let digest = digest_of(chunk);
         let new = !held.contains(&digest) && seen.insert(digest);

@@ -1,0 +1,263 @@
+//! A file written from its first byte to its last, hashed on a thread of its own, with holes where it is zero.
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::os::unix::fs::FileExt;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::thread::{self, JoinHandle};
+
+use anyhow::{Context, Result, anyhow};
+use sha2::{Digest as _, Sha256};
+
+use crate::image::Digest;
+
+/// A write of less is slowed by its system call; more would leave the processor's caches before it is hashed.
+const BLOCK_BYTES: usize = 1 << 18;
+
+/// Blocks that wait to be hashed.
+const WAITING: usize = 8;
+
+/// A file on its way.
+pub struct Sink<'a> {
+    out: &'a File,
+    /// Bytes that the file has at least.
+    length: u64,
+    /// Bytes before the block.
+    passed: u64,
+    block: Vec<u8>,
+    hash: SyncSender<Vec<u8>>,
+    spare: Receiver<Vec<u8>>,
+    hashing: JoinHandle<Digest>,
+}
+
+/// Bytes that the client has.
+#[derive(Clone, Copy, Debug)]
+pub struct Place<'a> {
+    pub file: &'a File,
+    pub offset: u64,
+}
+
+impl<'a> Sink<'a> {
+    /// Writes to a file that is empty, or zero but for pieces that lie where they belong.
+    pub fn new(out: &'a File) -> Result<Sink<'a>> {
+        let (hash, blocks) = sync_channel::<Vec<u8>>(WAITING);
+        let (give_back, spare) = sync_channel(WAITING + 2);
+        let hashing = thread::Builder::new()
+            .name("hash".to_string())
+            .spawn(move || {
+                let mut sha256 = Sha256::new();
+                for mut block in blocks {
+                    sha256.update(&block);
+                    block.clear();
+                    // A writer that is gone needs none.
+                    give_back.try_send(block).ok();
+                }
+                sha256.finalize().into()
+            })
+            .context("start the thread that hashes")?;
+        let length = out.metadata().context("look at the output's length")?.len();
+        Ok(Sink {
+            out,
+            length,
+            passed: 0,
+            block: Vec::with_capacity(BLOCK_BYTES),
+            hash,
+            spare,
+            hashing,
+        })
+    }
+
+    /// Bytes written so far.
+    pub fn bytes(&self) -> u64 {
+        self.passed + self.block.len() as u64
+    }
+
+    /// Appends `bytes` bytes from a place, which may be in this very file, and even where they belong.
+    pub fn copy(&mut self, place: &Place, bytes: u64) -> io::Result<()> {
+        if std::ptr::eq(place.file, self.out) {
+            if place.offset == self.bytes() {
+                return self.keep(bytes);
+            }
+            if place.offset + bytes > self.passed {
+                self.end_block()?;
+            }
+        }
+        let mut at = 0;
+        while at < bytes {
+            let begun = self.block.len();
+            let length = ((bytes - at) as usize).min(BLOCK_BYTES - begun);
+            self.block.resize(begun + length, 0);
+            let read = place
+                .file
+                .read_exact_at(&mut self.block[begun..], place.offset + at);
+            if let Err(error) = read {
+                self.block.truncate(begun);
+                return Err(error);
+            }
+            at += length as u64;
+            self.end_full_block()?;
+        }
+        Ok(())
+    }
+
+    /// Length and sha256 of what was written.
+    pub fn finish(mut self) -> Result<(u64, Digest)> {
+        self.end_block().context("write the end")?;
+        drop(self.hash);
+        let sha256 = self.hashing.join();
+        let sha256 = sha256.map_err(|_| anyhow!("the thread that hashes panicked"))?;
+        Ok((self.passed, sha256))
+    }
+
+    fn end_full_block(&mut self) -> io::Result<()> {
+        match self.block.len() {
+            BLOCK_BYTES => self.end_block(),
+            _ => Ok(()),
+        }
+    }
+
+    /// Hashes what is there already.
+    fn keep(&mut self, bytes: u64) -> io::Result<()> {
+        self.end_block()?;
+        let end = self.passed + bytes;
+        while self.passed < end {
+            let length = (end - self.passed).min(BLOCK_BYTES as u64) as usize;
+            self.block.resize(length, 0);
+            let read = self.out.read_exact_at(&mut self.block, self.passed);
+            if let Err(error) = read {
+                self.block.clear();
+                return Err(error);
+            }
+            self.pass_block()?;
+        }
+        Ok(())
+    }
+
+    fn end_block(&mut self) -> io::Result<()> {
+        let end = self.bytes();
+        if !is_zero(&self.block) {
+            self.out.write_all_at(&self.block, self.passed)?;
+        } else if end > self.length {
+            self.out.set_len(end)?;
+        }
+        self.length = self.length.max(end);
+        self.pass_block()
+    }
+
+    fn pass_block(&mut self) -> io::Result<()> {
+        self.passed = self.bytes();
+        let next = self.spare.try_recv();
+        let next = next.unwrap_or_else(|_| Vec::with_capacity(BLOCK_BYTES));
+        let block = std::mem::replace(&mut self.block, next);
+        let sent = self.hash.send(block);
+        sent.map_err(|_| io::Error::other("the thread that hashes is gone"))
+    }
+}
+
+impl Write for Sink<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let taken = bytes.len().min(BLOCK_BYTES - self.block.len());
+        self.block.extend_from_slice(&bytes[..taken]);
+        self.end_full_block()?;
+        Ok(taken)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Whether every byte is zero.
+pub fn is_zero(bytes: &[u8]) -> bool {
+    bytes
+        .chunks(4096)
+        .all(|page| page.iter().fold(0, |all, byte| all | byte) == 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::unix::fs::MetadataExt;
+
+    use super::*;
+    use crate::dice::noise;
+    use crate::image::digest_of;
+
+    #[test]
+    fn a_file_is_what_was_appended_wherever_it_came_from() {
+        let base = tempfile::tempfile().unwrap();
+        let held = noise(1, 3 * BLOCK_BYTES);
+        base.write_all_at(&held, 0).unwrap();
+        let mut out = tempfile::tempfile().unwrap();
+        let mut sink = Sink::new(&out).unwrap();
+        sink.write_all(b"begin").unwrap();
+        let place = |file, offset| Place { file, offset };
+        sink.copy(&place(&base, 7), (2 * BLOCK_BYTES) as u64)
+            .unwrap();
+        // From this file: what is on disk, and what is in the block still.
+        sink.copy(&place(&out, 3), 1000).unwrap();
+        sink.copy(&place(&out, sink.bytes() - 10), 10).unwrap();
+        assert!(sink.copy(&place(&base, held.len() as u64 - 5), 6).is_err());
+        sink.write_all(b"end").unwrap();
+        let mut wanted = [b"begin", &held[7..7 + 2 * BLOCK_BYTES]].concat();
+        wanted.extend_from_within(3..1003);
+        wanted.extend_from_within(wanted.len() - 10..);
+        wanted.extend(b"end");
+        let (bytes, sha256) = sink.finish().unwrap();
+        let mut found = Vec::new();
+        out.read_to_end(&mut found).unwrap();
+        assert!(found == wanted);
+        assert_eq!((bytes, sha256), (wanted.len() as u64, digest_of(&wanted)));
+    }
+
+    #[test]
+    fn what_lies_where_it_belongs_stays_and_counts() {
+        let mut out = tempfile::tempfile().unwrap();
+        let piece = noise(3, BLOCK_BYTES + 77);
+        let zeros = vec![0; 3 * BLOCK_BYTES];
+        out.write_all_at(&piece, 3).unwrap();
+        out.set_len(10 * BLOCK_BYTES as u64).unwrap();
+        let mut sink = Sink::new(&out).unwrap();
+        sink.write_all(b"one").unwrap();
+        let place = Place {
+            file: &out,
+            offset: 3,
+        };
+        sink.copy(&place, piece.len() as u64).unwrap();
+        sink.write_all(&zeros).unwrap();
+        sink.copy(&place, 5).unwrap();
+        let wanted = [b"one", &piece[..], &zeros, &piece[..5]].concat();
+        let (bytes, sha256) = sink.finish().unwrap();
+        assert_eq!((bytes, sha256), (wanted.len() as u64, digest_of(&wanted)));
+        let mut found = Vec::new();
+        out.read_to_end(&mut found).unwrap();
+        assert!(found[..wanted.len()] == wanted);
+    }
+
+    #[test]
+    fn zeros_are_holes_and_read_as_zeros() {
+        let out = tempfile::tempfile().unwrap();
+        let mut sink = Sink::new(&out).unwrap();
+        let zeros = vec![0; 16 * BLOCK_BYTES];
+        for part in [&zeros[..], b"x", &zeros] {
+            sink.write_all(part).unwrap();
+        }
+        // Out of a hole.
+        let place = Place {
+            file: &out,
+            offset: 5,
+        };
+        sink.copy(&place, 20).unwrap();
+        let wanted = [&zeros[..], b"x", &zeros, &zeros[..20]].concat();
+        assert_eq!(
+            sink.finish().unwrap(),
+            (wanted.len() as u64, digest_of(&wanted))
+        );
+        let mut found = vec![1; wanted.len()];
+        out.read_exact_at(&mut found, 0).unwrap();
+        assert!(found == wanted);
+        let about = out.metadata().unwrap();
+        assert_eq!(about.len(), wanted.len() as u64);
+        assert!(about.blocks() * 512 < 4 * BLOCK_BYTES as u64);
+    }
+}
