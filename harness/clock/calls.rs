@@ -47,12 +47,14 @@ const KIND: u64 = 0xf;
 /// not (EPERM), as in Docker's default profile, which refuses keys and io_uring too.
 ///
 /// False where the kernel has no seccomp, or this kind of processor is not known.
-pub fn refuse() -> Result<bool> {
+///
+/// A step that was left few processors may not take more: then it may not choose any.
+pub fn refuse(few_cores: bool) -> Result<bool> {
     let Ok(processor) = TargetArch::try_from(std::env::consts::ARCH) else {
         return Ok(false);
     };
     let filter = SeccompFilter::new(
-        rules().context("list the refused system calls")?,
+        rules(few_cores).context("list the refused system calls")?,
         SeccompAction::Allow,
         SeccompAction::Errno(libc::EPERM.cast_unsigned()),
         processor,
@@ -63,8 +65,11 @@ pub fn refuse() -> Result<bool> {
     Ok(apply_filter(&filter).is_ok())
 }
 
-fn rules() -> Result<BTreeMap<c_long, Vec<SeccompRule>>, BackendError> {
+fn rules(few_cores: bool) -> Result<BTreeMap<c_long, Vec<SeccompRule>>, BackendError> {
     let mut rules: BTreeMap<_, _> = NEVER.iter().map(|call| (*call, Vec::new())).collect();
+    if few_cores {
+        rules.insert(libc::SYS_sched_setaffinity, Vec::new());
+    }
     rules.insert(libc::SYS_socket, sockets()?);
     Ok(rules)
 }
@@ -106,7 +111,7 @@ mod tests {
     #[test]
     fn datagrams_are_refused_and_streams_are_not() {
         let seen = thread::spawn(|| {
-            if !refuse().unwrap() {
+            if !refuse(false).unwrap() {
                 return None;
             }
             Some((

@@ -17,6 +17,7 @@ use nix::sys::time::TimeValLike;
 use nix::unistd::{Pid, getppid};
 
 use super::calls;
+use super::cores;
 use super::order::{Channel, LOOK_EVERY, Order, TICK_NS, let_go_of_streams};
 use super::room::{self, Held};
 use super::tree::{
@@ -142,11 +143,14 @@ struct Doer {
 
 impl Doer {
     fn run(&self) -> Result<(Held, End, Duration)> {
+        if let Some(count) = self.work.cores {
+            cores::keep(count)?;
+        }
         let held = match &self.work.room {
             Some(room) => Held {
                 landlock: room::lock(room, self.walls)?,
                 walls: self.walls,
-                calls: calls::refuse()?,
+                calls: calls::refuse(self.work.cores.is_some())?,
             },
             None => Held::default(),
         };

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 mod calls;
 mod cgroup;
+mod cores;
 mod environment;
 mod inner;
 mod order;
@@ -29,6 +30,7 @@ mod tree;
 mod walls;
 
 pub use cgroup::sweep;
+pub use cores::cores;
 pub use environment::environment;
 pub use room::{Held, Room};
 pub use scratch::Scratch;
@@ -78,6 +80,9 @@ pub struct Work {
     pub room: Option<Room>,
     /// File, there and empty before the step begins, that kills the step once something is written into it.
     pub stop: Option<PathBuf>,
+    /// How many processors it may use; without a number, those that the lab may.
+    #[serde(default)]
+    pub cores: Option<usize>,
     /// Process id of the lab that gives the order; when it is not the shim's parent any more, nobody wants the step.
     pub lab: u32,
 }
@@ -212,6 +217,7 @@ fn try_room(shim: &Path, walls: bool) -> Result<Option<Held>> {
             ..Room::default()
         }),
         stop: None,
+        cores: None,
         lab: std::process::id(),
     };
     let answer = start(shim, &work)?;

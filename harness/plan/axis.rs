@@ -19,6 +19,11 @@ pub struct Axis {
 /// The axis that [`POLICIES`](super::policy::POLICIES) are the values of.
 pub const POLICY: &str = "policy";
 
+/// The axis that says how many processors a step may use: on one, algorithms are compared; on all, tools as they are used.
+pub const CORES: &str = "cores";
+/// Its value for a step that may use whatever the lab may.
+const ALL_CORES: &str = "all";
+
 /// Every axis.
 pub const AXES: &[Axis] = &[
     Axis {
@@ -51,7 +56,24 @@ pub const AXES: &[Axis] = &[
         default: Clients::ONE,
         check: |value| Clients::named(value).map(|_| ()),
     },
+    Axis {
+        name: CORES,
+        about: "how many processors a step may use",
+        default: ALL_CORES,
+        check: |value| cores(value).map(|_| ()),
+    },
 ];
+
+/// How many processors a value of the axis [`CORES`] leaves a step; nothing for all there are.
+pub fn cores(value: &str) -> Result<Option<usize>> {
+    if value == ALL_CORES {
+        return Ok(None);
+    }
+    match value.parse() {
+        Ok(cores) if cores > 0 && !value.starts_with(['0', '+']) => Ok(Some(cores)),
+        _ => bail!("no number of cores `{value}`: write `{ALL_CORES}` or a number from 1"),
+    }
+}
 
 /// The axis of that name; the error names the nearest right word.
 pub fn axis(name: &str) -> Result<&'static Axis> {
@@ -98,6 +120,10 @@ mod tests {
         }
         let why = (AXES[0].check)("prevous").unwrap_err().to_string();
         assert_eq!(why, "no policy `prevous`; did you mean `previous`?");
+        assert_eq!(cores("16").unwrap(), Some(16));
+        for wrong in ["0", "-1", "+1", "01", "1.5", "", "some"] {
+            cores(wrong).unwrap_err();
+        }
         let why = axis("polcy").err().unwrap().to_string();
         assert_eq!(why, "no axis `polcy`; did you mean `policy`?");
     }

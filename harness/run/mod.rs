@@ -8,8 +8,8 @@ use anyhow::Result;
 
 use crate::image::sha256_hex;
 use crate::method::{Doer, Moves};
-use crate::plan::{Planned, Trial};
-use crate::record::{Act, Check, Row, Verb};
+use crate::plan::{Planned, Trial, axis};
+use crate::record::{Act, Case, Check, Row, Verb};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 use folder::Folder;
@@ -207,11 +207,18 @@ fn setting<'a>(
         trees: (doer.about().moves == Moves::Tree).then_some(trees),
         version: version.clone(),
         limits: ready.scenario.limits,
+        cores: cores_of(&trial.case)?,
         folder: folder.work().join(place(trial)),
         guard: folder.guard(),
         servers: OnceCell::new(),
         objects: objects.then(|| folder.dir.join("objects")),
     })
+}
+
+/// How many processors a case leaves a step; nothing for all.
+fn cores_of(case: &Case) -> Result<Option<usize>> {
+    let value = case.get(axis::CORES);
+    Ok(value.map(axis::cores).transpose()?.flatten())
 }
 
 /// Name of a trial's folder: its own, and of letters that no tool takes for anything but a name.

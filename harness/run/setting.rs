@@ -19,6 +19,8 @@ pub struct Setting<'a> {
     /// Version of the doer here, or why it can't run here.
     pub version: Version,
     pub limits: Limits,
+    /// How many processors a step may use, where the case says so.
+    pub cores: Option<usize>,
     /// Folder of this trial, kept until all its rows are written.
     pub folder: PathBuf,
     /// See `clock::Work::guard`.

@@ -44,7 +44,7 @@ pub fn estimates(results: &[Results], base: &str, image: &str) -> Vec<Estimated>
 /// A verified update from this base to this image, under no fault and no detour.
 fn is_it(row: &Row, base: &str, image: &str) -> bool {
     let plain = row.case.axes().all(|(axis, value)| match axis {
-        "policy" => true,
+        "policy" | "cores" => true,
         "fault" => value == "none",
         "road" => value == "direct",
         _ => false,

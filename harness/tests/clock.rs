@@ -23,6 +23,7 @@ fn work(dir: &Path, commands: &[&[&str]]) -> Work {
         guard: None,
         room: None,
         stop: None,
+        cores: None,
         lab: std::process::id(),
     }
 }
@@ -199,6 +200,27 @@ fn roomed(dir: &Path, commands: &[&[&str]], walls: bool) -> Work {
             ..Room::default()
         }),
         ..work(dir, commands)
+    }
+}
+
+#[test]
+fn a_step_that_is_left_one_processor_has_one_and_may_take_no_other() {
+    for walls in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let say = &["sh", "-c", "nproc; taskset -p ff $$ >/dev/null 2>&1; nproc"];
+        let step = Work {
+            cores: Some(1),
+            ..roomed(dir.path(), &[say], walls)
+        };
+        let ran = ran(&step);
+        assert_eq!(ran.end, End::Well);
+        let counted = std::fs::read_to_string(dir.path().join("log")).unwrap();
+        // Without the list of refused calls a step may help itself.
+        let kept: Vec<&str> = counted
+            .lines()
+            .take(1 + usize::from(ran.held.calls))
+            .collect();
+        assert_eq!(kept, ["1", "1"][..kept.len()], "{counted}");
     }
 }
 

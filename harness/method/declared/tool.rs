@@ -93,6 +93,7 @@ impl Tool {
             guard: None,
             room: None,
             stop: None,
+            cores: None,
             lab: std::process::id(),
         };
         let ran = clock::run(&work)?;

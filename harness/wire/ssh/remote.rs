@@ -102,6 +102,7 @@ impl Server {
                 ..Room::default()
             }),
             stop: None,
+            cores: None,
             lab: std::process::id(),
         };
         let number = self.commands.fetch_add(1, Ordering::Relaxed);
