@@ -1,4 +1,4 @@
-//! The cache: each image is saved once, verified at each use, and never left half saved.
+//! The cache: each image is saved once, verified at each use unless nobody touched it since, and never left half saved.
 //!
 //! ```text
 //! images/KIND-NAME-KEY/   image.tar, image.toml: appear by one rename when both are on disk

@@ -1,9 +1,10 @@
-//! One image in the cache: a folder with `image.tar` and `image.toml`, present completely or not at all.
+//! One image in the cache: a folder with `image.tar` and `image.toml`, present completely or not at all; and
+//! `image.seen`, which spares an archive that nobody touched from being hashed again.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
@@ -11,10 +12,13 @@ use serde::{Deserialize, Serialize};
 
 use super::{Made, Source};
 use crate::image::hash_file;
+use crate::record::replace;
 
 /// The archive in an entry's folder.
 pub const ARCHIVE: &str = "image.tar";
 const RECORD: &str = "image.toml";
+/// How the archive looked when it was last hashed.
+const SEEN: &str = "image.seen";
 
 /// The record of a saved archive: `image.toml`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -95,8 +99,13 @@ impl CacheEntry {
         if !there {
             return Ok(Some(format!("{} is gone", path.display())));
         }
+        let stamp = Stamp::of(&path)?;
+        if Stamp::kept(dir).as_ref() == Some(&stamp) {
+            return Ok(None);
+        }
         let (bytes, sha256) = hash_file(&path)?;
         if sha256 == self.sha256 {
+            stamp.keep(dir);
             return Ok(None);
         }
         Ok(Some(format!(
@@ -105,6 +114,50 @@ impl CacheEntry {
             self.bytes,
             self.sha256
         )))
+    }
+}
+
+/// What the kernel says of an archive when it was hashed: whoever writes to the file, or puts another in its place,
+/// changes it, and nobody can set `changed_ns` back.
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+struct Stamp {
+    device: u64,
+    inode: u64,
+    bytes: u64,
+    modified_ns: i128,
+    changed_ns: i128,
+}
+
+/// The kernel's clock of changes may stand still for so long: what is younger may change again unseen.
+const SETTLED_NS: i128 = 1_000_000_000;
+
+impl Stamp {
+    fn of(path: &Path) -> Result<Stamp> {
+        let about = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
+        let ns = |seconds: i64, rest: i64| i128::from(seconds) * 1_000_000_000 + i128::from(rest);
+        Ok(Stamp {
+            device: about.dev(),
+            inode: about.ino(),
+            bytes: about.len(),
+            modified_ns: ns(about.mtime(), about.mtime_nsec()),
+            changed_ns: ns(about.ctime(), about.ctime_nsec()),
+        })
+    }
+
+    /// That of the archive in `dir` when it was last hashed and found as it was saved.
+    fn kept(dir: &Path) -> Option<Stamp> {
+        let text = fs::read(dir.join(SEEN)).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// Keeps the stamp, so that the archive is not hashed again. Of a cache that cannot be written it is hashed each time.
+    fn keep(&self, dir: &Path) {
+        let now = jiff::Timestamp::now().as_nanosecond();
+        if now - self.changed_ns < SETTLED_NS {
+            return;
+        }
+        let kept = serde_json::to_vec(self).map(|text| replace(&dir.join(SEEN), &text));
+        kept.ok();
     }
 }
 
@@ -128,4 +181,31 @@ fn sync(path: &Path) -> Result<()> {
     File::open(path)
         .and_then(|file| file.sync_all())
         .with_context(|| format!("flush {} to disk", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_an_archive_that_has_rested_is_remembered_and_only_until_somebody_touches_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join(ARCHIVE);
+        fs::write(&path, "image").unwrap();
+        let young = Stamp::of(&path).unwrap();
+        young.keep(dir.path());
+        assert_eq!(Stamp::kept(dir.path()), None);
+        let rested = Stamp {
+            changed_ns: young.changed_ns - 2 * SETTLED_NS,
+            ..Stamp::of(&path).unwrap()
+        };
+        rested.keep(dir.path());
+        assert_eq!(Stamp::kept(dir.path()), Some(rested));
+        // The same length, and the times that a program can set as they were.
+        let modified = fs::metadata(&path).unwrap().modified().unwrap();
+        fs::write(&path, "other").unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.set_modified(modified).unwrap();
+        assert_ne!(Stamp::of(&path).unwrap(), young);
+    }
 }
