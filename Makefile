@@ -23,7 +23,8 @@ QUICK := raw gzip/6 zstd/3 fixed/64k fastcdc/16k fastcdc/64k fastcdc/256k bita/6
 	rsync layers casync/64k casync/256k zstd-cli/3 zsync zchunk bita-cli/zstd rsync-ssh borg
 SLOW := zstd/19 zstd-patch/19 casync/16k desync gzip-casync/plain gzip-casync/rsyncable gzip-xdelta3/plain \
 	gzip-xdelta3/rsyncable xdelta3-cli/default xdelta3-cli/whole zstd-cli/19 bsdiff-cli hdiffpatch rdiff \
-	rsync-batch zsync-gz bita-cli/brotli casync-ssh/64k casync-tree ostree ostree-pull image-patch/fast image-patch/best
+	rsync-batch zsync-gz bita-cli/brotli casync-ssh/64k casync-tree ostree ostree-pull image-patch/fast image-patch/best \
+	xdelta3-cli/plain
 # What `make bench-peers` holds against casync for speed, and our own method against for bytes.
 RACERS := casync/64k,desync,bita-cli/zstd,fastcdc/64k,fastcdc-pack/64k,peaks/64k
 PEERS := raw,zstd/19,zstd-patch/19,hdiffpatch,image-patch/fast,image-patch/best

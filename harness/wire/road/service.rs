@@ -108,6 +108,7 @@ impl Service {
             env: clock::environment(&home, &tmp),
             log: Some(log.clone()),
             limits: LIMITS,
+            cores: None,
             guard: ground.guard.clone(),
             room: None,
             stop: Some(stop.clone()),
