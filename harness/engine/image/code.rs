@@ -27,6 +27,7 @@ const TEXT: Kind = 43;
 const GZIP: Kind = 44;
 const PART: Kind = 45;
 const MARK: Kind = 46;
+const BESIDE: Kind = 47;
 
 /// Groups of one patch.
 pub const MOST_GROUPS: usize = 1 << 16;
@@ -464,11 +465,7 @@ impl<'a> Coding<'a> {
                     _ => 0,
                 };
                 let back = self.script.number(NUMBER, &[7], back as u64);
-                let earlier = usize::try_from(back)
-                    .ok()
-                    .filter(|back| *back > 0)
-                    .and_then(|back| index.checked_sub(back));
-                Recipe::Again(earlier.context("contents of an entry that is not there")?)
+                Recipe::Again(earlier(index, back)?)
             }
             TAR => return self.layer(index, given),
             _ => Recipe::Coded(self.coded(index, base, given)?),
@@ -574,9 +571,29 @@ impl<'a> Coding<'a> {
         }
         Ok(Coded {
             base: from,
+            beside: self.beside(index, &form, given.as_ref())?,
             form,
             parts,
         })
+    }
+
+    /// What of the new image stands beside the base.
+    fn beside(
+        &mut self,
+        index: usize,
+        form: &Form,
+        given: Option<&Coded>,
+    ) -> Result<Option<usize>> {
+        if *form != Form::Plain {
+            return Ok(None);
+        }
+        let given = given.and_then(|given| given.beside);
+        if !self.script.flag(BESIDE, &[], given.is_some()) {
+            return Ok(None);
+        }
+        let back = given.map_or(0, |given| index - given);
+        let back = self.script.number(BESIDE, &[], back as u64);
+        earlier(index, back).map(Some)
     }
 
     fn coded_base(&mut self, base: Option<usize>, given: Option<&Coded>) -> Result<Option<usize>> {
@@ -699,6 +716,13 @@ impl<'a> Coding<'a> {
         }
         Ok(part)
     }
+}
+
+/// The entry so many before `index`.
+fn earlier(index: usize, back: u64) -> Result<usize> {
+    let back = usize::try_from(back).ok().filter(|back| *back > 0);
+    let earlier = back.and_then(|back| index.checked_sub(back));
+    earlier.context("contents of an entry that is not there")
 }
 
 /// The last three bytes of a name after its last dot or slash: what sort of file it is.

@@ -68,6 +68,14 @@ pub fn pieces(new: &Archive, recipes: &[Recipe], groups: usize) -> Result<Vec<Ve
         let Recipe::Coded(coded) = recipe else {
             continue;
         };
+        if let Some(earlier) = coded.beside {
+            let held = match &recipes[earlier] {
+                Recipe::Coded(held) => held.form == Form::Plain && held.parts.len() == 1,
+                _ => false,
+            };
+            let same = recipes[earlier].groups() == recipes[entry].groups();
+            ensure!(held && same, "contents beside others that are not there");
+        }
         let bytes = coded.form.bytes(new.entries[entry].size);
         for (part, (at, bytes)) in Coded::cuts(bytes).enumerate() {
             let group = of_group.get_mut(coded.parts[part].group);
@@ -104,12 +112,19 @@ pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u
             let Recipe::Coded(coded) = &coding.recipes[piece.entry] else {
                 bail!("contents that no group has");
             };
-            let base = bases.load(coded, &coded.parts[piece.part])?;
+            let base = bases.load(&coding.new, coded, &coded.parts[piece.part])?;
             Ok((base, piece.bytes))
         };
-        let put = |nth: usize, _, spent| {
-            costs[pieces[nth].entry] += spent;
-            Ok(())
+        let put = |nth: usize, contents: Vec<u8>, spent| {
+            let piece = &pieces[nth];
+            costs[piece.entry] += spent;
+            // Later contents may be coded against these.
+            match &coding.recipes[piece.entry] {
+                Recipe::Coded(Coded {
+                    form: Form::Plain, ..
+                }) => coding.new.content(piece.entry)?.write(piece.at, &contents),
+                _ => Ok(()),
+            }
         };
         let coded = patch.group(number)?;
         group::decode(heads[number].codec, &coded, pieces.len(), load, put)?;
@@ -188,7 +203,8 @@ impl Decoding<'_> {
         let load = |nth: usize| {
             let piece = &pieces[nth];
             let coded = self.coded(piece.entry)?;
-            let base = self.bases.load(coded, &coded.parts[piece.part])?;
+            let part = &coded.parts[piece.part];
+            let base = self.bases.load(self.new, coded, part)?;
             Ok((base, piece.bytes))
         };
         let put = |nth: usize, contents: Vec<u8>, _| {

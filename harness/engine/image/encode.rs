@@ -210,13 +210,20 @@ impl Encoding<'_> {
             let Recipe::Coded(coded) = &plan.recipes[piece.entry] else {
                 return Err(anyhow!("contents that no group has"));
             };
-            let base = self.bases.load(coded, &coded.parts[piece.part])?;
+            let part = &coded.parts[piece.part];
+            let base = self.bases.load(&plan.new, coded, part)?;
             let new = self.contents(piece, coded, &mut sums)?;
             ensure!(new.len() as u64 == piece.bytes, "contents changed");
             Ok((base, new))
         };
         let raw = |piece: &Piece| plan.new.entries[piece.entry].what == What::Raw;
+        // A frame has all its bases before it.
+        let has_two = |piece: &Piece| match &plan.recipes[piece.entry] {
+            Recipe::Coded(coded) => coded.beside.is_some(),
+            _ => false,
+        };
         let tries = match self.effort {
+            _ if pieces.iter().any(has_two) => Try::Pair,
             Effort::Fast if self.alone && bytes <= MOST_IN_FRAME => Try::Frame,
             _ if self.alone || bytes < 1 << 20 || pieces.iter().any(raw) => Try::Both,
             _ => Try::Pair,

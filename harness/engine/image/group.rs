@@ -12,7 +12,7 @@ use super::gzip;
 use super::recipe::{Coded, PART_BYTES, Part};
 use super::sums::{self, Sums};
 use super::{digest, recipe::Form};
-use crate::engine::pair::{Decoder, Effort, Encoder, Limits};
+use crate::engine::pair::{Base, Decoder, Effort, Encoder, Limits};
 
 /// Bases and contents of a group in one zstd frame: a decoder holds both.
 pub const MOST_IN_FRAME: u64 = 128 << 20;
@@ -48,8 +48,17 @@ impl<'a> Bases<'a> {
         sums.of_entry(index)
     }
 
-    /// What a piece of contents of that form is coded against.
-    pub fn load(&self, coded: &Coded, part: &Part) -> Result<Vec<u8>> {
+    /// What a piece of contents is coded against. Of `new`, earlier contents of the group are there.
+    pub fn load(&self, new: &Archive, coded: &Coded, part: &Part) -> Result<Base> {
+        let mut base = Base::from(self.load_base(coded, part)?);
+        if let Some(beside) = coded.beside {
+            let beside = new.content(beside)?.load(PART_BYTES)?;
+            base.push(beside);
+        }
+        Ok(base)
+    }
+
+    fn load_base(&self, coded: &Coded, part: &Part) -> Result<Vec<u8>> {
         let Some(index) = coded.base else {
             return Ok(Vec::new());
         };
@@ -93,7 +102,7 @@ pub fn encode(
     effort: Effort,
     mut tries: Try,
     count: usize,
-    mut load: impl FnMut(usize) -> Result<(Vec<u8>, Vec<u8>)>,
+    mut load: impl FnMut(usize) -> Result<(Base, Vec<u8>)>,
 ) -> Result<(Codec, Vec<u8>)> {
     let mut pairs = encoders(effort);
     let (mut bases, mut contents) = (Vec::new(), Vec::new());
@@ -105,7 +114,7 @@ pub fn encode(
             }
         }
         if tries != Try::Pair {
-            bases.extend(base);
+            bases.extend(base.bytes);
             contents.extend(new);
         }
         if tries == Try::Both && (bases.len() + contents.len()) as u64 > MOST_IN_FRAME {
@@ -175,7 +184,7 @@ pub fn decode(
     codec: Codec,
     coded: &[u8],
     count: usize,
-    mut load: impl FnMut(usize) -> Result<(Vec<u8>, u64)>,
+    mut load: impl FnMut(usize) -> Result<(Base, u64)>,
     mut put: impl FnMut(usize, Vec<u8>, u64) -> Result<()>,
 ) -> Result<()> {
     match codec {
@@ -199,7 +208,7 @@ pub fn decode(
             for nth in 0..count {
                 let (base, length) = load(nth)?;
                 total += length;
-                bases.extend(base);
+                bases.extend(base.bytes);
                 lengths.push(length as usize);
                 ensure!(
                     bases.len() as u64 + total <= MOST_IN_FRAME,

@@ -213,6 +213,8 @@ pub struct ShownEntry {
     pub coded_bytes: u64,
     /// `new`, or the path of what it is coded against.
     pub against: String,
+    /// The path of what stands beside that, in the new image.
+    pub beside: Option<String>,
     pub form: &'static str,
 }
 
@@ -260,6 +262,7 @@ pub fn show(patch: &Path, base: Option<&Path>) -> Result<Shown> {
                 Some(base) => text(&walked.entries[base].path),
                 None => "new".to_string(),
             },
+            beside: coded.beside.map(|beside| text(&new.entries[beside].path)),
             form: coded.form.name(),
         });
     }

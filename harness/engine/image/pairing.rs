@@ -92,6 +92,7 @@ impl<'a> Pairing<'a> {
             return Ok(None);
         }
         let nearest = self.similar()?.nearest(&sketch(contents));
+        let nearest = nearest.map(|(index, _)| index);
         self.fit(nearest.as_slice(), contents, size)
     }
 

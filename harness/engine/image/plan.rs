@@ -9,7 +9,7 @@ use super::digest::{self, Digests};
 use super::gzip;
 use super::pairing::{Pairing, is_elf};
 use super::recipe::{Coded, Form, PART_BYTES, Part, Recipe, WHOLE_BYTES};
-use super::sketch::quick_hash;
+use super::sketch::{Similar, quick_hash, sketch};
 use super::space::Space;
 use super::sums;
 use super::tar::{Entry, What};
@@ -18,6 +18,10 @@ use super::tar::{Entry, What};
 const GROUP_BYTES: u64 = 16 << 20;
 /// Without a base, what counts is how far back a match may be.
 const GROUP_BYTES_ALONE: u64 = 48 << 20;
+
+/// Shingles, of 64, that programs share which are coded beside each other, and the longest such program.
+const MUCH_ALIKE: u32 = 12;
+const MOST_BESIDE: u64 = 24 << 20;
 
 type Hash = (u128, u64);
 
@@ -92,6 +96,7 @@ impl Plan {
             pairing: Pairing::of(base),
             seen: HashMap::new(),
             kinds: Vec::new(),
+            programs: Similar::default(),
         };
         let mut recipes = Vec::new();
         for index in 0..new.entries.len() {
@@ -158,6 +163,8 @@ struct Planning<'a> {
     pairing: Pairing<'a>,
     seen: HashMap<Hash, usize>,
     kinds: Vec<(usize, Sort)>,
+    /// Programs of the new image so far.
+    programs: Similar,
 }
 
 impl Planning<'_> {
@@ -222,11 +229,28 @@ impl Planning<'_> {
             Sort::Other
         };
         self.kinds.push((index, sort));
+        let beside = match sort {
+            Sort::Elf => self.sibling(index, &contents),
+            Sort::Other => None,
+        };
         Ok(Coded {
             base,
+            beside: beside.filter(|_| form == Form::Plain),
             parts: parts(form.bytes(entry.size), None),
             form,
         })
+    }
+
+    /// An earlier program of the new image that is much like this one: what is linked from the same parts changes alike.
+    fn sibling(&mut self, index: usize, contents: &[u8]) -> Option<usize> {
+        if contents.len() as u64 > MOST_BESIDE {
+            return None;
+        }
+        let own = sketch(contents);
+        let nearest = self.programs.nearest(&own);
+        self.programs.add(index, &own);
+        let (nearest, shared) = nearest?;
+        (shared >= MUCH_ALIKE).then_some(nearest)
     }
 
     fn form(&self, entry: &Entry, contents: &[u8]) -> Result<Form> {
@@ -279,6 +303,7 @@ impl Planning<'_> {
         let base_bytes = base.map(|index| self.base.entries[index].size);
         Ok(Coded {
             base,
+            beside: None,
             form: Form::Plain,
             parts: parts(entry.size, base_bytes),
         })
@@ -297,6 +322,17 @@ fn parts(bytes: u64, base_bytes: Option<u64>) -> Vec<Part> {
                 }),
         })
         .collect()
+}
+
+/// The group of what stands beside an entry's base.
+fn group_of_sibling(recipes: &[Recipe], index: usize) -> Option<usize> {
+    match &recipes[index] {
+        Recipe::Coded(Coded {
+            beside: Some(beside),
+            ..
+        }) => recipes[*beside].groups().first().copied(),
+        _ => None,
+    }
 }
 
 /// Deals the coded entries out to groups of similar size; returns how many there are.
@@ -326,6 +362,15 @@ fn assign(new: &Archive, recipes: &mut [Recipe], kinds: &[(usize, Sort)], alone:
         sizes.reverse();
         for index in entries {
             let now = sizes.pop().unwrap_or(0);
+            if let Some(group) = group_of_sibling(recipes, index)
+                && let Recipe::Coded(coded) = &mut recipes[index]
+            {
+                coded.parts.iter_mut().for_each(|part| part.group = group);
+                if group == groups {
+                    filled += now.min(PART_BYTES);
+                }
+                continue;
+            }
             if filled >= each {
                 groups += 1;
                 filled = 0;

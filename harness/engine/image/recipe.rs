@@ -20,11 +20,23 @@ pub enum Recipe {
     Coded(Coded),
 }
 
+impl Recipe {
+    /// The groups that hold the contents, piece by piece.
+    pub fn groups(&self) -> Vec<usize> {
+        match self {
+            Recipe::Coded(coded) => coded.parts.iter().map(|part| part.group).collect(),
+            _ => Vec::new(),
+        }
+    }
+}
+
 /// Contents that a group holds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Coded {
     /// The base's entry that they are coded against.
     pub base: Option<usize>,
+    /// An earlier entry of the new image that they are coded against too: a program that the same group holds.
+    pub beside: Option<usize>,
     pub form: Form,
     pub parts: Vec<Part>,
 }

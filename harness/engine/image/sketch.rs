@@ -76,8 +76,8 @@ impl Similar {
         }
     }
 
-    /// The file that shares the most shingles, if enough.
-    pub fn nearest(&self, sketch: &[u32]) -> Option<usize> {
+    /// The file that shares the most shingles, if enough, and how many it shares.
+    pub fn nearest(&self, sketch: &[u32]) -> Option<(usize, u32)> {
         let mut votes: HashMap<usize, u32> = HashMap::new();
         for file in sketch.iter().filter_map(|shingle| self.with.get(shingle)) {
             file.iter()
@@ -87,6 +87,5 @@ impl Similar {
             .into_iter()
             .filter(|(_, shared)| *shared >= LEAST_SHARED)
             .max_by_key(|(file, shared)| (*shared, std::cmp::Reverse(*file)))
-            .map(|(file, _)| file)
     }
 }

@@ -370,7 +370,7 @@ fn more_effort_makes_no_longer_patch() {
     ChaCha8Rng::seed_from_u64(9).fill_bytes(&mut noise);
     let new = [&program[..], &noise, &noise].concat();
     let [fast, best] = [Effort::Fast, Effort::Best].map(|effort| {
-        let pair = (program.clone(), new.clone());
+        let pair = (program.clone().into(), new.clone());
         let coded = group::encode(effort, group::Try::Pair, 1, |_| Ok(pair.clone()));
         coded.unwrap().1.len()
     });
@@ -391,9 +391,9 @@ fn golden(name: &str) -> PathBuf {
 
 /// The patches kept in the repository: name, base and image as numbers of releases, effort.
 const GOLDEN: [(&str, Option<u32>, Effort); 3] = [
-    ("1-fast.dlp", Some(1), Effort::Fast),
-    ("1-best.dlp", Some(1), Effort::Best),
-    ("1-full.dlp", None, Effort::Best),
+    ("2-fast.dlp", Some(1), Effort::Fast),
+    ("2-best.dlp", Some(1), Effort::Best),
+    ("2-full.dlp", None, Effort::Best),
 ];
 
 /// A patch made by an earlier build is read by this one. Red means: the format changed, and its version must too.
@@ -405,6 +405,22 @@ fn golden_patches_are_still_read() {
         let base = base.map(image);
         let made = folder.apply(base.as_deref(), &patch);
         assert!(made.unwrap() == image(2), "{name}");
+    }
+}
+
+/// Version 1 is not read any more: the refusal names both versions, and there is no file.
+#[test]
+fn a_patch_of_an_older_version_is_refused_by_name() {
+    let folder = Folder::new();
+    for name in ["1-fast.dlp", "1-best.dlp"] {
+        let patch = fs::read(golden(name)).unwrap();
+        let refusal = folder.apply(Some(&image(1)), &patch).unwrap_err();
+        assert!(matches!(refusal, Failure::Unfit(_)));
+        let refusal = refusal.to_string();
+        assert!(
+            refusal.contains("version 1") && refusal.contains("version 2"),
+            "{refusal}"
+        );
     }
 }
 

@@ -1,6 +1,6 @@
 //! The binary arithmetic coder: one bit at a time, each with a probability.
 //!
-//! Version 1, frozen. Carryless, as in the lpaq family by Matt Mahoney, with 64-bit bounds: a bit of
+//! Version 2, frozen. Carryless, as in the lpaq family by Matt Mahoney, with 64-bit bounds: a bit of
 //! probability 65535/65536 costs 0.00002 bits, so that long runs of good predictions are nearly free.
 
 use anyhow::{Result, ensure};

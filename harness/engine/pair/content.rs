@@ -1,7 +1,7 @@
 //! The content of one file: operations first, then literals and the misses among the copied bytes.
 //!
 //! Written once for both directions, over [`Coder`]: the encoder gives the true bytes, the decoder
-//! ignores them. Version 1, frozen.
+//! ignores them. Version 2, frozen.
 
 use anyhow::{Result, ensure};
 
@@ -183,7 +183,7 @@ pub fn code<C: Coder>(
         match &mut literals {
             Some(literals) => {
                 coder.book(Part::Literals);
-                literals.code(coder, base, truth, &mut out, count, old);
+                literals.code(coder, prediction, (base, old), truth, &mut out, count);
             }
             None => bulk.copy::<C>(&mut out, truth, count)?,
         }

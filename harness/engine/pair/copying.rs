@@ -1,7 +1,7 @@
 //! Copied bytes: one flag a run or reference, "as predicted", and what stands there when it is not.
 //!
 //! A copy is walked in units: a reference, or up to [`CHUNK`] plain bytes. A plain unit that is not as predicted
-//! is told byte by byte. Version 1, frozen.
+//! is told byte by byte. Version 2, frozen.
 
 use super::align::Op;
 use super::coder::Coder;

@@ -51,7 +51,12 @@ pub fn if_smaller(
     };
     let alone = pack(&[], &estimate.literals, level)?;
     let frame = pack(base, new, level)?;
-    let smaller = frame.len() < alone.len() * 15 / 16 + estimate.others;
+    // Literals take a little less than this when they are packed together, and much less when they are mixed.
+    let sixteenths = match effort {
+        Effort::Fast => 15,
+        Effort::Best => 9,
+    };
+    let smaller = frame.len() < alone.len() * sixteenths / 16 + estimate.others;
     Ok(smaller.then_some(frame))
 }
 

@@ -1,11 +1,12 @@
 //! Literals mixed from several contexts: the bytes before, what followed the same bytes in the base, and what
 //! stood in the base where the literals stand now.
 //!
-//! Version 1, frozen.
+//! Version 2, frozen.
 
 use super::coder::Coder;
 use super::copying::mixed_byte;
 use super::mix::{INPUTS, Mixer, hash, spread};
+use super::predict::Prediction;
 
 /// The literal model of a group.
 pub struct Literals {
@@ -31,6 +32,12 @@ const TABLE_LOG2: u32 = 18;
 const BASE_GRAM: usize = 5;
 const PAST_GRAM: usize = 6;
 
+/// Of 16 bytes, those that a match may have wrong before another is looked for.
+const MOST_MISSES: u32 = 8;
+
+/// Bytes before literals that are looked at for a word.
+const WORD: usize = 24;
+
 /// The longest match that is counted.
 const LONGEST: u32 = 31;
 
@@ -39,6 +46,8 @@ const LONGEST: u32 = 31;
 struct Match {
     place: usize,
     length: u32,
+    /// Which of the last bytes it had wrong, the newest lowest.
+    misses: u32,
 }
 
 impl Literals {
@@ -61,22 +70,36 @@ impl Literals {
         }
     }
 
-    /// Appends `count` literals to `out`. `old` is where the base goes on from the copy before.
+    /// Appends `count` literals to `out`. The base goes on at `old` from the copy before.
     pub fn code<C: Coder>(
         &mut self,
         coder: &mut C,
-        base: &[u8],
+        prediction: &Prediction,
+        (base, old): (&[u8], usize),
         truth: &[u8],
         out: &mut Vec<u8>,
         count: usize,
-        old: usize,
     ) {
         // Literals of one file follow each other as those of another did, whatever is copied between them.
-        let (mut base_match, mut past_match) = (Match::default(), self.past_match);
-        for done in 0..count {
-            if base_match.length == 0 && out.len() >= BASE_GRAM {
+        let mut past_match = self.past_match;
+        // At first, the base may go on beside the literals.
+        let mut beside = Match {
+            place: old,
+            length: 0,
+            misses: 0,
+        };
+        let mut base_match = Match::default();
+        let mut words = Words::default();
+        for byte in &out[out.len().saturating_sub(WORD)..] {
+            words.saw(*byte);
+        }
+        for _ in 0..count {
+            if !base_match.is_good() && out.len() >= BASE_GRAM {
                 let place = self.in_base[key(&out[out.len() - BASE_GRAM..])];
-                base_match = Match::ending(base, place, out);
+                let found = Match::ending(base, place, out);
+                if found.length > 0 {
+                    base_match = found;
+                }
             }
             if let Some(start) = self.past.len().checked_sub(PAST_GRAM) {
                 let slot = &mut self.in_past[key(&self.past[start..])];
@@ -85,9 +108,17 @@ impl Literals {
                 }
                 *slot = self.past.len() as u32 + 1;
             }
-            let expected = [base_match.expects(base), past_match.expects(&self.past)];
+            let expected = [
+                base_match.foretells(base, prediction, out.len()),
+                match past_match.length {
+                    0 => 256,
+                    _ => past_match.expects(&self.past),
+                },
+            ];
             let [long, short] = [base_match, past_match].map(|found| found.length.min(LONGEST));
-            let beside = base.get(old + done).copied().map_or(256, u32::from);
+            let here = beside.foretells(base, prediction, out.len());
+            let doubt = base_match.misses.count_ones().min(3) * 4 + (base_match.misses & 3);
+            let here_doubt = beside.misses & 15;
             let before = |back: usize| -> u32 {
                 let at = out.len().checked_sub(back);
                 at.map_or(0, |at| out[at].into())
@@ -99,13 +130,15 @@ impl Literals {
                 hash(&[3, one, two, three]),
                 hash(&[4, one, two, three, four]),
                 hash(&[5, one, two, three, four, before(5), before(6)]),
-                hash(&[6, expected[0], long]),
+                hash(&[6, expected[0], long, doubt]),
                 hash(&[7, expected[1], short]),
-                hash(&[8, beside, one]),
+                hash(&[8, here, one]),
                 hash(&[9, two, three]),
                 hash(&[10, expected[0], one]),
-                hash(&[11, beside, expected[0]]),
-                12,
+                hash(&[11, here, expected[0], here_doubt]),
+                hash(&[12, words.now]),
+                hash(&[13, words.now, words.last]),
+                14,
             ];
             let level = |length: u32| match length {
                 0 => 0,
@@ -116,12 +149,31 @@ impl Literals {
             let set = level(long) * 4 + level(short);
             let wanted = truth.get(out.len()).copied().unwrap_or(0);
             let byte = mixed_byte(coder, &mut self.mixer, &contexts, set, wanted);
-            base_match.follow(expected[0] == u32::from(byte));
+            words.saw(byte);
+            base_match.go_on(expected[0] == u32::from(byte));
+            beside.go_on(here == u32::from(byte));
             past_match.follow(expected[1] == u32::from(byte));
             out.push(byte);
             self.past.push(byte);
         }
         self.past_match = past_match;
+    }
+}
+
+/// Hashes of the word that is being spelled, and of the one before it; 0 for none.
+#[derive(Default)]
+struct Words {
+    now: u32,
+    last: u32,
+}
+
+impl Words {
+    fn saw(&mut self, byte: u8) {
+        if byte.is_ascii_alphanumeric() {
+            self.now = hash(&[self.now, byte.to_ascii_lowercase().into()]);
+        } else if self.now != 0 {
+            (self.now, self.last) = (0, self.now);
+        }
     }
 }
 
@@ -134,7 +186,42 @@ impl Match {
         Self {
             place,
             length: same.take_while(|(a, b)| a == b).count() as u32,
+            misses: 0,
         }
+    }
+
+    /// Whether it is worth following: it had few of the last bytes wrong.
+    fn is_good(&self) -> bool {
+        self.place > 0 && (self.misses & 0xffff).count_ones() < MOST_MISSES
+    }
+
+    /// The byte that comes next, references of the base made to point where their targets went.
+    fn foretells(&self, base: &[u8], prediction: &Prediction, at: usize) -> u32 {
+        if !self.is_good() {
+            return 256;
+        }
+        let Some(byte) = base.get(self.place) else {
+            return 256;
+        };
+        let which = prediction.first_at(self.place.saturating_sub(3));
+        let (start, width) = prediction.place(which);
+        match self.place.checked_sub(start) {
+            Some(inside) if inside < width && width == 4 && inside <= at => {
+                let value = prediction.guess(which, at - inside).values[0];
+                value >> (8 * inside) & 0xff
+            }
+            _ => u32::from(*byte),
+        }
+    }
+
+    /// Goes on beside what comes, whether or not it was right.
+    fn go_on(&mut self, was_right: bool) {
+        self.place += 1;
+        self.misses = self.misses << 1 | u32::from(!was_right);
+        self.length = match was_right {
+            true => self.length + 1,
+            false => 0,
+        };
     }
 
     /// The byte that comes next in the match; 256 when there is none.
@@ -150,6 +237,7 @@ impl Match {
             true => Self {
                 place: self.place + 1,
                 length: self.length + 1,
+                misses: 0,
             },
             false => Self::default(),
         };

@@ -1,6 +1,6 @@
 //! Context mixing: several contexts predict a bit, and a mixer learns which of them to believe.
 //!
-//! Version 1, frozen; integers only. The scheme is that of the lpaq family by Matt Mahoney: predictions
+//! Version 2, frozen; integers only. The scheme is that of the lpaq family by Matt Mahoney: predictions
 //! are stretched, summed with learned weights, and squashed.
 
 use super::coder::Coder;

@@ -48,6 +48,33 @@ pub struct Limits {
     pub memory_bytes: u64,
 }
 
+/// What a file is made from: one file, or two that are programs, one behind the other.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Base {
+    pub bytes: Vec<u8>,
+    /// Where the second begins, if there is one.
+    pub split: Option<usize>,
+}
+
+impl From<Vec<u8>> for Base {
+    fn from(bytes: Vec<u8>) -> Self {
+        Self { bytes, split: None }
+    }
+}
+
+impl Base {
+    /// Puts a second file behind the bytes so far; an empty first is none.
+    pub fn push(&mut self, second: Vec<u8>) {
+        match self.bytes.is_empty() {
+            true => self.bytes = second,
+            false => {
+                self.split = Some(self.bytes.len());
+                self.bytes.extend(second);
+            }
+        }
+    }
+}
+
 /// Makes a group.
 pub struct Encoder {
     effort: Effort,
@@ -102,10 +129,12 @@ impl Encoder {
     /// Appends the file `new`, which a decoder will make from `base`; either may be empty, with any contents.
     ///
     /// Fails when the memory for it is missing.
-    pub fn file(&mut self, base: &[u8], new: &[u8]) -> Result<()> {
+    pub fn file(&mut self, base: &Base, new: &[u8]) -> Result<()> {
+        let (base, split) = (&base.bytes[..], base.split);
         for range in window::windows(base, new.len()) {
             let window = window::choose(base, new, &range);
             let unit = unit::Unit {
+                split: window::split(&window, base, split),
                 base: &base[window.clone()],
                 new: &new[range],
             };
@@ -188,7 +217,8 @@ impl<'a> Decoder<'a> {
     ///
     /// Fails when the group does not fit; what it returns is the encoder's file only if both base and group are
     /// the encoder's.
-    pub fn file(&mut self, base: &[u8], new_len: u64) -> Result<Vec<u8>> {
+    pub fn file(&mut self, base: &Base, new_len: u64) -> Result<Vec<u8>> {
+        let (base, split) = (&base.bytes[..], base.split);
         ensure!(
             new_len <= self.limits.memory_bytes,
             "a file of {new_len} bytes is more than the memory allowed"
@@ -199,11 +229,15 @@ impl<'a> Decoder<'a> {
             let starts = &mut self.models.starts;
             let start = window::code(&mut self.coder, starts, base, new_len as usize, 0)?;
             let window = window::base_range(base, start, new_len as usize);
-            let made = unit::decode(
+            let part = unit::Unit {
+                split: window::split(&window, base, split),
+                base: &base[window],
+                new: &[],
+            };
+            let made = part.decode(
                 &mut self.coder,
                 &mut self.models,
                 &mut self.frames,
-                &base[window],
                 range.len(),
                 memory,
             )?;

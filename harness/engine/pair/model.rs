@@ -1,6 +1,6 @@
 //! Adaptive bits, numbers and bytes: what a direct context learns.
 //!
-//! Version 1, frozen: every constant here decides bytes.
+//! Version 2, frozen: every constant here decides bytes.
 
 use super::coder::Coder;
 

@@ -1,9 +1,9 @@
 //! What a reference of the base becomes in the new file.
 //!
 //! Its target is looked up in the map of addresses and in a dictionary of the targets seen so far in this file.
-//! Version 1, frozen.
+//! Version 2, frozen.
 
-use super::elf::{Form, Kind, Ref, References, arm64};
+use super::elf::{Form, Kind, Ref, References, SECOND, arm64};
 use super::map::{AddressMap, Place};
 
 /// The guesses for one field, the likeliest first.
@@ -160,7 +160,12 @@ impl Prediction {
 
     /// Symbols go where the bytes of their table's entries go.
     fn symbol(&self, index: u32) -> Place {
-        let table = &self.found.symbols.table;
+        let (first, second) = (&self.found.symbols.table, &self.found.second.table);
+        let (table, other) = match index < SECOND {
+            true => (first, second),
+            false => (second, first),
+        };
+        let index = index & !SECOND;
         let old = table.start.wrapping_add(index.wrapping_mul(24));
         if !table.contains(&old) {
             return Place {
@@ -169,7 +174,12 @@ impl Prediction {
                 other: index,
             };
         }
-        let (start, place) = (self.map.offset(table.start).at, self.map.offset(old));
+        let starts = [table, other].map(|table| self.map.offset(table.start));
+        let start = match starts[1].is_sure && !starts[0].is_sure && !other.is_empty() {
+            true => starts[1].at,
+            false => starts[0].at,
+        };
+        let place = self.map.offset(old);
         let index = |at: u32| at.wrapping_sub(start) / 24;
         Place {
             at: index(place.at),

@@ -5,14 +5,14 @@
 //! lengths = four varints: coded bits, packed literals, plain literals, frames (bytes each)
 //! ```
 //! Packed literals are one raw LZMA stream with lc 3, lp 0, pb 0; when both lengths are equal they are stored.
-//! Version 1, frozen.
+//! Version 2, frozen.
 
 use anyhow::{Context, Result, bail, ensure};
 use liblzma::stream::{Action, Filters, LzmaOptions, Status, Stream};
 
 use super::Effort;
 
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The streams of one group.
 pub struct Streams<'a> {

@@ -3,7 +3,7 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::{Decoder, Effort, Encoder, Limits};
+use super::{Base, Decoder, Effort, Encoder, Limits};
 
 const LIMITS: Limits = Limits {
     memory_bytes: 256 << 20,
@@ -15,7 +15,7 @@ type Pair = (Vec<u8>, Vec<u8>);
 fn encode(effort: Effort, pairs: &[Pair]) -> Vec<u8> {
     let mut encoder = Encoder::new(effort);
     for (base, new) in pairs {
-        encoder.file(base, new).unwrap();
+        encoder.file(&base.clone().into(), new).unwrap();
     }
     encoder.finish().unwrap()
 }
@@ -24,7 +24,7 @@ fn decode(coded: &[u8], pairs: &[Pair]) -> anyhow::Result<Vec<Vec<u8>>> {
     let mut decoder = Decoder::new(coded, LIMITS)?;
     let made = pairs
         .iter()
-        .map(|(base, new)| decoder.file(base, new.len() as u64))
+        .map(|(base, new)| decoder.file(&base.clone().into(), new.len() as u64))
         .collect::<anyhow::Result<_>>()?;
     decoder.finish()?;
     Ok(made)
@@ -161,11 +161,11 @@ fn a_changed_byte_never_panics_and_a_shorter_group_never_passes() {
 fn lengths_beyond_the_limits_are_refused_before_anything_is_allocated() {
     let coded = encode(Effort::Fast, &[(vec![], vec![7; 100])]);
     let mut decoder = Decoder::new(&coded, LIMITS).unwrap();
-    assert!(decoder.file(&[], u64::MAX).is_err());
+    assert!(decoder.file(&Base::default(), u64::MAX).is_err());
     let small = Limits { memory_bytes: 1000 };
     assert!(Decoder::new(&coded, small).is_err());
     // A head that claims 2^40 literals.
-    let mut head = vec![1, 0, 0, 0];
+    let mut head = vec![2, 0, 0, 0];
     super::streams::write_varint(&mut head, 1 << 40);
     head.push(0);
     assert!(Decoder::new(&head, LIMITS).is_err());
@@ -177,14 +177,14 @@ fn random_bytes_are_no_group() {
         let rng = &mut random(seed);
         let length = below(rng, 300);
         let mut bad = noise(rng, length);
-        for (at, byte) in [1, (seed & 1) as u8].into_iter().enumerate() {
+        for (at, byte) in [2, (seed & 1) as u8].into_iter().enumerate() {
             if at < bad.len() {
                 bad[at] = byte;
             }
         }
         let base = noise(rng, 500);
         if let Ok(mut decoder) = Decoder::new(&bad, LIMITS) {
-            let _ = decoder.file(&base, 700);
+            let _ = decoder.file(&base.into(), 700);
         }
     }
 }
@@ -264,6 +264,57 @@ fn programs_that_lie_come_back_as_they_were() {
         let pairs = [(program.clone(), new), (base, program.clone())];
         let coded = encode(Effort::Fast, &pairs);
         assert!(decode(&coded, &pairs).unwrap() == [pairs[0].1.clone(), pairs[1].1.clone()]);
+    }
+}
+
+/// A program whose change another one had already costs next to nothing beside that one.
+#[test]
+fn what_changed_alike_in_another_program_is_not_told_again() {
+    let program = program();
+    let rng = &mut random(6);
+    let mut sibling = program.clone();
+    let middle = sibling.len() / 2;
+    sibling.splice(middle..middle, noise(rng, 30_000));
+    let mut new = sibling.clone();
+    new[middle - 5] ^= 1;
+    let alone = Base::from(program.clone());
+    let mut beside = alone.clone();
+    beside.push(sibling);
+    for effort in EFFORTS {
+        let [alone, beside] = [&alone, &beside].map(|base| {
+            let mut encoder = Encoder::new(effort);
+            encoder.file(base, &new).unwrap();
+            let coded = encoder.finish().unwrap();
+            let mut decoder = Decoder::new(&coded, LIMITS).unwrap();
+            assert!(decoder.file(base, new.len() as u64).unwrap() == new);
+            decoder.finish().unwrap();
+            coded.len()
+        });
+        assert!(beside * 8 < alone, "{beside} bytes beside, {alone} alone");
+    }
+}
+
+#[test]
+fn two_programs_that_lie_come_back_and_others_never_panic() {
+    let program = program();
+    for seed in 0..12 {
+        let rng = &mut random(100 + seed);
+        let mut two = || {
+            let mut base = Base::from(broken(rng, &program));
+            base.push(broken(rng, &program));
+            base
+        };
+        let (base, other) = (two(), two());
+        let new = broken(rng, &program);
+        let mut encoder = Encoder::new(Effort::Best);
+        encoder.file(&base, &new).unwrap();
+        let coded = encoder.finish().unwrap();
+        let decode = |base: &Base| {
+            let mut decoder = Decoder::new(&coded, LIMITS)?;
+            decoder.file(base, new.len() as u64)
+        };
+        assert!(decode(&base).unwrap() == new);
+        let _ = decode(&other);
     }
 }
 

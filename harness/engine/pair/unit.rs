@@ -61,7 +61,10 @@ impl Models {
         let new = Elf::parse(new).map(|elf| elf.segments).unwrap_or_default();
         let own = |segment: &elf::Segment| segment.address.wrapping_sub(segment.offset);
         let shifts = found.segments.iter().enumerate().map(|(number, segment)| {
-            let old = own(segment);
+            let (number, old) = match number.checked_sub(found.first_segments) {
+                Some(number) => (number, own(segment).wrapping_sub(found.second_shift)),
+                None => (number, own(segment)),
+            };
             let new = new.get(number).map_or(old, own);
             let change = self.shifts.code(coder, fold(new.wrapping_sub(old) as i32));
             old.wrapping_add(unfold(change) as u32)
@@ -73,6 +76,8 @@ impl Models {
 /// Bytes to be made, and what they are made from.
 pub struct Unit<'a> {
     pub base: &'a [u8],
+    /// Where a second program begins in the base.
+    pub split: Option<usize>,
     pub new: &'a [u8],
 }
 
@@ -84,17 +89,22 @@ impl Unit<'_> {
         effort: Effort,
         features: &Features,
     ) -> Result<()> {
+        let parts = self.parts();
         let found = match features.references {
-            true => elf::find(self.base, usize::MAX),
-            false => None,
+            true => parts.map(|part| part.and_then(|part| elf::find(part, usize::MAX))),
+            false => [None, None],
         };
         let (ops, frame) = {
             let new = elf::find(self.new, usize::MAX);
-            let masked = match (&found, &new) {
-                (Some(old), Some(new)) => Some((
-                    mask::mask(self.base, old, features),
-                    mask::mask(self.new, new, features),
-                )),
+            let masked = match &new {
+                Some(new) if found[0].is_some() => {
+                    let masked = parts.iter().zip(&found).map(|(part, found)| match found {
+                        Some(found) => mask::mask(part.unwrap_or_default(), found, features),
+                        None => part.unwrap_or_default().to_vec(),
+                    });
+                    let base = masked.collect::<Vec<_>>().concat();
+                    Some((base, mask::mask(self.new, new, features)))
+                }
                 _ => None,
             };
             let (base, new) = match &masked {
@@ -118,9 +128,45 @@ impl Unit<'_> {
             models.frames.extend_from_slice(&frame);
             return Ok(());
         }
+        let found = elf::merge(found, parts[0].map_or(0, <[u8]>::len));
         models.has_references.code(coder, found.is_some(), QUICK);
         self.code(coder, models, &ops, self.new.len(), found, usize::MAX)?;
         Ok(())
+    }
+
+    /// The files of the base.
+    fn parts(&self) -> [Option<&[u8]>; 2] {
+        match self.split {
+            Some(split) => [Some(&self.base[..split]), Some(&self.base[split..])],
+            None => [Some(self.base), None],
+        }
+    }
+
+    /// The next `new_len` bytes, in at most `memory` bytes beside them.
+    pub fn decode<C: Coder>(
+        &self,
+        coder: &mut C,
+        models: &mut Models,
+        frames: &mut &[u8],
+        new_len: usize,
+        memory: u64,
+    ) -> Result<Vec<u8>> {
+        if models.is_frame.code(coder, false, QUICK) {
+            let length = models.frame_lengths.code(coder, 0) as usize;
+            ensure!(length <= frames.len(), "a frame ends after its stream does");
+            let (frame, rest) = frames.split_at(length);
+            *frames = rest;
+            return frame::unpack(self.base, frame, new_len);
+        }
+        let most = memory as usize / 4 / size_of::<Op>();
+        let most_refs = memory as usize / 4 / size_of::<elf::Ref>();
+        let parts = self.parts();
+        let found = match models.has_references.code(coder, false, QUICK) {
+            true => parts.map(|part| part.and_then(|part| elf::find(part, most_refs))),
+            false => [None, None],
+        };
+        let found = elf::merge(found, parts[0].map_or(0, <[u8]>::len));
+        self.code(coder, models, &[], new_len, found, most)
     }
 
     fn code<C: Coder>(
@@ -135,7 +181,11 @@ impl Unit<'_> {
         let sizes = (self.base.len(), new_len);
         let ops = models.ops.code(coder, ops, sizes, most)?;
         let literals: u64 = ops.iter().map(|op| u64::from(op.literal)).sum();
-        let is_mixed = found.is_some() && literals > 0 && literals <= models.most_mixed;
+        let most = match found.is_some() {
+            true => models.most_mixed,
+            false => models.most_mixed / OTHERS,
+        };
+        let is_mixed = (1..=most).contains(&literals);
         let is_mixed = models.is_mixed.code(coder, is_mixed, QUICK);
         let found = found.unwrap_or_default();
         let shifts = models.shifts(coder, &found, self.new);
@@ -156,29 +206,8 @@ impl Unit<'_> {
 /// Literals of a program that are mixed at most: at about a microsecond a byte, in seconds.
 const MIXED: u64 = 4 << 20;
 
+/// How many times fewer are mixed in a file that is no program.
+const OTHERS: u64 = 4;
+
 /// Bytes that a copy must have right beyond what the current alignment has.
 const GAIN: usize = 6;
-
-/// The next `new_len` bytes, from `base`, in at most `memory` bytes beside them.
-pub fn decode<C: Coder>(
-    coder: &mut C,
-    models: &mut Models,
-    frames: &mut &[u8],
-    base: &[u8],
-    new_len: usize,
-    memory: u64,
-) -> Result<Vec<u8>> {
-    if models.is_frame.code(coder, false, QUICK) {
-        let length = models.frame_lengths.code(coder, 0) as usize;
-        ensure!(length <= frames.len(), "a frame ends after its stream does");
-        let (frame, rest) = frames.split_at(length);
-        *frames = rest;
-        return frame::unpack(base, frame, new_len);
-    }
-    let most = memory as usize / 4 / size_of::<Op>();
-    let found = match models.has_references.code(coder, false, QUICK) {
-        true => elf::find(base, memory as usize / 2 / size_of::<elf::Ref>()),
-        false => None,
-    };
-    Unit { base, new: &[] }.code(coder, models, &[], new_len, found, most)
-}

@@ -1,7 +1,7 @@
 //! Windows: how a file that is too big to be coded at once is cut.
 //!
 //! A unit makes at most [`NEW`] bytes from at most [`BASE`] bytes of the base. The encoder chooses where the base's
-//! part starts; the start is coded in [`STEP`]s. Smaller files are one unit over the whole base. Version 1, frozen
+//! part starts; the start is coded in [`STEP`]s. Smaller files are one unit over the whole base. Version 2, frozen
 //! except for the choice.
 
 use std::ops::Range;
@@ -75,6 +75,11 @@ pub fn base_range(base: &[u8], start: usize, new_len: usize) -> Range<usize> {
         true => start..(start + BASE).min(base.len()),
         false => 0..base.len(),
     }
+}
+
+/// Where the second file of a base begins in a unit's part; nothing when the unit does not see all of the base.
+pub fn split(part: &Range<usize>, base: &[u8], split: Option<usize>) -> Option<usize> {
+    split.filter(|split| *part == (0..base.len()) && (1..base.len()).contains(split))
 }
 
 /// Codes where the base's part starts.

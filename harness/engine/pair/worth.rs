@@ -32,7 +32,7 @@ fn each_idea_makes_the_pairs_smaller() {
             let start = Instant::now();
             let mut encoder = Encoder::with_features(effort, features);
             for (base, new) in &pairs {
-                encoder.file(base, new).unwrap();
+                encoder.file(&base.clone().into(), new).unwrap();
             }
             let coded = encoder.finish().unwrap();
             let encoded = start.elapsed();
@@ -41,7 +41,12 @@ fn each_idea_makes_the_pairs_smaller() {
             };
             let mut decoder = Decoder::new(&coded, limits).unwrap();
             for (base, new) in &pairs {
-                assert!(&decoder.file(base, new.len() as u64).unwrap() == new);
+                assert!(
+                    &decoder
+                        .file(&base.clone().into(), new.len() as u64)
+                        .unwrap()
+                        == new
+                );
             }
             decoder.finish().unwrap();
             let decoded = start.elapsed() - encoded;
@@ -54,6 +59,10 @@ fn each_idea_makes_the_pairs_smaller() {
 }
 
 fn pairs(folder: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+    named(folder).into_iter().map(|(_, pair)| pair).collect()
+}
+
+fn named(folder: &Path) -> Vec<(String, (Vec<u8>, Vec<u8>))> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().path())
@@ -64,7 +73,25 @@ fn pairs(folder: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
         .iter()
         .map(|new| {
             let old = std::fs::read(new.with_extension("old")).unwrap();
-            (old, std::fs::read(new).unwrap())
+            let name = new.file_stem().unwrap().to_string_lossy().into_owned();
+            (name, (old, std::fs::read(new).unwrap()))
         })
         .collect()
+}
+
+#[test]
+#[ignore = "needs a folder of pairs, named by PAIRS"]
+fn the_bytes_of_each_pair_are_accounted_for() {
+    let folder = std::env::var("PAIRS").unwrap();
+    for (name, (base, new)) in named(Path::new(&folder)) {
+        let mut encoder = Encoder::new(Effort::Best);
+        encoder.file(&base.into(), &new).unwrap();
+        let costs = encoder.costs();
+        let streams = encoder.streams();
+        let coded = encoder.finish().unwrap().len();
+        println!(
+            "{coded:>8} of {:>8} {name} bulk {streams:?} {costs:?}",
+            new.len()
+        );
+    }
 }

@@ -110,6 +110,8 @@ pub struct Deflate<W> {
     length: usize,
     start: usize,
     literal_waits: bool,
+    /// No match is looked for behind this place.
+    last_search: usize,
     block: Block,
 }
 
@@ -136,6 +138,7 @@ impl<W: Write> Deflate<W> {
             length: MIN_MATCH - 1,
             start: 0,
             literal_waits: false,
+            last_search: usize::MAX,
             block: Block::new(),
         }
     }
@@ -160,6 +163,9 @@ impl<W: Write> Deflate<W> {
 
     /// Ends the stream; returns what was written to.
     pub fn finish(mut self) -> io::Result<W> {
+        if self.style.program == Program::Gzip {
+            self.end_buffer();
+        }
         while self.at < self.end {
             self.step()?;
         }
@@ -169,6 +175,29 @@ impl<W: Write> Deflate<W> {
         }
         self.end_block(true)?;
         Ok(self.to)
+    }
+
+    /// The end of gzip's buffer of two windows: where the contents reach far into it, the last bytes are not searched
+    /// for. Its search looks beyond the contents: there are two zeros, then what the buffer held a window ago.
+    fn end_buffer(&mut self) {
+        // The buffer moves on by a window when it runs out, at the end of the contents too.
+        let moves = (self.at / WINDOW).saturating_sub(1);
+        let mut buffer = moves * WINDOW;
+        if self.at - buffer >= WINDOW + FARTHEST {
+            buffer += WINDOW;
+        }
+        self.last_search = buffer + WINDOW + FARTHEST;
+        for place in self.end..self.end + MAX_MATCH + MIN_MATCH {
+            let filled = match place - buffer < WINDOW {
+                true => buffer >= 2 * WINDOW,
+                false => buffer >= WINDOW,
+            };
+            let stale = match place < self.end + MIN_MATCH - 1 || !filled {
+                true => 0,
+                false => self.byte(place - WINDOW),
+            };
+            self.input.push(stale);
+        }
     }
 
     fn byte(&self, at: usize) -> u8 {
@@ -210,7 +239,7 @@ impl<W: Write> Deflate<W> {
         self.length = MIN_MATCH - 1;
         // Position 0 is zlib's word for none, so nothing ever matches there.
         let near = last != NOWHERE && last != 0 && self.at - last as usize <= FARTHEST;
-        if near && earlier_length < self.search.lazy {
+        if near && earlier_length < self.search.lazy && self.at <= self.last_search {
             self.length = self.longest(last, earlier_length).min(ahead);
             if self.length == MIN_MATCH && self.at - self.start > TOO_FAR {
                 self.length = MIN_MATCH - 1;
@@ -271,8 +300,11 @@ impl<W: Write> Deflate<W> {
         if best >= self.search.good {
             chain >>= 2;
         }
-        let nice = self.search.nice.min(ahead);
-        // Near the end a match cannot be longer than what is left.
+        let nice = match self.style.program {
+            Program::Gzip => self.search.nice,
+            Program::Zlib | Program::ZlibLarge => self.search.nice.min(ahead),
+        };
+        // Near the end a match of zlib's cannot be longer than what is left.
         let most = scan.len().min(MAX_MATCH);
         loop {
             let other = &self.input[candidate as usize - self.origin..];

@@ -2,7 +2,7 @@
 //!
 //! They are found in one file alone, so that the decoder finds the same ones in the base without help.
 //! Everything here is total: a file that lies gives fewer references, or useless ones, never a failure.
-//! Version 1, frozen: what is found decides bytes.
+//! Version 2, frozen: what is found decides bytes.
 
 pub mod arm64;
 mod file;
@@ -140,6 +140,49 @@ pub struct References {
     /// Classes of bytes, sorted by place.
     pub classes: Vec<(Range<u32>, usize)>,
     pub symbols: Symbols,
+    /// Of two files: those of the second, and what tells its places from the first's.
+    pub second: Symbols,
+    pub first_segments: usize,
+    pub second_shift: u32,
+}
+
+/// What is added to addresses and symbol numbers of a second file: those of one file are below it.
+pub const SECOND: u32 = 1 << 31;
+
+/// The references of two files one behind the other, the first of `split` bytes. None unless the first has some.
+pub fn merge(found: [Option<References>; 2], split: usize) -> Option<References> {
+    let [first, second] = found;
+    let mut all = first?;
+    all.first_segments = all.segments.len();
+    let Some(second) = second else {
+        return Some(all);
+    };
+    let split = split as u32;
+    all.second_shift = SECOND.wrapping_sub(split);
+    all.refs
+        .extend(second.refs.into_iter().map(|mut reference| {
+            reference.at += split;
+            let (target, anchor) = match reference.kind.form() {
+                Form::Offset | Form::Extent => (split, split),
+                Form::Word => (SECOND, 0),
+                _ => (SECOND, SECOND),
+            };
+            reference.target = reference.target.wrapping_add(target);
+            reference.anchor = reference.anchor.wrapping_add(anchor);
+            reference
+        }));
+    all.segments
+        .extend(second.segments.iter().map(|segment| Segment {
+            offset: segment.offset + split,
+            address: segment.address.wrapping_add(SECOND),
+            ..*segment
+        }));
+    let moved = |range: &Range<u32>| range.start + split..range.end + split;
+    let classes = second.classes.iter();
+    all.classes
+        .extend(classes.map(|(range, class)| (moved(range), *class)));
+    all.second.table = moved(&second.symbols.table);
+    Some(all)
 }
 
 /// Where the dynamic symbols and what they name are.
@@ -192,6 +235,7 @@ pub fn find(bytes: &[u8], most: usize) -> Option<References> {
         classes: elf.classes(),
         segments: elf.segments,
         symbols,
+        ..References::default()
     })
 }
 
