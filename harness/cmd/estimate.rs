@@ -136,6 +136,7 @@ fn measure(
         }],
         retry: false,
         objects: false,
+        shard: None,
     };
     let mut progress = Progress::new(false);
     let summary = run::run(&order, &Cache::open()?, &mut |news| progress.tell(news))?;

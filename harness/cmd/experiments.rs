@@ -176,6 +176,7 @@ fn carry_out(
         into: into.to_path_buf(),
         retry: false,
         objects: false,
+        shard: None,
     };
     let mut progress = Progress::new(false);
     let ran = run::run(&order, cache, &mut |news| progress.tell(news));

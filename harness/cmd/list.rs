@@ -1,9 +1,11 @@
 //! `list`: the plan, nothing run.
 
+use std::collections::BTreeMap;
 use std::fmt::Write;
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
+use serde_json::{Value, json};
 
 use super::out;
 use super::selection::Selection;
@@ -17,17 +19,31 @@ pub struct Args {
     /// Show every act, in order
     #[arg(long)]
     steps: bool,
+    /// Print JSON: each scenario with its images, methods, axes and trials; with --steps also the acts of each trial
+    #[arg(long)]
+    json: bool,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    for (scenario, doers) in &args.selection.read_or_all()? {
+    let scenarios = args.selection.read_or_all()?;
+    for (scenario, _) in &scenarios {
+        check_images(scenario)?;
+    }
+    if args.json {
+        let scenarios: Vec<Value> = scenarios
+            .iter()
+            .map(|(scenario, doers)| described(scenario, doers, args.steps))
+            .collect();
+        out::print(&format!("{:#}\n", Value::from(scenarios)))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    for (scenario, doers) in &scenarios {
         out::print(&shown(scenario, doers, args.steps)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }
 
-fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<String> {
-    let mut text = format!("{}: {}\n", scenario.name, scenario.about);
+fn check_images(scenario: &Scenario) -> Result<()> {
     for image in &scenario.images {
         if let Some(missing) = image.source.kind().missing() {
             bail!(
@@ -37,6 +53,51 @@ fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<St
                 missing.display()
             );
         }
+    }
+    Ok(())
+}
+
+/// The plan for a program to read.
+fn described(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Value {
+    let images = scenario
+        .images
+        .iter()
+        .map(|image| json!({ "name": image.name, "source": image.source.to_string() }));
+    let methods = doers.iter().map(|doer| {
+        let mut method = json!({ "name": doer.name(), "probe": doer.is_probe() });
+        match doer.version() {
+            Ok(version) => method["version"] = version.into(),
+            Err(why) => method["skipped"] = format!("{why:#}").into(),
+        }
+        method
+    });
+    let trials = scenario.plan().into_iter().map(|trial| {
+        let mut told = json!({
+            "doer": trial.doer,
+            "case": trial.case.to_string(),
+            "sample": trial.sample,
+            "acts": trial.acts.len(),
+        });
+        if steps {
+            let deeds = trial.acts.iter().map(|planned| planned.act.deed());
+            told["steps"] = deeds.collect::<Vec<String>>().into();
+        }
+        told
+    });
+    json!({
+        "name": scenario.name,
+        "about": scenario.about,
+        "images": images.collect::<Vec<Value>>(),
+        "doers": methods.collect::<Vec<Value>>(),
+        "axes": scenario.axes.iter().cloned().collect::<BTreeMap<_, _>>(),
+        "samples": scenario.samples,
+        "trials": trials.collect::<Vec<Value>>(),
+    })
+}
+
+fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<String> {
+    let mut text = format!("{}: {}\n", scenario.name, scenario.about);
+    for image in &scenario.images {
         writeln!(text, "  image   {:<20} {}", image.name, image.source)?;
     }
     for doer in doers {

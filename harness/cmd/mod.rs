@@ -18,6 +18,8 @@ mod experiments;
 mod explain;
 mod images;
 mod list;
+mod merge;
+mod nearest;
 mod out;
 mod patch;
 mod progress;
@@ -99,8 +101,21 @@ Examples:
   delta-lab run quickstart --report
   delta-lab run mine.toml --into results/mine --samples 5
   delta-lab run rebuild -m raw -m layers -m casync/64k --time-limit 600
-  delta-lab run smoke --samples 10 --into target/new --against ../main/delta-lab")]
+  delta-lab run smoke --samples 10 --into target/new --against ../main/delta-lab
+  delta-lab run mine.toml --shard 3/16 --into results/mine-3      on another machine, another shard")]
     Run(run::Args),
+    /// Merge the results folders of shards into one, as if one run had made it
+    ///
+    /// Nothing is run. Refused are folders that both have rows of one trial, and folders of another plan, other images,
+    /// another version of a method, or another delta-lab. Bytes of all machines stand side by side, times do not: each
+    /// scenario is read with the times of the machine that has the most of them. rows.csv keeps all.
+    #[command(after_help = "\
+Example:
+  delta-lab merge results/mine-* --into results/mine
+
+Exit codes: 0 every act of the plan has its row; 1 some lack theirs, a step failed, or an expectation does not hold;
+            2 the folders do not belong together.")]
+    Merge(merge::Args),
     /// Run the experiments, each a question with expectations, and write the page that answers them
     ///
     /// Each is a scenario in scenarios/experiments. One that needs a program or an engine which is not here is skipped by
@@ -187,6 +202,15 @@ Examples:
   delta-lab explain shop/backend:1.4 shop/backend:1.5
   delta-lab explain october.tar november.tar --worst 30")]
     Explain(explain::Args),
+    /// Choose the base from which an update of an image will be smallest, and say how sure that is
+    ///
+    /// No delta is made: of each base it counts which bytes of the image lie in chunks of about 8 KiB that the base has too.
+    /// Experiment n holds that figure against TLSH, MinHash and common files, on real images.
+    #[command(after_help = "\
+Examples:
+  delta-lab nearest shop/backend:2.0 shop/backend:1.9 shop/backend:1.8 shop/frontend:2.0
+  delta-lab nearest november.tar releases/*.tar --json")]
+    Nearest(nearest::Args),
     /// Make, apply and show patches between images, outside the lab
     ///
     /// A patch knows what is in an image: layers, files, compressed members. Any other file works too.
@@ -233,6 +257,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::List(args) => list::run(&args),
         Command::Save(args) => save::run(&args),
         Command::Run(args) => run::run(&args),
+        Command::Merge(args) => merge::run(&args),
         Command::Experiments(args) => experiments::run(&args),
         Command::Report(args) => report::run(&args),
         Command::Recommend(args) => recommend::run(&args),
@@ -240,6 +265,7 @@ fn dispatch(command: Command) -> Result<ExitCode> {
         Command::Estimate(args) => estimate::run(&args),
         Command::Ci(args) => ci::run(&args),
         Command::Explain(args) => explain::run(&args),
+        Command::Nearest(args) => nearest::run(&args),
         Command::Patch(args) => patch::run(&args),
         Command::CheckMethod(args) => check_method::run(&args),
         Command::Completions(args) => completions::run::<Cli>(&args),

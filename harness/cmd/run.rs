@@ -9,6 +9,7 @@ use anyhow::{Result, ensure};
 use super::out::{self, note};
 use super::progress::Progress;
 use super::selection::Selection;
+use crate::plan::Shard;
 use crate::record::Results;
 use crate::report;
 use crate::run::{self, Order, host};
@@ -29,6 +30,10 @@ pub struct Args {
     /// Do failed steps again, dropping their rows
     #[arg(long)]
     retry: bool,
+    /// Do one part of the trials, such as 3/16, and leave the others to other machines; `delta-lab merge` puts the parts
+    /// together. On one machine one shard runs at a time, the others wait
+    #[arg(long, value_name = "I/N", conflicts_with_all = ["against", "report"])]
+    shard: Option<Shard>,
     /// Draw every view at the end, and print the table, as `delta-lab report DIR` does
     #[arg(long)]
     report: bool,
@@ -46,7 +51,8 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         "name a scenario to run, such as quickstart; `delta-lab list` shows them all"
     );
     let scenarios = args.selection.read()?;
-    let into = args.into.clone().unwrap_or_else(default_folder);
+    let into = args.into.clone();
+    let into = into.unwrap_or_else(|| default_folder(args.shard));
     if let Some(other) = &args.against {
         let samples = scenarios.iter().map(|(scenario, _)| scenario.samples);
         return super::against::run(other, &into, samples.max().unwrap_or(1));
@@ -56,6 +62,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         into,
         retry: args.retry,
         objects: args.objects,
+        shard: args.shard,
     };
     carry_out(&order, args.verbose, args.report)
 }
@@ -79,6 +86,17 @@ pub fn carry_out(order: &Order, verbose: bool, draw: bool) -> Result<ExitCode> {
         summary.skipped,
         dir.join("rows.csv").display()
     ))?;
+    if let Some(shard) = order.shard {
+        out::print(&format!(
+            "this is shard {shard}; with the others: delta-lab merge {} DIR... --into WHOLE\n",
+            dir.display()
+        ))?;
+        return Ok(ExitCode::from(if summary.failed > 0 {
+            super::FAILED
+        } else {
+            0
+        }));
+    }
     let results = Results::load(dir)?;
     let verdicts = stats::verdicts(&results);
     if draw {
@@ -97,7 +115,10 @@ pub fn carry_out(order: &Order, verbose: bool, draw: bool) -> Result<ExitCode> {
 }
 
 /// Where this same command was cut short, or a folder named after today and this machine.
-fn default_folder() -> PathBuf {
+fn default_folder(shard: Option<Shard>) -> PathBuf {
+    let part = shard.map_or(String::new(), |it| {
+        format!("-shard-{}", it.to_string().replace('/', "-of-"))
+    });
     let results = Path::new("results");
     let mut folders: Vec<PathBuf> = fs::read_dir(results)
         .into_iter()
@@ -117,7 +138,7 @@ fn default_folder() -> PathBuf {
         .find(cut_short)
         .unwrap_or_else(|| {
             results.join(format!(
-                "{}-{}",
+                "{}-{}{part}",
                 jiff::Zoned::now().strftime("%Y-%m-%d"),
                 host::name()
             ))

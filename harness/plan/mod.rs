@@ -11,6 +11,9 @@ use policy::{DEFAULT, Deed, POLICIES};
 
 pub mod axis;
 pub mod policy;
+mod shard;
+
+pub use shard::Shard;
 
 /// The acts of one doer under one case in one sample, which share a store.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,9 @@ pub struct Policy {
 /// What a scenario does that turns no `policy` axis.
 pub const DEFAULT: &str = "all";
 
+/// Of how many releases the policy `cadence` has its clients take one.
+const CADENCES: [usize; 3] = [1, 2, 4];
+
 /// Every policy.
 pub const POLICIES: &[Policy] = &[
     Policy {
@@ -59,6 +62,23 @@ pub const POLICIES: &[Policy] = &[
             let publishes = (0..images).map(|image| publish(image, before(image)));
             let updates = (0..images).map(|image| update(image, before(image)));
             publishes.chain(updates).collect()
+        },
+    },
+    Policy {
+        name: "cadence",
+        about: "each release serves clients that update to every, every second and every fourth release, from the first on",
+        deeds: |images| {
+            let before = |image: usize| {
+                let strides = CADENCES.iter().rev().copied();
+                strides.filter_map(move |stride| image.checked_sub(stride))
+            };
+            let publishes = (0..images).map(|image| publish(image, before(image)));
+            let first = std::iter::once(update(0, []));
+            let updates = (1..images).flat_map(move |image| {
+                let made = before(image).filter(move |base| image.is_multiple_of(image - base));
+                made.map(move |base| update(image, [base]))
+            });
+            publishes.chain(first).chain(updates).collect()
         },
     },
     Policy {
@@ -144,6 +164,7 @@ mod tests {
             ("previous", 5, 2),
             ("newest", 5, 6),
             ("every-step", 5, 6),
+            ("cadence", 11, 9),
             ("matrix", 30, 36),
             ("growing", 15, 6),
         ] {

@@ -15,7 +15,10 @@ use crate::words;
 mod chunks;
 mod digest;
 pub mod explain;
+mod files;
 mod layers;
+mod similarity;
+mod tree;
 
 /// Takes down what a probe finds: of which part (empty: the whole image), which measure, how much.
 pub type Find<'a> = &'a mut dyn FnMut(&str, &str, u64);
@@ -25,7 +28,7 @@ pub struct Probe {
     pub name: &'static str,
     pub about: &'static str,
     /// Looks at an image, and compares it with each of the bases a client would hold.
-    look: fn(&Image, &[Image], Find) -> Result<()>,
+    pub look: fn(&Image, &[Image], Find) -> Result<()>,
     /// The version of the program that it asks; most ask none.
     asks: Option<fn() -> Result<String>>,
     /// Whether it can look at this image at all.
@@ -54,6 +57,20 @@ pub const PROBES: &[Probe] = &[
         look: digest::look,
         asks: Some(digest::version),
         accepts: layers::accepts,
+    },
+    Probe {
+        name: "files",
+        about: "the image's files by their contents, whiteouts applied, and what a store of files would add for it",
+        look: files::look,
+        asks: None,
+        accepts: layers::accepts,
+    },
+    Probe {
+        name: "similarity",
+        about: "how alike the image and its bases are: TLSH, chunks, MinHash, files",
+        look: similarity::look,
+        asks: None,
+        accepts: |_| Ok(()),
     },
 ];
 

@@ -40,6 +40,8 @@ pub struct Of {
     /// `update` when absent.
     #[serde(default = "update")]
     pub verb: Verb,
+    /// Empty where `by` is given: the figure is over all images then.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub image: String,
     /// Names of the bases joined by `+`; absent for an update from nothing. A publish is found by its image alone.
     #[serde(default, alias = "base", skip_serializing_if = "Bases::is_empty")]
@@ -50,6 +52,9 @@ pub struct Of {
     /// Of a finding: what it was found of, such as a layer or a client; absent for the whole.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub part: String,
+    /// A measure of the probe `similarity`: the figure says how well bases are chosen by it.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub by: String,
 }
 
 /// A number, or a share of another figure.
@@ -115,6 +120,13 @@ impl Expect {
 /// `xdelta3: update second from first`.
 impl fmt::Display for Of {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
+        if !self.by.is_empty() {
+            write!(f, "{}: bases chosen by {}", self.method, self.by)?;
+            if !self.case.is_empty() {
+                write!(f, " [{}]", self.case)?;
+            }
+            return Ok(());
+        }
         let act = super::Act {
             verb: self.verb,
             image: self.image.clone(),

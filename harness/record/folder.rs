@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 
 use super::append::read_csv;
-use super::{Finding, Host, Job, Plan, Row, SCHEMA, legacy, read_rows};
+use super::{Finding, Host, Job, Merged, Plan, Row, SCHEMA, Timed, legacy, read_rows};
 
 /// Everything a results folder holds, for the reading half.
 #[derive(Clone, Debug, Default)]
@@ -21,11 +21,15 @@ pub struct Results {
     pub host: Host,
     /// The job in which the samples were taken in turn with those of another folder.
     pub job: Option<Job>,
+    /// Where it was merged from other folders.
+    pub merged: Option<Merged>,
+    /// Of which scenarios the times of some rows are left out, since other machines made them.
+    pub timed: Vec<Timed>,
 }
 
 impl Results {
     /// Loads a results folder, or a rows.csv with what lies beside it. A folder without plan.toml (schema 1) gets the
-    /// plan that its rows speak of.
+    /// plan that its rows speak of. Of a merged folder the times of one machine are read, scenario by scenario.
     pub fn load(path: &Path) -> Result<Results> {
         let (dir, rows) = if path.is_file() {
             let dir = path.parent().unwrap_or(Path::new("."));
@@ -38,8 +42,10 @@ impl Results {
             "{}: no rows.csv here; is it a results folder?",
             path.display()
         );
-        let rows = read_rows(&rows)?;
-        let host: Host = read_toml(&dir.join("host.toml"))?.unwrap_or_default();
+        let mut rows = read_rows(&rows)?;
+        let merged = Merged::read(&dir)?;
+        let timed = merged.as_ref().map(|it| it.withhold(&mut rows));
+        let host = read_host(&dir)?.unwrap_or_default();
         let plan = match read_plan(&dir)? {
             Some(plan) => plan,
             None => legacy::plan(&dir, &rows, &host)?,
@@ -55,6 +61,8 @@ impl Results {
             },
             host,
             job: read_toml(&dir.join("job.toml"))?,
+            merged,
+            timed: timed.unwrap_or_default(),
             dir,
         })
     }
@@ -83,7 +91,12 @@ pub fn read_plan(dir: &Path) -> Result<Option<Plan>> {
     Ok(plan)
 }
 
-fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
+/// host.toml of a results folder; `None` where there is none.
+pub fn read_host(dir: &Path) -> Result<Option<Host>> {
+    read_toml(&dir.join("host.toml"))
+}
+
+pub(super) fn read_toml<T: DeserializeOwned>(path: &Path) -> Result<Option<T>> {
     if !path.is_file() {
         return Ok(None);
     }

@@ -79,6 +79,13 @@ pub const MEASURES: &[Measure] = &[
     }),
 ];
 
+/// The probe by whose measures a base can be chosen.
+pub const SIMILARITY: &str = "similarity";
+
+/// The measures of how well bases are chosen by such a measure, over all targets: the mean of delta with the chosen base over
+/// delta with the best one, and Spearman's rho of measure and delta, both in millionths; and the place among all measures.
+pub const CHOSEN: &[&str] = &["regret_ppm", "regret_place", "rho_ppm"];
+
 /// The measure of that name.
 pub fn measure(name: &str) -> Option<&'static Measure> {
     MEASURES.iter().find(|measure| measure.name == name)

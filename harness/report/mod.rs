@@ -33,7 +33,8 @@ pub mod units;
 mod views;
 
 pub use inks::INKS;
-pub use views::{VIEWS, verdict};
+pub use views::similarity::word as sureness;
+pub use views::{VIEWS, timed, verdict};
 
 use block::{Block, Picture};
 use views::Page;

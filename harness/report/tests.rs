@@ -6,7 +6,9 @@ use super::plot::palette;
 use super::plot::tests::{check_texts, text_boxes};
 use super::*;
 use crate::record::{Bases, Check, Finding, Row, Verb};
-use crate::stats::fixture::{add_findings, every_step, policies, results, spoil, troubled};
+use crate::stats::fixture::{
+    add_findings, every_step, policies, results, skipping, spoil, troubled,
+};
 use crate::stats::sections;
 
 /// Every shape of results that a chart could stumble over, by name.
@@ -434,6 +436,28 @@ fn matrix() -> Results {
     results
 }
 
+/// The same, with how alike the images are.
+fn alike() -> Results {
+    let mut results = matrix();
+    let pairs = ["v1", "v2", "v3"];
+    for (at, image) in pairs.iter().enumerate() {
+        for (other, base) in pairs.iter().enumerate().filter(|(other, _)| *other != at) {
+            results.findings.push(Finding {
+                scenario: "matrix".into(),
+                method: crate::record::SIMILARITY.into(),
+                verb: Verb::Probe,
+                image: (*image).into(),
+                bases: base.parse().unwrap(),
+                sample: 1,
+                measure: stats::predict::NEAREST.into(),
+                value: 900_000 - 100_000 * at.abs_diff(other) as i64,
+                ..Finding::default()
+            });
+        }
+    }
+    results
+}
+
 /// An update that was cut and tried again.
 fn faults() -> Results {
     let mut results = results("faults", 1, 2, 1);
@@ -499,6 +523,8 @@ fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
         swept(),
         growing(),
         matrix(),
+        alike(),
+        skipping(3),
         faults(),
         fleet(),
     ];

@@ -39,6 +39,7 @@ pub fn try_all(room: Option<&Room>, place: &Path, cache: &Cache) -> Result<Vec<T
         into: place.join("results"),
         retry: false,
         objects: false,
+        shard: None,
     };
     let mut rows = Vec::new();
     run(&order, cache, &mut |news| {

@@ -223,6 +223,7 @@ impl Ground<'_> {
             into: self.place.join("results").join(pair.name).join(method),
             retry: false,
             objects: false,
+            shard: None,
         };
         run(&order, self.cache, &mut |news| {
             if let News::Row(row) = news {

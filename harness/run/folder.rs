@@ -9,7 +9,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::ready::Ready;
 use super::scratch::clear;
-use super::{host, trees};
+use super::{Order, host, trees};
 use crate::clock;
 use crate::record::{
     self, Act, Check, FindingFile, Host, Plan, Row, RowFile, SCHEMA, ScenarioPlan,
@@ -99,7 +99,7 @@ impl Folder {
     ///
     /// Returns the rows that stand, and the file to add to. Rows of tools that have arrived since are dropped, and with
     /// `retry` those that failed.
-    pub fn take_up(&self, ready: &[Ready], retry: bool) -> Result<(RowFile, Vec<Row>)> {
+    pub fn take_up(&self, ready: &[Ready], order: &Order) -> Result<(RowFile, Vec<Row>)> {
         let (file, rows) = RowFile::open(&self.dir)?;
         let by_name: BTreeMap<&str, &Ready> = ready
             .iter()
@@ -116,11 +116,14 @@ impl Folder {
             room: clock::held().to_string(),
             ..host::look()
         };
+        if order.shard.is_some() && !rows.is_empty() {
+            self.refuse_other_machine(&host)?;
+        }
         record::write_host(&self.dir, &host)?;
         self.write_plan(ready)?;
         let again = |row: &Row| {
             let ready = by_name.get(row.scenario.as_str());
-            ready.is_some_and(|ready| is_done_again(row, ready, retry))
+            ready.is_some_and(|ready| is_done_again(row, ready, order.retry))
         };
         if !rows.iter().any(again) {
             return Ok((file, rows));
@@ -129,6 +132,19 @@ impl Folder {
         drop(file);
         record::rewrite_rows(&self.dir, &keep)?;
         RowFile::open(&self.dir)
+    }
+
+    /// A shard that a scheduler moves to another machine begins anew there: one folder has the times of one machine.
+    fn refuse_other_machine(&self, host: &Host) -> Result<()> {
+        let before = record::read_host(&self.dir)?.unwrap_or_default();
+        ensure!(
+            before.machine == host.machine || before.machine.is_empty(),
+            "{}: was begun on {}, and this is {}, whose times are not comparable; remove it, or choose another folder with --into",
+            self.dir.display(),
+            before.machine,
+            host.machine
+        );
+        Ok(())
     }
 
     /// Writes plan.toml, keeping what an earlier run said of other scenarios and methods.

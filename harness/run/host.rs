@@ -31,6 +31,11 @@ pub fn look() -> Host {
         cpu: model.unwrap_or_default(),
         cores: std::thread::available_parallelism().map_or(0, |cores| cores.get() as u64),
         memory_bytes: procfs::Meminfo::current().map_or(0, |memory| memory.mem_total),
+        machine: raw_name(),
+        boot: fs::read_to_string("/proc/sys/kernel/random/boot_id")
+            .unwrap_or_default()
+            .trim()
+            .to_string(),
         ..Host::default()
     }
 }
@@ -45,12 +50,15 @@ pub fn command() -> Vec<String> {
         .collect()
 }
 
+fn raw_name() -> String {
+    nix::unistd::gethostname()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 /// The machine's name, made fit for a folder's name.
 pub fn name() -> String {
-    let name = nix::unistd::gethostname()
-        .map(|name| name.to_string_lossy().into_owned())
-        .unwrap_or_default();
-    let fit: String = name
+    let fit: String = raw_name()
         .chars()
         .map(|letter| {
             if letter.is_ascii_alphanumeric() {

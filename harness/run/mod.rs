@@ -8,7 +8,7 @@ use anyhow::Result;
 
 use crate::image::sha256_hex;
 use crate::method::{Doer, Moves};
-use crate::plan::{Planned, Trial, axis};
+use crate::plan::{Planned, Shard, Trial, axis};
 use crate::record::{Act, Case, Check, Row, Verb};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
@@ -17,6 +17,7 @@ use ready::Ready;
 use scratch::{clear, on_full_disk};
 use setting::Setting;
 use trees::Trees;
+use turn::Turn;
 
 mod cheated;
 pub mod contract;
@@ -36,6 +37,7 @@ mod step;
 mod tree;
 mod trees;
 mod trial;
+pub mod turn;
 mod verify;
 
 pub use ready::{Saved, save_images};
@@ -49,6 +51,8 @@ pub struct Order {
     pub retry: bool,
     /// Write one CSV per update of what crossed the wire, object by object.
     pub objects: bool,
+    /// Do this part of the trials alone, and not while another shard runs on this machine.
+    pub shard: Option<Shard>,
 }
 
 /// What a run tells while it works.
@@ -85,12 +89,16 @@ pub struct Summary {
 ///
 /// An error is bad input or the lab's own trouble; a step that fails is a row and is counted in the summary.
 pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<Summary> {
+    let _turn = match order.shard {
+        Some(_) => Some(Turn::wait(&mut |text| tell(News::Warning(text)))?),
+        None => None,
+    };
     let mut ready = Vec::new();
     for (scenario, doers) in &order.scenarios {
         ready.push(Ready::prepare(scenario, doers, cache, tell)?);
     }
     let folder = Folder::open(&order.into)?;
-    let (rows, there) = folder.take_up(&ready, order.retry)?;
+    let (rows, there) = folder.take_up(&ready, order)?;
     let done: BTreeMap<Act, Check> = there.iter().map(|row| (row.act(), row.check)).collect();
     let findings = folder.findings(&done)?;
 
@@ -103,6 +111,9 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
                 .into_iter()
                 .map(move |trial| (ready, trial))
         })
+        .enumerate()
+        .filter(|(place, _)| order.shard.is_none_or(|shard| shard.takes(*place)))
+        .map(|(_, trial)| trial)
         .collect();
     let planned = || trials.iter().flat_map(|(_, trial)| &trial.acts);
     let mut checks: Vec<Check> = planned()

@@ -4,7 +4,9 @@ use anyhow::{Result, bail, ensure};
 
 use super::Scenario;
 use crate::plan::{Planned, axis};
-use crate::record::{Bound, Clients, Expect, Fault, MEASURES, Of, Road, Verb, measure};
+use crate::record::{
+    Bound, CHOSEN, Clients, Expect, Fault, MEASURES, Of, Road, SIMILARITY, Verb, measure,
+};
 use crate::words;
 
 /// Refuses an expectation that could never be decided.
@@ -45,8 +47,12 @@ pub fn check(expect: &Expect, scenario: &Scenario) -> Result<()> {
     Ok(())
 }
 
-/// A figure of a row, or a finding: of a probe, or of an update that is interrupted or takes a road of its own.
+/// A figure of a row, or a finding: of a probe, or of an update that is interrupted or takes a road of its own; or how
+/// well bases are chosen by a finding.
 fn check_figure(measure: &str, of: &Of, scenario: &Scenario) -> Result<()> {
+    if !of.by.is_empty() {
+        return check_chosen(measure, of, scenario);
+    }
     check_act(of, scenario)?;
     let finding = [Fault::AXIS, Road::AXIS, Clients::AXIS];
     let finds = of.verb == Verb::Probe || finding.iter().any(|axis| of.case.get(axis).is_some());
@@ -55,6 +61,34 @@ fn check_figure(measure: &str, of: &Of, scenario: &Scenario) -> Result<()> {
         true => Ok(()),
         false => check_measure(measure),
     }
+}
+
+fn check_chosen(measure: &str, of: &Of, scenario: &Scenario) -> Result<()> {
+    ensure!(
+        CHOSEN.contains(&measure),
+        "no measure `{measure}` of how bases are chosen{}",
+        words::meant(measure, CHOSEN.iter().copied())
+    );
+    ensure!(
+        of.image.is_empty() && of.bases.is_empty() && of.part.is_empty(),
+        "with `by` the figure is over all images: leave out `image`, `base` and `part`"
+    );
+    ensure!(
+        scenario.methods.contains(&of.method),
+        "no method `{}` in this scenario{}",
+        of.method,
+        words::meant(&of.method, scenario.methods.iter().map(String::as_str))
+    );
+    ensure!(
+        scenario.probes.iter().any(|probe| probe == SIMILARITY),
+        "`by` needs the probe `{SIMILARITY}` among the probes"
+    );
+    ensure!(
+        axis::cases(&scenario.axes).contains(&of.case),
+        "the plan has no case `{}`",
+        of.case
+    );
+    Ok(())
 }
 
 fn check_measure(name: &str) -> Result<()> {

@@ -61,6 +61,20 @@ pub fn every_step(methods: usize, images: usize) -> Results {
     with_cases("steps", methods, images, 1, &[("", moves)])
 }
 
+/// Nine releases under two policies: updates to the newest from each, and those of clients that take every, every second and
+/// every fourth release; one sample.
+pub fn skipping(methods: usize) -> Results {
+    const IMAGES: usize = 9;
+    let mut moves = publishes(IMAGES, |image| image.saturating_sub(4)..image);
+    for image in 1..IMAGES {
+        let strides = [4, 2, 1].into_iter();
+        let made = strides.filter(|stride| image.is_multiple_of(*stride));
+        moves.extend(made.map(|stride| (Verb::Update, image, vec![image - stride])));
+    }
+    let cases = [("policy=all", all(IMAGES)), ("policy=cadence", moves)];
+    with_cases("skipping", methods, IMAGES, 1, &cases)
+}
+
 fn all(images: usize) -> Vec<Deed> {
     let mut moves = publishes(images, |image| 0..image);
     moves.push((Verb::Update, images - 1, Vec::new()));
@@ -117,7 +131,7 @@ fn with_cases(
         rows,
         findings: Vec::new(),
         host: host(),
-        job: None,
+        ..Results::default()
     }
 }
 

@@ -163,7 +163,7 @@ fn price<'o>(offer: &'o Offer, assumed: &Assumptions) -> Result<Priced<'o>, &'st
     };
     let known: Vec<&Cost> = ways.into_iter().flatten().collect();
     if known.is_empty() {
-        return Err("it has no verified update");
+        return Err("it has no verified update that was timed on this machine");
     }
     let priced = known.into_iter().filter(fits);
     priced

@@ -104,12 +104,12 @@ pub fn read(results: &Results) -> Reading<'_> {
         let probes = probes.remove(plan.name.as_str()).unwrap_or_default();
         planned += probes.len();
         let by_probe = by_doer(&probes);
-        let found = findings.remove(plan.name.as_str()).unwrap_or_default();
+        let findings = findings.remove(plan.name.as_str()).unwrap_or_default();
         scenarios.push(Scenario {
+            verdicts: of_plan(plan, &index, &findings),
             plan,
             sections,
-            verdicts: of_plan(plan, &index, &found),
-            findings: found,
+            findings,
             skipped: troubles(&by_probe, Check::Skipped),
             failed: troubles(&by_probe, Check::Failed),
         });
@@ -233,6 +233,18 @@ impl<'a> Section<'a> {
             Some(act) => self.scenario.image(&act.image),
             None => self.scenario.images.last(),
         }
+    }
+
+    /// A method's updates that have bases, each with its samples, in the order of the plan.
+    pub fn updates<'s>(
+        &self,
+        method: &'s MethodRows<'a>,
+    ) -> impl Iterator<Item = (&'a Move, &'s Samples<'a>)> {
+        let others = self.others.iter().copied().zip(&method.others);
+        let deltas = self.deltas.iter().copied().zip(&method.deltas);
+        let all: Vec<_> = others.chain(deltas).collect();
+        all.into_iter()
+            .filter(|(update, _)| !update.bases.is_empty())
     }
 
     /// What the client holds before the main update, if anything.

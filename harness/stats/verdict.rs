@@ -5,7 +5,7 @@ use crate::record::{
 };
 
 use super::index::{Index, Step};
-use super::{Samples, median};
+use super::{Samples, median, predict};
 
 /// What became of one `[[expect]]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -177,17 +177,25 @@ fn unit(name: &str) -> Option<Unit> {
     }
 }
 
-/// The median of a measure over an act's samples, or of what they found; or why there is none.
+/// The median of a measure over an act's samples, or of what they found, or how well bases are chosen; or why there is
+/// none.
 fn figure(of: &Of, name: &str, known: &Known) -> Result<i128, Decision> {
+    if !of.by.is_empty() {
+        let of_plan = |it: &&&Finding| it.scenario == known.plan.name;
+        let findings: Vec<&Finding> = known.findings.iter().filter(of_plan).copied().collect();
+        return predict::figure(known.plan, known.index, &findings, of, name).map_err(fails);
+    }
     let samples = samples(of, known);
     why_none(known.plan, of, &samples).map_or(Ok(()), Err)?;
-    match measure(name) {
-        Some(measure) => {
-            let none = || fails(format!("{of} has no {name}"));
-            samples.median(measure).ok_or_else(none)
-        }
-        None => found(of, name, known),
-    }
+    let Some(measure) = measure(name) else {
+        return found(of, name, known);
+    };
+    let none = || match measure.exact {
+        true => fails(format!("{of} has no {name}")),
+        // In a merged folder the times of one machine alone are read.
+        false => Decision::Undecided(format!("{of} has no {name}: another machine made it")),
+    };
+    samples.median(measure).ok_or_else(none)
 }
 
 fn found(of: &Of, name: &str, known: &Known) -> Result<i128, Decision> {

@@ -5,11 +5,11 @@ use std::io::Write;
 
 use anyhow::{Context, Result};
 
-use super::tree::{Entry, Layer};
 use crate::engine::chunk::{FastCdc, KIB, cut_stream};
 use crate::image::{Digest, digest_of};
 use crate::method::bsdiff::Bsdiff;
 use crate::method::patched::Codec;
+use crate::probe::tree::{Entry, Layer};
 
 const CHUNKER: FastCdc = FastCdc::average(64 * KIB);
 

@@ -14,10 +14,9 @@ use crate::image::Digest;
 use crate::record::{Explained, ExplainedFile, ExplainedLayer, Kind};
 
 mod cost;
-mod tree;
 
+use super::tree::{self, Entry, Layer};
 pub use cost::Effort;
-use tree::{Entry, Layer};
 
 /// Unpacked contents of a gzip file beyond this are not compared.
 const GZIP_LIMIT_BYTES: u64 = 256 << 20;

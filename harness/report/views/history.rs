@@ -1,5 +1,7 @@
 //! Histories: the store after each release of each method under each case, and the updates from each older release.
 
+use std::collections::BTreeMap;
+
 use crate::record::Bases;
 use crate::report::block::{Block, Picture};
 use crate::report::plot::{Axis, Lines, Plot, Series, Spacing};
@@ -136,6 +138,104 @@ pub fn updates(section: &Section) -> Vec<Block> {
     }))]
 }
 
+/// Updates from each older release, made directly and step by step through all releases between, in one chart. The steps are
+/// those of any case of the scenario.
+pub fn steps(scenario: &Scenario) -> Vec<Block> {
+    let Some(section) = scenario.sections.first() else {
+        return Vec::new();
+    };
+    let releases: Vec<&str> = section
+        .publishes
+        .iter()
+        .map(|it| it.image.as_str())
+        .collect();
+    if releases.len() < FEWEST_RELEASES {
+        return Vec::new();
+    }
+    let mut series = Vec::new();
+    for method in section.ranked() {
+        let moved = moved_by(scenario, method.method);
+        let (direct, stepwise) = both_ways(&releases, &moved);
+        if direct.iter().flatten().count() + 1 < FEWEST_RELEASES || stepwise.contains(&None) {
+            continue;
+        }
+        for (way, moved) in [("directly", direct), ("step by step", stepwise)] {
+            series.push(Series {
+                name: format!("{} {way}", method.method),
+                points: points(moved.iter().map(|moved| moved.map(|moved| moved as f64))),
+                front: true,
+            });
+        }
+    }
+    if series.is_empty() {
+        return Vec::new();
+    }
+    let plot = Lines {
+        title: format!(
+            "{}: catching up, directly or step by step",
+            scenario.plan.name
+        ),
+        subtitle: "To the newest release: in one update, or in one for each release between."
+            .into(),
+        x: named(
+            "release that the client holds",
+            &releases[..releases.len() - 1],
+        ),
+        y: bytes("bytes over the wire, lower is better"),
+        series,
+        marks: Vec::new(),
+        notes: Vec::new(),
+    };
+    vec![
+        Block::Head {
+            level: 1,
+            text: "Directly or step by step".to_string(),
+        },
+        Block::Plot(Box::new(Picture {
+            name: "steps",
+            file: plain(&format!("{}-steps", scenario.plan.name)),
+            plot: Plot::Lines(plot),
+        })),
+    ]
+}
+
+/// By image and base, what a method's updates from one base move.
+type Moved = BTreeMap<(String, String), u64>;
+
+/// The least over the cases: they differ in what is published beside.
+fn moved_by(scenario: &Scenario, method: &str) -> Moved {
+    let mut moved = Moved::new();
+    for section in &scenario.sections {
+        let same = section.ranked().iter().find(|it| it.method == method);
+        for (update, samples) in same.into_iter().flat_map(|it| section.updates(it)) {
+            let bytes = samples.spread(transfer_bytes).map(|it| it.median);
+            let (1, Some(bytes)) = (update.bases.len(), bytes) else {
+                continue;
+            };
+            let pair = (update.image.clone(), update.bases.to_string());
+            let least = moved.entry(pair).or_insert(bytes);
+            *least = bytes.min(*least);
+        }
+    }
+    moved
+}
+
+/// From each release but the newest: what the update to the newest moves, and the updates through all between together.
+fn both_ways(releases: &[&str], moved: &Moved) -> (Vec<Option<u64>>, Vec<Option<u64>>) {
+    let from = |base: &str, image: &str| moved.get(&(image.to_string(), base.to_string())).copied();
+    let newest = releases.len() - 1;
+    let direct = releases[..newest]
+        .iter()
+        .map(|base| from(base, releases[newest]));
+    let stepwise = (0..newest).map(|oldest| {
+        let steps = releases[oldest..]
+            .windows(2)
+            .map(|pair| from(pair[0], pair[1]));
+        steps.sum()
+    });
+    (direct.collect(), stepwise.collect())
+}
+
 fn points(values: impl Iterator<Item = Option<f64>>) -> Vec<(f64, f64)> {
     let at = values.enumerate();
     at.filter_map(|(at, value)| Some((at as f64, value?)))
@@ -155,5 +255,24 @@ fn bytes(words: &str) -> Axis {
         words: words.to_string(),
         tick: |bytes| units::round(units::bytes(bytes as i64)),
         spacing: Spacing::Fitting,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_add_up_from_each_release_and_a_missing_one_leaves_no_sum() {
+        let mut moved = Moved::new();
+        for (base, image, bytes) in [("a", "b", 1), ("b", "c", 10), ("a", "c", 5)] {
+            moved.insert((image.to_string(), base.to_string()), bytes);
+        }
+        let releases = ["a", "b", "c"];
+        let (direct, stepwise) = both_ways(&releases, &moved);
+        assert_eq!(direct, [Some(5), Some(10)]);
+        assert_eq!(stepwise, [Some(11), Some(10)]);
+        moved.remove(&("b".to_string(), "a".to_string()));
+        assert_eq!(both_ways(&releases, &moved).1, [None, Some(10)]);
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::record::{Host, Results};
+use crate::record::{Host, Results, Timed};
 use crate::report::block::{Block, Column, Grid, Keep, METHOD};
 use crate::report::{clean, units};
 use crate::stats::Reading;
@@ -12,7 +12,14 @@ pub fn blocks(results: &Results, reading: &Reading) -> Vec<Block> {
         level: 1,
         text: "Machine and versions".to_string(),
     }];
-    blocks.push(host(&results.host));
+    match &results.merged {
+        None => blocks.push(host(&results.host)),
+        Some(merged) => {
+            let said = "Merged from the folders of shards, made on:".to_string();
+            blocks.push(Block::Text(said));
+            blocks.extend(merged.machines().into_iter().map(host));
+        }
+    }
     blocks.extend(versions(reading));
     let absent = absent(&results.host, reading);
     if !absent.is_empty() {
@@ -35,10 +42,23 @@ fn host(host: &Host) -> Block {
     Block::List(vec![
         format!("delta-lab {}, started {}", host.lab, host.started),
         host.command.join(" "),
-        format!("{}, kernel {}", host.os, host.kernel),
+        match host.machine.as_str() {
+            "" => format!("{}, kernel {}", host.os, host.kernel),
+            machine => format!("{machine}: {}, kernel {}", host.os, host.kernel),
+        },
         format!("{}, {} cores, {memory} of memory", host.cpu, host.cores),
         format!("what kept a step from all but its own: {room}"),
     ])
+}
+
+/// Whose times are shown, and whose are not.
+pub fn timed(timed: &Timed) -> String {
+    format!(
+        "{}: times and memory are those of {}; those of {} rows made on other machines are in rows.csv, and not shown beside them.",
+        timed.scenario,
+        timed.machine,
+        units::count(timed.withheld as u64)
+    )
 }
 
 fn versions(reading: &Reading) -> Option<Block> {

@@ -5,6 +5,8 @@ use crate::report::block::Block;
 use crate::report::units;
 use crate::stats::Reading;
 
+use super::machine;
+
 const MEASURED: [&str; 5] = [
     "A figure is given only for a step whose output was verified. exact: the rebuilt file has the image's sha256; tree: \
      the rebuilt folder has the same names, modes, owners, links and contents as the image's tree.",
@@ -29,13 +31,14 @@ pub fn blocks(_: &Results, _: &Reading) -> Vec<Block> {
     ]
 }
 
-/// Rows that no view shows.
-pub fn left_out(_: &Results, reading: &Reading) -> Vec<Block> {
-    match reading.unplanned {
-        0 => Vec::new(),
-        rows => vec![Block::Text(format!(
+/// Rows that no view shows, and times that none shows.
+pub fn left_out(results: &Results, reading: &Reading) -> Vec<Block> {
+    let rows = (reading.unplanned > 0).then(|| {
+        format!(
             "Left out: rows of acts that plan.toml does not name, {} in all.",
-            units::count(rows as u64)
-        ))],
-    }
+            units::count(reading.unplanned as u64)
+        )
+    });
+    let times = results.timed.iter().map(machine::timed);
+    rows.into_iter().chain(times).map(Block::Text).collect()
 }

@@ -7,6 +7,7 @@ use crate::stats::{Reading, Scenario, Section};
 use super::block::Block;
 
 mod assumptions;
+mod cadence;
 mod cases;
 mod columns;
 mod findings;
@@ -24,6 +25,7 @@ mod ranking;
 pub mod recommended;
 mod resume;
 mod seeds;
+pub mod similarity;
 mod storage;
 mod summary;
 mod sweep;
@@ -33,6 +35,7 @@ mod troubles;
 mod updates;
 mod verdicts;
 
+pub use machine::timed;
 pub use verdicts::words as verdict;
 
 /// Where a view is shown.
@@ -89,11 +92,14 @@ pub const VIEWS: &[View] = &[
     view("hops", ANSWER, Of::Priced(hops::blocks)),
     view("stores", EXPERIMENT, Of::Scenario(history::stores)),
     view("matrix", ANSWER, Of::Scenario(matrix::blocks)),
+    view("similarity", ANSWER, Of::Scenario(similarity::blocks)),
     view("cases", BOTH, Of::Scenario(cases::blocks)),
     view("ranking at a glance", SCREEN, Of::Section(ranking::glance)),
     view("sweep", EXPERIMENT, Of::Section(sweep::blocks)),
     view("seeds", ANSWER, Of::Section(seeds::blocks)),
     view("ages", EXPERIMENT, Of::Section(history::updates)),
+    view("steps", EXPERIMENT, Of::Scenario(history::steps)),
+    view("cadence", ANSWER, Of::Assumed(cadence::blocks)),
     view("ranking", REPORT, Of::Section(ranking::blocks)),
     view("transfer", REPORT, Of::Section(transfer::chart)),
     view("storage", REPORT, Of::Section(storage::chart)),

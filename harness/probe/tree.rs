@@ -1,7 +1,9 @@
 //! An image's entries, layer by layer, and where their contents are.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::ops::Bound;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
@@ -105,6 +107,80 @@ impl Read for Whole {
         self.at += read as u64;
         self.left -= read as u64;
         Ok(read)
+    }
+}
+
+/// How the name of a whiteout begins, and the name of one that hides all of its folder that is below (OCI image format
+/// specification 1.1, layer.md).
+const WHITEOUT: &str = ".wh.";
+const OPAQUE: &str = ".wh..wh..opq";
+
+impl Entry {
+    fn name(&self) -> &str {
+        self.path.rsplit('/').next().unwrap_or_default()
+    }
+
+    fn folder(&self) -> &str {
+        self.path.rsplit_once('/').map_or("", |(folder, _)| folder)
+    }
+
+    /// Whether it is no file but hides one of a lower layer.
+    pub fn is_whiteout(&self) -> bool {
+        self.name().starts_with(WHITEOUT)
+    }
+
+    fn is_folder(&self) -> bool {
+        self.about.0 == b'5'
+    }
+}
+
+/// The entries that a container sees: each layer over those below, with its whiteouts applied to them and not to itself.
+pub fn visible(layers: &[Layer]) -> Vec<&Entry> {
+    let mut seen: BTreeMap<&str, &Entry> = BTreeMap::new();
+    for layer in layers {
+        for entry in &layer.entries {
+            let folder = entry.folder();
+            let within = |name: &str| match folder {
+                "" => name.to_string(),
+                folder => format!("{folder}/{name}"),
+            };
+            match entry.name().strip_prefix(WHITEOUT) {
+                Some(_) if entry.name() == OPAQUE => hide_below(&mut seen, folder),
+                // Other names with two prefixes are metadata of a file system that once stored layers.
+                Some(hidden) if hidden.starts_with(WHITEOUT) => {}
+                Some(hidden) => {
+                    let hidden = within(hidden);
+                    seen.remove(hidden.as_str());
+                    hide_below(&mut seen, &hidden);
+                }
+                None => {}
+            }
+        }
+        for entry in layer.entries.iter().filter(|it| !it.is_whiteout()) {
+            // A file in the place of a folder takes what was in it.
+            if !entry.is_folder()
+                && seen
+                    .get(entry.path.as_str())
+                    .is_some_and(|it| it.is_folder())
+            {
+                hide_below(&mut seen, &entry.path);
+            }
+            seen.insert(&entry.path, entry);
+        }
+    }
+    seen.into_values().collect()
+}
+
+fn hide_below(seen: &mut BTreeMap<&str, &Entry>, folder: &str) {
+    let below = match folder {
+        "" => String::new(),
+        folder => format!("{folder}/"),
+    };
+    let from = (Bound::Included(below.as_str()), Bound::Unbounded);
+    let paths = seen.range::<str, _>(from).map(|(path, _)| *path);
+    let hidden: Vec<&str> = paths.take_while(|path| path.starts_with(&below)).collect();
+    for path in hidden {
+        seen.remove(path);
     }
 }
 
