@@ -232,7 +232,7 @@ fn gnu_parallel_over_three_hosts_is_one_run() {
     let bench = bench();
     // In the place of ssh: whatever host it is, the command runs here, and begins in the home folder as with ssh.
     let ssh: PathBuf = bench.path("bin/here");
-    let stand_in = "#!/bin/bash\nset -e\nwhile [[ $1 == -* ]]; do shift; done\necho \"$1\" >>\"$HOSTS\"\nshift\ncd\nexec bash -c \"$*\"\n";
+    let stand_in = "#!/bin/bash\nset -e\nwhile [[ $1 == -* ]]; do shift; done\necho \"$1\" >>\"$HOSTS\"\nshift\nif [[ $1 == -- ]]; then shift; fi\ncd\nexec bash -c \"$*\"\n";
     fs::write(&ssh, stand_in).unwrap();
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
     let deal = line_of("README.md", "parallel ");
