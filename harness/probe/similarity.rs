@@ -9,8 +9,8 @@ use tlsh2::{TlshDefault, TlshDefaultBuilder};
 
 use super::Find;
 use super::tree;
+use crate::engine::chunk::{FastCdc, KIB, cut_stream};
 use crate::image::{Digest, Image, digest_of};
-use crate::method::chunker::{Chunker, FastCdc, KIB};
 
 /// Small enough to find what a changed file in a layer leaves alone.
 const CHUNKS: FastCdc = FastCdc::average(8 * KIB);
@@ -76,13 +76,13 @@ pub fn look(image: &Image, bases: &[Image], find: Find) -> Result<()> {
 impl Sketch {
     fn add(&mut self, image: &Image) -> Result<()> {
         let mut tlsh = TlshDefaultBuilder::new();
-        CHUNKS.cut(&mut image.open()?, &mut |chunk| {
+        cut_stream(&CHUNKS, &mut image.open()?, &mut |chunk| {
             tlsh.update(chunk);
             self.chunks.insert(digest_of(chunk), chunk.len() as u64);
             Ok(())
         })?;
         self.tlsh.extend(tlsh.build());
-        PIECES.cut(&mut image.open()?, &mut |piece| {
+        cut_stream(&PIECES, &mut image.open()?, &mut |piece| {
             let [a, b, c, d, e, f, g, h, ..] = digest_of(piece);
             let hash = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
             let is_full = self.least.len() == SKETCH;

@@ -3,12 +3,11 @@
 use std::fs;
 use std::path::Path;
 
-use super::step::Outcome;
 use super::trees::Tree;
 use crate::image::{Image, hash_file};
 
 /// Whether the file at `out` is the image; a reason in words if not.
-pub fn file(image: &Image, out: &Path) -> Outcome<()> {
+pub fn file(image: &Image, out: &Path) -> Result<(), String> {
     match fs::symlink_metadata(out) {
         Err(_) => return Err("ended well but left no file at the output path".to_string()),
         Ok(about) if !about.is_file() => {
@@ -38,7 +37,7 @@ pub fn file(image: &Image, out: &Path) -> Outcome<()> {
 }
 
 /// Whether the folder at `out` is the tree; a reason in words, with the first path that is wrong, if not.
-pub fn folder(tree: &Tree, out: &Path) -> Outcome<()> {
+pub fn folder(tree: &Tree, out: &Path) -> Result<(), String> {
     match fs::symlink_metadata(out) {
         Err(_) => return Err("ended well but left no folder at the output path".to_string()),
         Ok(about) if !about.is_dir() => {

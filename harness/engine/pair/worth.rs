@@ -58,11 +58,14 @@ fn each_idea_makes_the_pairs_smaller() {
     }
 }
 
-fn pairs(folder: &Path) -> Vec<(Vec<u8>, Vec<u8>)> {
+/// A base and what is coded against it.
+type Pair = (Vec<u8>, Vec<u8>);
+
+fn pairs(folder: &Path) -> Vec<Pair> {
     named(folder).into_iter().map(|(_, pair)| pair).collect()
 }
 
-fn named(folder: &Path) -> Vec<(String, (Vec<u8>, Vec<u8>))> {
+fn named(folder: &Path) -> Vec<(String, Pair)> {
     let entries = std::fs::read_dir(folder).unwrap();
     let mut names: Vec<_> = entries
         .map(|entry| entry.unwrap().path())

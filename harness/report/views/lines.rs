@@ -258,7 +258,7 @@ mod tests {
 
     #[test]
     fn a_size_has_a_binary_unit_and_a_level_is_none() {
-        assert_eq!(["64k", "1M"].map(size), [Some(65_536.0), Some(1_048_576.0)]);
+        assert_eq!(["64k", "1m"].map(size), [Some(65_536.0), Some(1_048_576.0)]);
         assert_eq!(
             ["19", "whole", "k", "", "rsyncable", "é"].map(size),
             [None; 6]
