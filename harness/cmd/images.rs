@@ -56,8 +56,11 @@ fn source_of(word: &str) -> Result<(Source, String)> {
     if path.exists() {
         bail!("{word}: is a folder; name a saved image, any file, or a Docker reference");
     }
-    let is_path = word.starts_with(['.', '/']) || path.extension().is_some_and(|it| it == "tar");
-    ensure!(!is_path, "{word}: no such file");
+    ensure!(!word.starts_with(['.', '/']), "{word}: no such file");
+    ensure!(
+        path.extension().is_none() || word.contains(':'),
+        "{word}: no such file; an image of that name is written {word}:latest"
+    );
     let last = word.rsplit('/').next().unwrap_or(word);
     let image = EngineImage {
         reference: word.to_string(),

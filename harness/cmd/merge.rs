@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use super::out;
 use crate::record::{self, Check, Results};
-use crate::report;
+use crate::report::{self, units};
 use crate::stats::{self, Verdict};
 
 /// Of more trials that lack rows than this the rest is counted.
@@ -27,18 +27,24 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let merging = record::merge(&args.dirs, &args.into)?;
     let results = Results::load(&args.into)?;
     let mut text = format!(
-        "{} rows from {} folders and {} machines: {}\n",
+        "{} rows from {} and {}: {}\n",
         merging.rows,
-        args.dirs.len(),
-        merging.machines,
+        units::several(args.dirs.len(), "folder"),
+        units::several(merging.machines, "machine"),
         args.into.join("rows.csv").display()
     );
     for (trial, acts) in merging.missing.iter().take(MOST_NAMED) {
-        text.push_str(&format!("missing: {trial}: {acts} acts\n"));
+        text.push_str(&format!(
+            "missing: {trial}: {}\n",
+            units::several(*acts, "act")
+        ));
     }
     let more = merging.missing.len().saturating_sub(MOST_NAMED);
     if more > 0 {
-        text.push_str(&format!("missing: {more} more trials\n"));
+        text.push_str(&format!(
+            "missing: {} more\n",
+            units::several(more, "trial")
+        ));
     }
     for timed in &results.timed {
         text.push_str(&format!("{}\n", report::timed(timed)));

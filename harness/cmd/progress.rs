@@ -158,10 +158,7 @@ fn best_figures(rows: &[Row]) -> String {
 }
 
 fn requests(row: &Row) -> String {
-    match row.requests.unwrap_or_default() {
-        1 => "1 request".to_string(),
-        requests => format!("{requests} requests"),
-    }
+    units::several(row.requests.unwrap_or_default() as usize, "request")
 }
 
 /// The act, and how it ended.
@@ -176,9 +173,9 @@ fn outcome(row: &Row) -> String {
                     format!("{} in {}, ", units::bytes(payload), requests(row))
                 }
                 (None, Some(stored)) => format!(
-                    "{} stored in {} files, ",
+                    "{} stored in {}, ",
                     units::bytes(stored),
-                    row.store_files.unwrap_or_default()
+                    units::several(row.store_files.unwrap_or_default() as usize, "file")
                 ),
                 (None, None) => String::new(),
             };

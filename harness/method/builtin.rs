@@ -73,36 +73,40 @@ const FIXED: Param = Param::Size {
     most: Fixed::MOST_BYTES,
     fit: Fit::Any,
 };
-const FASTCDC: Param = Param::Size {
-    what: "an average chunk",
-    least: FastCdc::LEAST_AVERAGE_BYTES,
-    most: FastCdc::MOST_AVERAGE_BYTES,
-    fit: Fit::MultipleOf8,
-};
-const GEAR: Param = Param::Size {
-    what: "an average chunk",
-    least: Gear::LEAST_AVERAGE_BYTES,
-    most: Gear::MOST_AVERAGE_BYTES,
-    fit: Fit::PowerOfTwo,
-};
-const BUZHASH: Param = Param::Size {
-    what: "an average chunk",
-    least: Buzhash::LEAST_AVERAGE_BYTES,
-    most: Buzhash::MOST_AVERAGE_BYTES,
-    fit: Fit::PowerOfTwo,
-};
-const PEAKS: Param = Param::Size {
-    what: "an average chunk",
-    least: Peaks::LEAST_AVERAGE_BYTES,
-    most: Peaks::MOST_AVERAGE_BYTES,
-    fit: Fit::PowerOfFour,
-};
-const BITA: Param = Param::Size {
-    what: "an average chunk",
-    least: bita::LEAST_AVERAGE_BYTES,
-    most: bita::MOST_AVERAGE_BYTES,
-    fit: Fit::PowerOfTwo,
-};
+const FASTCDC: Param = average(
+    FastCdc::LEAST_AVERAGE_BYTES,
+    FastCdc::MOST_AVERAGE_BYTES,
+    Fit::MultipleOf8,
+);
+const GEAR: Param = average(
+    Gear::LEAST_AVERAGE_BYTES,
+    Gear::MOST_AVERAGE_BYTES,
+    Fit::PowerOfTwo,
+);
+const BUZHASH: Param = average(
+    Buzhash::LEAST_AVERAGE_BYTES,
+    Buzhash::MOST_AVERAGE_BYTES,
+    Fit::PowerOfTwo,
+);
+const PEAKS: Param = average(
+    Peaks::LEAST_AVERAGE_BYTES,
+    Peaks::MOST_AVERAGE_BYTES,
+    Fit::PowerOfFour,
+);
+const BITA: Param = average(
+    bita::LEAST_AVERAGE_BYTES,
+    bita::MOST_AVERAGE_BYTES,
+    Fit::PowerOfTwo,
+);
+
+const fn average(least: u32, most: u32, fit: Fit) -> Param {
+    Param::Size {
+        what: "an average chunk",
+        least,
+        most,
+        fit,
+    }
+}
 
 const fn family(
     name: &'static str,

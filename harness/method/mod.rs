@@ -31,7 +31,6 @@ pub mod layers;
 mod methods;
 mod object;
 mod packed;
-mod packs;
 pub mod param;
 pub mod patched;
 pub mod rsync;

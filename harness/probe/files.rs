@@ -77,26 +77,13 @@ mod tests {
     use super::*;
     use crate::archive::Layout;
     use crate::archive::examples::{archive_of, tar_of};
+    use crate::probe::found_by;
 
     fn found(image: &[Vec<u8>], bases: &[&[Vec<u8>]]) -> BTreeMap<String, u64> {
-        let dir = tempfile::tempdir().unwrap();
-        let saved = |name: &str, layers: &[Vec<u8>]| {
-            let path = dir.path().join(name);
-            std::fs::write(&path, archive_of(Layout::DockerOci, layers)).unwrap();
-            Image::read(name, &path).unwrap()
-        };
-        let image = saved("image", image);
-        let bases = bases.iter().enumerate();
-        let bases: Vec<Image> = bases
-            .map(|(at, it)| saved(&format!("base-{at}"), it))
-            .collect();
-        let mut found = BTreeMap::new();
-        look(&image, &bases, &mut |part, measure, value| {
-            assert_eq!(part, "");
-            found.insert(measure.to_string(), value);
-        })
-        .unwrap();
-        found
+        let saved = |layers: &[Vec<u8>]| archive_of(Layout::DockerOci, layers);
+        let bases: Vec<Vec<u8>> = bases.iter().map(|layers| saved(layers)).collect();
+        let bases: Vec<&[u8]> = bases.iter().map(Vec::as_slice).collect();
+        found_by(look, &saved(image), &bases)
     }
 
     #[test]

@@ -176,3 +176,30 @@ impl Doer for Looking {
         call.to_own_program(WORD, self.probe.name, tmp)
     }
 }
+
+/// What `look` finds of the whole of an image, a file of these bytes, beside bases that are such files.
+#[cfg(test)]
+fn found_by(
+    look: fn(&Image, &[Image], Find) -> Result<()>,
+    image: &[u8],
+    bases: &[&[u8]],
+) -> std::collections::BTreeMap<String, u64> {
+    let dir = tempfile::tempdir().unwrap();
+    let saved = |name: &str, bytes: &[u8]| {
+        let path = dir.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        Image::read(name, &path).unwrap()
+    };
+    let image = saved("image", image);
+    let bases = bases.iter().enumerate();
+    let bases: Vec<Image> = bases
+        .map(|(at, it)| saved(&format!("base-{at}"), it))
+        .collect();
+    let mut found = std::collections::BTreeMap::new();
+    look(&image, &bases, &mut |part, measure, value| {
+        assert_eq!(part, "");
+        found.insert(measure.to_string(), value);
+    })
+    .unwrap();
+    found
+}

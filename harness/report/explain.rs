@@ -98,7 +98,7 @@ fn headline(of: &Explained, all: &Charged) -> Vec<Block> {
             units::share(charged.patch_bytes, all.patch_bytes),
             units::bytes(charged.patch_bytes),
             cause.name,
-            units::files(charged.files)
+            units::several(charged.files, "file")
         )
     };
     let mut lines: Vec<String> = found.iter().take(MOST).map(line).collect();

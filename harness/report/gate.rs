@@ -198,7 +198,7 @@ fn why(grown: &[Grown], told: &Told, cost: Cost) -> Vec<Block> {
             "+{}: {}, {}{remedy}",
             units::bytes(*more),
             cause.name,
-            units::files(*files)
+            units::several(*files, "file")
         )
     });
     let mut lines: Vec<String> = lines.collect();

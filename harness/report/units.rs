@@ -43,12 +43,10 @@ pub fn count(count: impl Into<i128>) -> String {
     text
 }
 
-/// A count of files: `1 file`, `1,064 files`.
-pub fn files(files: usize) -> String {
-    match files {
-        1 => "1 file".to_string(),
-        files => format!("{} files", count(files as i128)),
-    }
+/// A count of things: `1 file`, `1,064 files`.
+pub fn several(things: usize, what: &str) -> String {
+    let ending = if things == 1 { "" } else { "s" };
+    format!("{} {what}{ending}", count(things as i128))
 }
 
 /// A part of a whole in per cent: `1.43 %`.

@@ -26,6 +26,7 @@ mod folder;
 pub mod host;
 mod ledger;
 mod objects;
+mod process;
 mod ready;
 mod road;
 mod room;

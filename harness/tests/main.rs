@@ -19,6 +19,7 @@ mod makefile;
 mod many_bases;
 mod map;
 mod million;
+mod nearest;
 mod real_ssh;
 mod registry;
 mod report_page;

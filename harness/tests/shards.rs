@@ -75,7 +75,7 @@ fn sixteen_shards_run_apart_and_merged_are_the_bytes_of_one_run() {
     bench.expect(&["run", "whole", "--into", "results/one"], 0);
     let folders = dealt(&bench, 16);
     let said = merge(&bench, &folders, 0);
-    assert!(said.contains("from 16 folders and 1 machines"), "{said}");
+    assert!(said.contains("from 16 folders and 1 machine:"), "{said}");
     assert!(said.contains("holds: the whole image crosses"), "{said}");
     let load = |dir: &str| Results::load(&bench.path(dir)).unwrap();
     let (one, merged) = (load("results/one"), load("results/merged"));

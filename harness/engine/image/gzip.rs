@@ -153,26 +153,84 @@ impl Member<'_> {
 
 #[cfg(test)]
 mod tests {
+    use std::process::Command;
+
     use super::*;
 
-    #[test]
-    fn every_level_of_zlib_is_written_again() {
+    /// Words that come again, near and far, and numbers that do not.
+    fn text() -> Vec<u8> {
         let mut text = Vec::new();
         for n in 0..40_000_u32 {
             let word = n.wrapping_mul(0x9E37_79B1) >> (10 + n % 13);
             text.extend_from_slice(format!("{word:x} {} ", n % 97).as_bytes());
         }
+        text
+    }
+
+    fn is_written_again(packed: &[u8], what: &str) {
+        let member = unpack(packed).unwrap();
+        let style = member.style();
+        let style = style.unwrap_or_else(|| panic!("{what}: no style writes it again"));
+        let again = pack(&member.contents, style, member.header, packed.len() as u64);
+        assert_eq!(again.unwrap(), packed, "{what}");
+    }
+
+    #[test]
+    fn every_level_of_zlib_is_written_again() {
+        let text = text();
         for length in [0, 1, 2, 3, 10, 300, 5_000, 70_000, text.len()] {
             for level in 4..=9 {
                 let mut packed =
                     flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
                 packed.write_all(&text[..length]).unwrap();
                 let packed = packed.finish().unwrap();
-                let member = unpack(&packed).unwrap();
-                let style = member.style();
-                let style = style.unwrap_or_else(|| panic!("level {level}, {length} bytes"));
-                let again = pack(&member.contents, style, member.header, packed.len() as u64);
-                assert_eq!(again.unwrap(), packed);
+                is_written_again(&packed, &format!("level {level}, {length} bytes"));
+            }
+        }
+    }
+    /// gzip itself, whose last bytes depend on where in its buffer of two windows the contents end: also beyond them it
+    /// compares, with what the buffer held before.
+    #[test]
+    fn what_gzip_packed_is_written_again_wherever_its_buffer_ends() {
+        let text = text();
+        let window = 32 << 10;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("text");
+        let ends = [
+            0,
+            1,
+            2,
+            3,
+            200,
+            257,
+            258,
+            259,
+            261,
+            262,
+            263,
+            16_000,
+            window - 300,
+            window - 262,
+            window - 1,
+        ];
+        for windows in 0..6 {
+            for end in ends {
+                for from in [0, 7_001] {
+                    let length = windows * window + end;
+                    std::fs::write(&path, &text[from..from + length]).unwrap();
+                    for level in ["-6", "-9"] {
+                        let ran = Command::new("gzip")
+                            .args(["-nc", level])
+                            .arg(&path)
+                            .output()
+                            .unwrap();
+                        assert!(ran.status.success());
+                        is_written_again(
+                            &ran.stdout,
+                            &format!("gzip {level} of {length} bytes from {from}"),
+                        );
+                    }
+                }
             }
         }
     }

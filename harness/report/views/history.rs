@@ -20,19 +20,19 @@ struct Line<'a> {
     stored: Vec<Option<i64>>,
 }
 
+/// A scenario's first case and the names of its releases, where they are enough for a history.
+fn history<'s, 'a>(scenario: &'s Scenario<'a>) -> Option<(&'s Section<'a>, Vec<&'a str>)> {
+    let section = scenario.sections.first()?;
+    let releases = section.publishes.iter().map(|it| it.image.as_str());
+    let releases: Vec<&str> = releases.collect();
+    (releases.len() >= FEWEST_RELEASES).then_some((section, releases))
+}
+
 /// The stores of all cases in one chart.
 pub fn stores(scenario: &Scenario) -> Vec<Block> {
-    let Some(section) = scenario.sections.first() else {
+    let Some((_, releases)) = history(scenario) else {
         return Vec::new();
     };
-    let releases: Vec<&str> = section
-        .publishes
-        .iter()
-        .map(|it| it.image.as_str())
-        .collect();
-    if releases.len() < FEWEST_RELEASES {
-        return Vec::new();
-    }
     let lines = lines(&scenario.sections);
     if lines.is_empty() {
         return Vec::new();
@@ -141,17 +141,9 @@ pub fn updates(section: &Section) -> Vec<Block> {
 /// Updates from each older release, made directly and step by step through all releases between, in one chart. The steps are
 /// those of any case of the scenario.
 pub fn steps(scenario: &Scenario) -> Vec<Block> {
-    let Some(section) = scenario.sections.first() else {
+    let Some((section, releases)) = history(scenario) else {
         return Vec::new();
     };
-    let releases: Vec<&str> = section
-        .publishes
-        .iter()
-        .map(|it| it.image.as_str())
-        .collect();
-    if releases.len() < FEWEST_RELEASES {
-        return Vec::new();
-    }
     let mut series = Vec::new();
     for method in section.ranked() {
         let moved = moved_by(scenario, method.method);

@@ -8,13 +8,14 @@
 //! | 8 | 4 | version of this format: 1 |
 //! | 12 | 4 | number of packs, p |
 //! | 16 | 32 p | for each pack: its sha256, which is its name |
-//! | 16 + 32 p | 88 + 36 n | the index of a chunk store (see `index`) |
+//! | 16 + 32 p | 88 + 36 n | the index of a chunk store (see `method::index`) |
 //! | 104 + 32 p + 36 n | 12 n | for each chunk: its pack, its offset there, its compressed length (4 each) |
 
 use anyhow::{Result, ensure};
+use zstd::zstd_safe::compress_bound;
 
-use super::index::{Index, digest_at, u32_at};
-use crate::image::Digest;
+use crate::image::{Digest, hex};
+use crate::method::index::{Index, digest_at, u32_at};
 
 const MAGIC: &[u8; 8] = b"dl-packs";
 const VERSION: u32 = 1;
@@ -33,6 +34,11 @@ pub(super) struct Packed {
     pub pack: u32,
     pub offset: u32,
     pub bytes: u32,
+}
+
+/// The name of a pack in its store.
+pub(super) fn pack_of(sha256: &Digest) -> String {
+    format!("packs/{}.pack", hex(sha256))
 }
 
 /// The index of one image.
@@ -106,6 +112,14 @@ impl PackIndex {
                 .all(|place| (place.pack as usize) < packs.len() && place.bytes > 0),
             "a damaged index: a chunk is in no pack"
         );
+        // A client makes room for a chunk before it has come.
+        let pairs = index.chunks.iter().zip(&places);
+        ensure!(
+            pairs
+                .map(|(chunk, place)| (compress_bound(chunk.bytes as usize), place.bytes as usize))
+                .all(|(most, bytes)| bytes <= most),
+            "a damaged index: a chunk is longer compressed than any can be"
+        );
         Ok(PackIndex {
             packs,
             index,
@@ -150,13 +164,20 @@ mod tests {
     }
 
     #[test]
-    fn an_index_cut_anywhere_or_with_a_chunk_in_no_pack_is_refused() {
+    fn an_index_cut_anywhere_or_with_a_chunk_in_no_pack_or_too_long_is_refused() {
         let bytes = index().to_bytes().unwrap();
         for cut in 0..bytes.len() {
             assert!(PackIndex::parse(&bytes[..cut]).is_err(), "{cut}");
         }
         let places = bytes.len() - 3 * PLACE_BYTES;
-        for (at, value) in [(0, 0), (8, 2), (12, 255), (places, 2), (places + 8, 0)] {
+        for (at, value) in [
+            (0, 0),
+            (8, 2),
+            (12, 255),
+            (places, 2),
+            (places + 8, 0),
+            (places + 11, 1),
+        ] {
             let mut damaged = bytes.clone();
             damaged[at] = value;
             assert!(PackIndex::parse(&damaged).is_err(), "{at}");

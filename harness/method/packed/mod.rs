@@ -1,0 +1,143 @@
+//! Chunk stores with packs: many chunks in one object, fetched in ranges.
+//!
+//! `NAME.pidx` is the index (see `index`). `packs/SHA256.pack` is what one publish added, its compressed chunks one after
+//! the other in the order of the image, in pieces of at most 64 MiB. Chunks are cut, named and compressed as in `chunked`.
+//! A client that lacks what one publish added fetches that in a few requests, where a store of single chunks takes one
+//! for each. Ranges that lie close together are fetched as one: what lies between them crosses for nothing, and may be a
+//! fiftieth of what is needed.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+use anyhow::{Context, Result, ensure};
+
+use self::fetch::{fetch, missing};
+use self::index::{PackIndex, Packed};
+use self::write::{Stored, Writer};
+use super::Method;
+use super::chunked::{CHUNK_LEVEL, New, cut, ensure_cut_by, find};
+use super::chunker::Chunker;
+use super::object::{create_out, put_bytes};
+use super::version::{LAB, zstd as zstd_version};
+use crate::engine::flow::{Place, Rebuild};
+use crate::image::{Digest, Image};
+use crate::store::Store;
+use crate::wire::{Client, WireUrl};
+
+mod fetch;
+mod index;
+mod write;
+
+/// A store of packs whose images are cut by one chunker.
+pub struct PackedStore<C> {
+    chunker: C,
+}
+
+impl<C: Chunker> PackedStore<C> {
+    pub fn by(chunker: C) -> PackedStore<C> {
+        PackedStore { chunker }
+    }
+}
+
+impl<C: Chunker> Method for PackedStore<C> {
+    fn version(&self) -> Result<String> {
+        let zstd = zstd_version(CHUNK_LEVEL);
+        Ok(format!("{LAB}, packs, {}, {zstd}", self.chunker.version()))
+    }
+
+    fn publish(&self, image: &Image, _bases: &[Image], store: &Store) -> Result<()> {
+        let mut places = places_of(store)?;
+        let writer = Mutex::new(Writer::into(store)?);
+        let put = |new: New, packed: &[u8]| {
+            let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
+            writer.put(new, packed)
+        };
+        let index = cut(
+            &self.chunker,
+            image,
+            &|sha256| places.contains_key(sha256),
+            &put,
+        )?;
+        let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
+        places.extend(writer.finish()?);
+        let (mut packs, mut found) = (Vec::new(), Vec::new());
+        let mut numbers = HashMap::new();
+        for chunk in &index.chunks {
+            let stored = places.get(&chunk.sha256);
+            let stored = stored.context("a chunk that was not stored")?;
+            let next = u32::try_from(packs.len()).context("too many packs")?;
+            let pack = *numbers.entry(stored.pack).or_insert_with(|| {
+                packs.push(stored.pack);
+                next
+            });
+            found.push(Packed {
+                pack,
+                offset: stored.offset,
+                bytes: stored.bytes,
+            });
+        }
+        let index = PackIndex {
+            packs,
+            index,
+            places: found,
+        };
+        put_bytes(store, &index_of(&image.name), &index.to_bytes()?)
+    }
+
+    fn update(&self, name: &str, bases: &[Image], wire: &WireUrl, out: &Path) -> Result<()> {
+        let client = Client::new(wire);
+        let index = client.get_bytes(&index_of(name))?;
+        let index = PackIndex::parse(&index).with_context(|| index_of(name))?;
+        ensure_cut_by(&self.chunker, &index.index, &index_of(name))?;
+        let files: Vec<File> = bases.iter().map(Image::open).collect::<Result<_>>()?;
+        let mut places = find(&self.chunker, &index.index, bases, &files)?;
+        let rebuilt = create_out(out)?;
+        let failed = || format!("rebuild {name} at {}", out.display());
+        rebuilt
+            .set_len(index.index.image_bytes)
+            .with_context(failed)?;
+        let missing = missing(&index, |sha256| places.contains_key(sha256));
+        for wanted in &missing {
+            let (file, offset) = (&rebuilt, wanted.to);
+            places.insert(wanted.chunk.sha256, Place { file, offset });
+        }
+        fetch(&client, &index.packs, missing, &rebuilt).with_context(failed)?;
+        let mut rebuild = Rebuild::new(&rebuilt, out, places)?;
+        for chunk in &index.index.chunks {
+            let there = rebuild.copy(&chunk.sha256, chunk.bytes.into());
+            ensure!(there.with_context(failed)?, "a chunk that was not fetched");
+        }
+        rebuild
+            .finish(&index.index.image_sha256)
+            .with_context(failed)
+    }
+}
+
+fn index_of(name: &str) -> String {
+    format!("{name}.pidx")
+}
+
+/// Every chunk that the store has, as the indexes of its images say.
+fn places_of(store: &Store) -> Result<HashMap<Digest, Stored>> {
+    let mut places = HashMap::new();
+    let looking = || format!("look through {}", store.path().display());
+    for entry in fs::read_dir(store.path()).with_context(looking)? {
+        let path = entry.with_context(looking)?.path();
+        if path.extension().is_none_or(|ending| ending != "pidx") {
+            continue;
+        }
+        let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+        let index = PackIndex::parse(&bytes).with_context(|| path.display().to_string())?;
+        for (chunk, place) in index.index.chunks.iter().zip(&index.places) {
+            let stored = Stored {
+                pack: index.packs[place.pack as usize],
+                offset: place.offset,
+                bytes: place.bytes,
+            };
+            places.insert(chunk.sha256, stored);
+        }
+    }
+    Ok(places)
+}

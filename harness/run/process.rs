@@ -1,0 +1,109 @@
+//! The process of a step: a call's commands in folders and a room of their own.
+
+use std::path::{Path, PathBuf};
+use std::{fs, io};
+
+use anyhow::{Context, Result, ensure};
+
+use super::room;
+use super::scratch::Scratch;
+use super::setting::Setting;
+use super::step::{LOG, Outcome};
+use crate::clock::{self, Ran, Work};
+use crate::method::Call;
+
+/// Less than this left, and a failed step is the disk's fault: a tool that fails on a full disk leaves less than one
+/// of its buffers.
+const FULL_DISK_BYTES: u64 = 1 << 20;
+
+impl Setting<'_> {
+    /// Runs the call's commands in fresh folders and a room of their own; a failure is in words.
+    pub fn process(&self, call: &Call, scratch: &Path, ports: &[u16]) -> Result<Outcome<Ran>> {
+        Ok(match self.try_process(call, scratch, ports, None)? {
+            Ok((ran, None)) => Ok(ran),
+            Ok((_, Some(why))) | Err(why) => Err(why),
+        })
+    }
+
+    /// The same, with the account of commands that failed too; `stop` kills them. What is in the folders from an earlier
+    /// attempt stays there.
+    pub fn try_process(
+        &self,
+        call: &Call,
+        scratch: &Path,
+        ports: &[u16],
+        stop: Option<&Path>,
+    ) -> Result<Outcome<(Ran, Option<String>)>> {
+        let (tmp, home) = (scratch.join("tmp"), scratch.join("home"));
+        for folder in [&tmp, &home, &scratch.join(room::TMP)] {
+            fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        }
+        let work = Work {
+            commands: match self.doer.commands(call, &tmp) {
+                Ok(commands) => commands,
+                Err(why) => return Ok(Err(format!("{why:#}"))),
+            },
+            dir: tmp.clone(),
+            env: clock::environment(&home, &tmp),
+            log: Some(scratch.join(LOG)),
+            limits: self.limits,
+            guard: Some(self.guard.clone()),
+            room: Some(room::of(
+                call,
+                scratch,
+                ports,
+                &self.hidden()?,
+                self.doer.about().room.as_ref(),
+            )),
+            stop: stop.map(Path::to_path_buf),
+            cores: self.cores,
+            lab: std::process::id(),
+        };
+        let ran = clock::run(&work)?;
+        let failure = work.failure(&ran.end);
+        if failure.is_some() {
+            self.refuse_full_disk()?;
+        }
+        Ok(Ok((ran, failure)))
+    }
+
+    /// The lab's folders that no step is to see: the work folder, with every store, and where the images lie.
+    fn hidden(&self) -> Result<Vec<PathBuf>> {
+        let images = self.images.iter().filter_map(|image| {
+            let real = fs::canonicalize(&image.path).ok()?;
+            real.parent().map(Path::to_path_buf)
+        });
+        let mut hidden: Vec<PathBuf> = images.chain([self.work()?.to_path_buf()]).collect();
+        hidden.sort();
+        hidden.dedup();
+        Ok(hidden)
+    }
+
+    /// The folder that holds the trials.
+    pub fn work(&self) -> Result<&Path> {
+        self.folder
+            .parent()
+            .context("a trial's folder stands in the work folder")
+    }
+
+    /// A fresh folder of its own for an update, beside the trials and not within one.
+    pub fn scratch(&self, prefix: &str) -> Result<Scratch> {
+        Scratch::new(self.work()?, prefix)
+    }
+
+    /// A step that fails on a full disk says nothing about the method, and so would all that follow.
+    fn refuse_full_disk(&self) -> Result<()> {
+        let Ok(disk) = nix::sys::statvfs::statvfs(&self.folder) else {
+            return Ok(());
+        };
+        let free = disk.blocks_available() * disk.fragment_size();
+        ensure!(
+            free >= FULL_DISK_BYTES,
+            io::Error::new(
+                io::ErrorKind::StorageFull,
+                format!("{free} bytes are left at {}", self.folder.display())
+            )
+        );
+        Ok(())
+    }
+}
