@@ -47,9 +47,9 @@ pub const METHODS: &[Family] = &[
     family("fixed", Some(FIXED), &["64k"], "chunks of one size in a store that all releases share", |size| chunked(Fixed::size(size as usize))),
     family("fastcdc", Some(FASTCDC), &["16k", "64k", "256k"], "chunks cut by content in a store that all releases share", |size| chunked(FastCdc::average(size as usize))),
     family("fastcdc-pack", Some(FASTCDC), &["64k"], "the chunks of fastcdc, those of one publish in one object, fetched in ranges", |size| Box::new(PackedStore::by(FastCdc::average(size as usize)))),
-    family("gear", Some(GEAR), &["64k"], "the same, cut by the gear hash alone, computed in vectors", |size| chunked(Gear::average(size as usize))),
-    family("buzhash", Some(BUZHASH), &["64k"], "the same, cut by the hash that casync, desync and borg use", |size| chunked(Buzhash::average(size as usize))),
-    family("peaks", Some(PEAKS), &["64k"], "the same, cut without a hash where bytes rise and fall, compared in vectors", |size| chunked(Peaks::average(size as usize))),
+    family("gear", Some(GEAR), &["64k"], "chunks cut by the gear hash alone, computed in vectors", |size| chunked(Gear::average(size as usize))),
+    family("buzhash", Some(BUZHASH), &["64k"], "chunks cut by the hash that casync, desync and borg use", |size| chunked(Buzhash::average(size as usize))),
+    family("peaks", Some(PEAKS), &["64k"], "chunks cut without a hash where bytes rise and fall, compared in vectors", |size| chunked(Peaks::average(size as usize))),
     family("bita", Some(BITA), &["64k"], "one archive per release, fetched in ranges of the chunks a client lacks", |size| Box::new(Bita::average(size))),
     family("zstd-patch", Some(ZSTD), &["3", "19"], "a patch from each earlier release by zstd --patch-from", |level| patched(ZstdPatch { level: level.cast_signed() }, zstd(level))),
     // A client with nothing gets the quick whole form of these: at level 19 that form alone would be 98 % of the time

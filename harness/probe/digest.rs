@@ -38,7 +38,7 @@ const HASHES: &[Hash] = &[
 const OF_A_TREE: &[&str] = &["--with=32bit-uids", "--with=permissions", "--with=symlinks"];
 
 /// For each hash function: `file_agrees`, `file_index_agrees`, `tree_agrees`, `tree_index_agrees`, 1 or 0; and
-/// `digest_agrees` of the image as the plan knows it.
+/// `image_agrees` of the image as the plan knows it.
 pub fn look(image: &Image, _bases: &[Image], find: Find) -> Result<()> {
     let folder = tempfile::tempdir().context("make a folder for casync")?;
     let at = |name: &str| folder.path().join(name);

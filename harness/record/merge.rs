@@ -89,7 +89,12 @@ fn read(dir: &Path) -> Result<Folder> {
         dir.display()
     );
     let rows = read_rows(&rows)?;
-    let plan = read_plan(dir)?.unwrap_or_default();
+    let plan = read_plan(dir)?.with_context(|| {
+        format!(
+            "{}: no plan.toml here; folders that `run` filled are merged",
+            dir.display()
+        )
+    })?;
     let old = rows.iter().any(|row| row.schema != SCHEMA) || plan.schema != SCHEMA;
     ensure!(
         !old,
@@ -161,13 +166,16 @@ fn unite(known: &mut ScenarioPlan, other: &ScenarioPlan) -> Result<()> {
             two.sha256.get(..12).unwrap_or_default()
         );
     }
-    let names = |plan: &ScenarioPlan| -> Vec<String> {
-        let images = plan.images.iter().map(|it| it.name.clone());
-        let methods = plan.methods.iter().map(|it| it.name.clone());
-        images.chain(methods).collect()
+    let images = |plan: &ScenarioPlan| -> Vec<String> {
+        plan.images.iter().map(|it| it.name.clone()).collect()
+    };
+    // In any order: a run of some methods puts them first.
+    let methods = |plan: &ScenarioPlan| -> BTreeSet<String> {
+        plan.methods.iter().map(|it| it.name.clone()).collect()
     };
     let differs = [
-        ("images or methods", names(known) != names(other)),
+        ("images", images(known) != images(other)),
+        ("methods", methods(known) != methods(other)),
         ("probes", known.probes != other.probes),
         ("samples", known.samples != other.samples),
         ("cases", known.cases != other.cases),
@@ -176,8 +184,10 @@ fn unite(known: &mut ScenarioPlan, other: &ScenarioPlan) -> Result<()> {
     if let Some((what, _)) = differs.iter().find(|(_, differs)| *differs) {
         bail!("their plans differ in the {what}");
     }
-    for (one, two) in known.methods.iter_mut().zip(&other.methods) {
-        unite_method(one, two)?;
+    for one in &mut known.methods {
+        if let Some(two) = other.methods.iter().find(|two| two.name == one.name) {
+            unite_method(one, two)?;
+        }
     }
     for (one, two) in known.images.iter_mut().zip(&other.images) {
         for (key, value) in &two.about {

@@ -11,8 +11,9 @@ use super::ready::Ready;
 use super::scratch::clear;
 use super::{Order, host, trees};
 use crate::clock;
+use crate::plan::Shard;
 use crate::record::{
-    self, Act, Check, FindingFile, Host, Plan, Row, RowFile, SCHEMA, ScenarioPlan,
+    self, Act, Check, FindingFile, Host, Plan, PlannedMethod, Row, RowFile, SCHEMA, ScenarioPlan,
 };
 
 /// The results folder, held by this run alone.
@@ -20,6 +21,13 @@ pub struct Folder {
     pub dir: PathBuf,
     /// Locked for as long as the run lives.
     _lock: File,
+}
+
+/// A run that was refused leaves no empty work folder: it would say that the run has not ended.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        fs::remove_dir(self.work()).ok();
+    }
 }
 
 impl Folder {
@@ -78,12 +86,6 @@ impl Folder {
                 }
             }
         }
-        for entry in fs::read_dir(&self.dir).into_iter().flatten().flatten() {
-            let name = entry.file_name();
-            if name.as_encoded_bytes().starts_with(b".half-written-") {
-                fs::remove_file(entry.path()).ok();
-            }
-        }
         Ok(())
     }
 
@@ -116,8 +118,9 @@ impl Folder {
             room: clock::held().to_string(),
             ..host::look()
         };
-        if order.shard.is_some() && !rows.is_empty() {
+        if let Some(shard) = order.shard.filter(|_| !rows.is_empty()) {
             self.refuse_other_machine(&host)?;
+            self.refuse_other_methods(shard, ready)?;
         }
         record::write_host(&self.dir, &host)?;
         self.write_plan(ready)?;
@@ -144,6 +147,27 @@ impl Folder {
             before.machine,
             host.machine
         );
+        Ok(())
+    }
+
+    /// Shard 3 of 16 of some methods is another part than that of all.
+    fn refuse_other_methods(&self, shard: Shard, ready: &[Ready]) -> Result<()> {
+        let mut before = self.plan()?;
+        for ready in ready {
+            let now = ready.plan();
+            let Some(before) = before.scenario_mut(&now.name) else {
+                continue;
+            };
+            let names = |methods: &[PlannedMethod]| -> Vec<String> {
+                methods.iter().map(|it| it.name.clone()).collect()
+            };
+            ensure!(
+                names(&before.methods) == names(&now.methods),
+                "{}: was begun with other methods of {}, and shard {shard} of these is another part; run the same command again, or choose another folder with --into",
+                self.dir.display(),
+                now.name
+            );
+        }
         Ok(())
     }
 

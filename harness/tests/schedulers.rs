@@ -230,15 +230,17 @@ fn gnu_parallel_over_three_hosts_is_one_run() {
         return;
     }
     let bench = bench();
-    // In the place of ssh: whatever host it is, the command runs here, and begins in the home folder as with ssh.
+    // In the place of ssh: whatever host it is, the command runs here. As with ssh it has a shell, and begins in the home folder.
     let ssh: PathBuf = bench.path("bin/here");
-    let stand_in = "#!/bin/bash\nset -e\nwhile [[ $1 == -* ]]; do shift; done\necho \"$1\" >>\"$HOSTS\"\nshift\nif [[ $1 == -- ]]; then shift; fi\ncd\nexec bash -c \"$*\"\n";
+    let stand_in = "#!/bin/bash\nset -e\nwhile [[ $1 == -* ]]; do shift; done\necho \"$1\" >>\"$HOSTS\"\nshift\nif [[ $1 == -- ]]; then shift; fi\nexport SHELL=/bin/bash\ncd\nexec bash -c \"$*\"\n";
     fs::write(&ssh, stand_in).unwrap();
     fs::set_permissions(&ssh, fs::Permissions::from_mode(0o755)).unwrap();
+    fs::create_dir(bench.path("home")).unwrap();
     let deal = line_of("README.md", "parallel ");
     let mut deal = bash(&bench, &deal);
     deal.env("PARALLEL_SSH", &ssh)
         .env("PARALLEL_HOME", bench.path("parallel"))
+        .env("HOME", bench.path("home"))
         .env("HOSTS", bench.path("hosts"));
     done(&deal.output().unwrap());
     let hosts = fs::read_to_string(bench.path("hosts")).unwrap();

@@ -6,7 +6,7 @@ use std::os::unix::net::{SocketAddr, UnixListener};
 use std::process::Stdio;
 use std::time::Duration;
 
-use delta_lab::record::{Host, Results, Row, read_rows, write_host};
+use delta_lab::record::{Host, Results, Row, read_rows, write_host, write_plan};
 use delta_lab::run::turn;
 
 use crate::bench::{Bench, repeatable, text};
@@ -74,6 +74,24 @@ fn sixteen_shards_run_apart_and_merged_are_the_bytes_of_one_run() {
     let bench = bench();
     bench.expect(&["run", "whole", "--into", "results/one"], 0);
     let folders = dealt(&bench, 16);
+    // Of fewer methods the third shard is another part.
+    let few = [
+        "run",
+        "whole",
+        "-m",
+        "zstd-patch/3",
+        "--shard",
+        "3/16",
+        "--into",
+        &folders[2],
+    ];
+    let said = bench.expect(&few, 2);
+    assert!(said.contains("begun with other methods of whole"), "{said}");
+    // A plan lists the methods of the last command first.
+    let path = bench.path(&folders[4]);
+    let mut plan = Results::load(&path).unwrap().plan;
+    plan.scenarios[0].methods.reverse();
+    write_plan(&path, &plan).unwrap();
     let said = merge(&bench, &folders, 0);
     assert!(said.contains("from 16 folders and 1 machine:"), "{said}");
     assert!(said.contains("holds: the whole image crosses"), "{said}");
@@ -98,6 +116,15 @@ fn what_is_missing_is_named_and_a_shard_twice_is_refused() {
     assert!(said.contains("missing: whole"), "{said}");
     assert!(!said.contains("holds:"), "{said}");
     fs::remove_dir_all(bench.path("results/merged")).unwrap();
+    fs::create_dir(bench.path("results/rows-alone")).unwrap();
+    let rows = |folder: &str| bench.path(folder).join("rows.csv");
+    fs::copy(rows(&folders[0]), rows("results/rows-alone")).unwrap();
+    let alone = [&folders[..], &["results/rows-alone".to_string()]].concat();
+    let said = merge(&bench, &alone, 2);
+    assert!(
+        said.contains("results/rows-alone: no plan.toml here"),
+        "{said}"
+    );
     let twice = [&folders[..], &folders[1..2]].concat();
     let said = merge(&bench, &twice, 2);
     assert!(
@@ -135,7 +162,7 @@ fn another_plan_another_image_another_version_and_a_run_that_has_not_ended_are_r
         "plan.toml",
         "name = \"gzip/6\"",
         "name = \"gzip/7\"",
-        "differ in the images or methods",
+        "differ in the methods",
     );
     let image = Results::load(&bench.path(&folders[0]))
         .unwrap()
