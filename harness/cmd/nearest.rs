@@ -1,5 +1,6 @@
 //! `nearest`: which base to use for an image, and how sure that is.
 
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 use anyhow::{Context, Result};
@@ -10,7 +11,7 @@ use super::out;
 use crate::probe;
 use crate::record::SIMILARITY;
 use crate::report::{self, units};
-use crate::stats::predict::{Choice, NEAREST, Sure, choose};
+use crate::stats::predict::{Choice, Held, NEAREST, SHARE, Sure, choose};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -22,12 +23,6 @@ pub struct Args {
     /// Print JSON
     #[arg(long)]
     json: bool,
-}
-
-/// A base, and how much of the image it holds, in millionths.
-struct Held<'a> {
-    base: &'a str,
-    ppm: u64,
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -43,36 +38,36 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let probe = probe::find(SIMILARITY)?;
     let mut held = Vec::new();
     for (saved, base) in bases.iter().zip(&args.bases) {
-        let mut ppm = None;
+        let mut found = BTreeMap::new();
         (probe.look)(
             &image.image,
             std::slice::from_ref(&saved.image),
             &mut |_, measure, value| {
-                if measure == NEAREST {
-                    ppm = Some(value);
-                }
+                found.insert(measure.to_string(), value);
             },
         )
         .with_context(|| base.clone())?;
-        let ppm = ppm.with_context(|| format!("{SIMILARITY} finds no {NEAREST}"))?;
-        held.push(Held { base, ppm });
+        held.push(
+            Held::among(|measure| found.get(measure).copied())
+                .with_context(|| format!("{SIMILARITY} finds no {NEAREST}"))?,
+        );
     }
-    let shares: Vec<u64> = held.iter().map(|it| it.ppm).collect();
-    let choice = choose(&shares).context("there is a base to choose")?;
+    let choice = choose(&held).context("there is a base to choose")?;
     out::print(&match args.json {
-        true => as_json(&held, &choice),
-        false => as_text(&held, &choice, image.image.bytes),
+        true => as_json(&args.bases, &held, &choice),
+        false => as_text(&args.bases, &held, &choice),
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(held: &[Held], choice: &Choice) -> String {
-    let bases: Vec<_> = held
+fn as_json(names: &[String], held: &[Held], choice: &Choice) -> String {
+    let bases: Vec<_> = names
         .iter()
-        .map(|it| json!({ "base": it.base, NEAREST: it.ppm }))
+        .zip(held)
+        .map(|(base, it)| json!({ "base": base, SHARE: it.share_ppm, NEAREST: it.lacking_bytes }))
         .collect();
     let told = json!({
-        "base": held[choice.at].base,
+        "base": names[choice.at],
         "sure": report::sureness(choice.sure),
         "next_lacks_times": choice.margin,
         "bases": bases,
@@ -80,26 +75,20 @@ fn as_json(held: &[Held], choice: &Choice) -> String {
     format!("{told:#}\n")
 }
 
-fn as_text(held: &[Held], choice: &Choice, image_bytes: u64) -> String {
+fn as_text(names: &[String], held: &[Held], choice: &Choice) -> String {
     let mut order: Vec<usize> = (0..held.len()).collect();
-    order.sort_by_key(|at| (*at != choice.at, std::cmp::Reverse(held[*at].ppm)));
-    let width = held
-        .iter()
-        .map(|it| it.base.chars().count())
-        .max()
-        .unwrap_or(0);
+    order.sort_by_key(|at| (*at != choice.at, held[*at].lacking_bytes));
+    let width = names.iter().map(|it| it.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for at in order {
-        let Held { base, ppm } = &held[at];
-        let lacks =
-            u128::from(image_bytes) * u128::from(1_000_000 - ppm.min(&1_000_000)) / 1_000_000;
+        let (base, held) = (&names[at], &held[at]);
         text.push_str(&format!(
-            "{base:<width$}  holds {:5.1} % of the image, lacks {}\n",
-            *ppm as f64 / 10_000.0,
-            units::bytes(u64::try_from(lacks).unwrap_or(u64::MAX))
+            "{base:<width$}  holds {:5.1} % of the image, lacks {} compressed\n",
+            held.share_ppm as f64 / 10_000.0,
+            units::bytes(held.lacking_bytes)
         ));
     }
-    text.push_str(&said(held[choice.at].base, choice));
+    text.push_str(&said(&names[choice.at], choice));
     text
 }
 

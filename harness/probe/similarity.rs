@@ -3,6 +3,7 @@
 //! Each could be kept beside an image: a digest of 35 bytes (TLSH), a sketch of 8 KiB (MinHash), lists of chunks or files.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
 
 use anyhow::{Context, Result};
 use tlsh2::{TlshDefault, TlshDefaultBuilder};
@@ -22,6 +23,9 @@ const PIECES: FastCdc = FastCdc::average(KIB);
 /// 1 / (2 √1024) = 1.6 %. (Broder, "On the resemblance and containment of documents", 1997; with one hash function.)
 const SKETCH: usize = 1024;
 
+/// What the chunks that no base has are compressed by: nearly as small as by the levels that patches use, and cheap.
+const LEVEL: i32 = 3;
+
 const MILLION: u128 = 1_000_000;
 
 /// What is known of an image, or of several bases together.
@@ -38,7 +42,7 @@ struct Sketch {
 /// With bases, and only then: `tlsh_distance` and `tlsh_distance_any_length`, to the nearest base, where TLSH has a digest of
 /// both; in millionths `chunk_jaccard_ppm` (bytes of common chunks over bytes of all), `chunk_share_ppm` (bytes of the image
 /// in chunks that a base has), `minhash_ppm` (an estimate of the common pieces over all), `file_share_ppm` (bytes of the
-/// image's files whose contents a base has).
+/// image's files whose contents a base has); and `lacking_bytes`, of the chunks that no base has, compressed together.
 pub fn look(image: &Image, bases: &[Image], find: Find) -> Result<()> {
     if bases.is_empty() {
         return Ok(());
@@ -67,6 +71,7 @@ pub fn look(image: &Image, bases: &[Image], find: Find) -> Result<()> {
         ppm(common, wanted_bytes + held_bytes - common),
     );
     find("", "chunk_share_ppm", ppm(common, wanted_bytes));
+    find("", "lacking_bytes", lacking(image, &held.chunks)?);
     find("", "minhash_ppm", minhash(&wanted.least, &held.least));
     let files = self::common(&wanted.files, &held.files);
     find("", "file_share_ppm", ppm(files, sum(&wanted.files)));
@@ -97,6 +102,35 @@ impl Sketch {
         let layers = tree::read(&image.path).with_context(|| image.name.clone())?;
         let files = tree::visible(&layers).into_iter().filter(|it| it.bytes > 0);
         self.files.extend(files.map(|it| (it.sha256, it.bytes)));
+        Ok(())
+    }
+}
+
+/// Bytes of the image's chunks that are not among those held, compressed together; each counts once.
+fn lacking(image: &Image, held: &BTreeMap<Digest, u64>) -> Result<u64> {
+    let mut encoder = zstd::Encoder::new(Length(0), LEVEL)?;
+    let mut seen = BTreeSet::new();
+    cut_stream(&CHUNKS, &mut image.open()?, &mut |chunk| {
+        let digest = digest_of(chunk);
+        if !held.contains_key(&digest) && seen.insert(digest) {
+            encoder.write_all(chunk)?;
+        }
+        Ok(())
+    })?;
+    let Length(bytes) = encoder.finish()?;
+    Ok(bytes)
+}
+
+/// Counts what is written to it.
+struct Length(u64);
+
+impl Write for Length {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
 }
@@ -140,10 +174,17 @@ mod tests {
         let (one, other) = (noise(1, 400_000), noise(2, 400_000));
         let same = found(&one, &[&one]);
         let strange = found(&one, &[&other]);
-        assert_eq!(same.len(), 6);
+        assert_eq!(same.len(), 7);
         for (measure, value) in &same {
             match measure.ends_with("_ppm") {
                 true => assert_eq!((*value, strange[measure]), (1_000_000, 0), "{measure}"),
+                false if measure == "lacking_bytes" => {
+                    // Noise cannot be compressed.
+                    assert!(
+                        *value < 20 && strange[measure].abs_diff(400_000) < 200,
+                        "{strange:?}"
+                    );
+                }
                 false => assert!(*value == 0 && strange[measure] > 20, "{measure}"),
             }
         }

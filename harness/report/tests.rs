@@ -442,17 +442,23 @@ fn alike() -> Results {
     let pairs = ["v1", "v2", "v3"];
     for (at, image) in pairs.iter().enumerate() {
         for (other, base) in pairs.iter().enumerate().filter(|(other, _)| *other != at) {
-            results.findings.push(Finding {
-                scenario: "matrix".into(),
-                method: crate::record::SIMILARITY.into(),
-                verb: Verb::Probe,
-                image: (*image).into(),
-                bases: base.parse().unwrap(),
-                sample: 1,
-                measure: stats::predict::NEAREST.into(),
-                value: 900_000 - 100_000 * at.abs_diff(other) as i64,
-                ..Finding::default()
-            });
+            let apart = at.abs_diff(other) as i64;
+            for (measure, value) in [
+                (stats::predict::SHARE, 900_000 - 100_000 * apart),
+                (stats::predict::NEAREST, 1_000_000 * apart),
+            ] {
+                results.findings.push(Finding {
+                    scenario: "matrix".into(),
+                    method: crate::record::SIMILARITY.into(),
+                    verb: Verb::Probe,
+                    image: (*image).into(),
+                    bases: base.parse().unwrap(),
+                    sample: 1,
+                    measure: measure.into(),
+                    value,
+                    ..Finding::default()
+                });
+            }
         }
     }
     results

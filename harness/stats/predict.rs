@@ -7,8 +7,12 @@ use crate::record::{Finding, Move, Of, SIMILARITY, ScenarioPlan, Verb};
 use super::index::{Index, Step};
 use super::{Samples, transfer_bytes};
 
-/// The measure by which `delta-lab nearest` chooses. An expectation of experiment n holds it against the others.
-pub const NEAREST: &str = "chunk_share_ppm";
+/// The measure by which `delta-lab nearest` chooses: of the chunks that a base lacks, compressed. An expectation of
+/// experiment n holds it against the others.
+pub const NEAREST: &str = "lacking_bytes";
+
+/// The measure by which it says that a base does not help.
+pub const SHARE: &str = "chunk_share_ppm";
 
 /// The next best base lacks at least so many times as much of the image as the chosen one.
 const SURE: f64 = 2.0;
@@ -30,7 +34,26 @@ pub enum Sure {
     Sure,
 }
 
-/// A base chosen among several by the share of the image that each holds.
+/// What a base has of an image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Held {
+    /// In millionths of the image's bytes.
+    pub share_ppm: u64,
+    /// What it lacks, compressed.
+    pub lacking_bytes: u64,
+}
+
+impl Held {
+    /// Among the findings of one pair, by measure; `None` where one was not found.
+    pub fn among(mut found: impl FnMut(&str) -> Option<u64>) -> Option<Held> {
+        Some(Held {
+            share_ppm: found(SHARE)?,
+            lacking_bytes: found(NEAREST)?,
+        })
+    }
+}
+
+/// A base chosen among several by what each lacks of the image.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// Its place among them.
@@ -40,16 +63,15 @@ pub struct Choice {
     pub sure: Sure,
 }
 
-/// Chooses the base that holds most of an image; shares are in millionths. The first of several that hold as much.
-pub fn choose(shares: &[u64]) -> Option<Choice> {
-    let mut order: Vec<usize> = (0..shares.len()).collect();
-    order.sort_by_key(|at| std::cmp::Reverse(shares[*at]));
+/// Chooses the base that lacks least of an image. The first of several that lack as much.
+pub fn choose(bases: &[Held]) -> Option<Choice> {
+    let mut order: Vec<usize> = (0..bases.len()).collect();
+    order.sort_by_key(|at| bases[*at].lacking_bytes);
     let at = *order.first()?;
-    // One millionth is what cannot be told from nothing.
-    let lack = |at: usize| (MILLION - shares[at] as f64).max(1.0);
-    let margin = order.get(1).map(|next| lack(*next) / lack(at));
+    let lacks = |at: usize| bases[at].lacking_bytes.max(1) as f64;
+    let margin = order.get(1).map(|next| lacks(*next) / lacks(at));
     let sure = match margin {
-        _ if shares[at] < HELPS_PPM => Sure::NoneHelps,
+        _ if bases[at].share_ppm < HELPS_PPM => Sure::NoneHelps,
         Some(margin) if margin < LIKELY => Sure::TossUp,
         Some(margin) if margin < SURE => Sure::Likely,
         _ => Sure::Sure,
@@ -339,13 +361,20 @@ mod tests {
 
     #[test]
     fn a_choice_is_as_sure_as_the_next_best_base_is_worse() {
-        let sure = |shares: &[u64]| choose(shares).map(|it| (it.at, it.sure));
-        assert_eq!(sure(&[500_000, 900_000]), Some((1, Sure::Sure)));
-        assert_eq!(sure(&[850_000, 900_000]), Some((1, Sure::Likely)));
-        assert_eq!(sure(&[899_000, 900_000]), Some((1, Sure::TossUp)));
-        assert_eq!(sure(&[9_000, 500]), Some((0, Sure::NoneHelps)));
-        assert_eq!(sure(&[900_000]), Some((0, Sure::Sure)));
-        assert_eq!(sure(&[1_000_000, 1_000_000]), Some((0, Sure::TossUp)));
-        assert_eq!(sure(&[]), None);
+        let sure = |lacking: &[u64], share_ppm| {
+            let held = |lacking_bytes: &u64| Held {
+                share_ppm,
+                lacking_bytes: *lacking_bytes,
+            };
+            let bases: Vec<Held> = lacking.iter().map(held).collect();
+            choose(&bases).map(|it| (it.at, it.sure))
+        };
+        assert_eq!(sure(&[500, 100], 900_000), Some((1, Sure::Sure)));
+        assert_eq!(sure(&[199, 100], 900_000), Some((1, Sure::Likely)));
+        assert_eq!(sure(&[119, 100], 900_000), Some((1, Sure::TossUp)));
+        assert_eq!(sure(&[500, 990], 9_000), Some((0, Sure::NoneHelps)));
+        assert_eq!(sure(&[100], 900_000), Some((0, Sure::Sure)));
+        assert_eq!(sure(&[0, 0], 1_000_000), Some((0, Sure::TossUp)));
+        assert_eq!(sure(&[], 0), None);
     }
 }

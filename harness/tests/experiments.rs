@@ -1,6 +1,9 @@
 //! Experiments: each question runs, is judged, and is answered on one page; an expectation that is broken is told.
 
+use std::collections::HashSet;
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use crate::bench::{Bench, text};
 
@@ -228,8 +231,13 @@ fn the_page_that_is_kept_is_what_its_results_say_and_every_chart_on_it_is_there(
     let charts = page.split("](experiments/").skip(1);
     let charts: Vec<&str> = charts.filter_map(|rest| rest.split(')').next()).collect();
     assert!(charts.len() >= 8, "{charts:?}");
+    let in_git = kept_by_git(&kept);
     for chart in charts {
         assert!(kept.join(chart).is_file(), "{chart} is not kept");
+        assert!(
+            in_git.is_empty() || in_git.contains(chart),
+            "{chart} is not in git: git add -f results/experiments/{chart}"
+        );
         assert!(
             bench
                 .path(&format!("results/experiments/{chart}"))
@@ -237,4 +245,14 @@ fn the_page_that_is_kept_is_what_its_results_say_and_every_chart_on_it_is_there(
             "{chart} was not drawn"
         );
     }
+}
+
+/// The files in `folder` that git keeps; none where the checkout is not of git.
+fn kept_by_git(folder: &Path) -> HashSet<String> {
+    let mut git = Command::new("git");
+    git.args(["ls-files", "-z"]).current_dir(folder);
+    let listed = git.output().map(|output| output.stdout);
+    let listed = String::from_utf8(listed.unwrap_or_default()).unwrap();
+    let names = listed.split('\0').filter(|name| !name.is_empty());
+    names.map(str::to_string).collect()
 }

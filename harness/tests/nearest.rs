@@ -69,10 +69,12 @@ fn the_experiment_judges_the_figure_by_which_it_chooses() {
     let scenario = std::fs::read_to_string(file).unwrap();
     let scenario: toml::Table = scenario.parse().unwrap();
     let expects = scenario["expect"].as_array().unwrap();
-    assert_eq!(expects.len(), 2);
-    for expect in expects {
-        assert_eq!(expect["measure"].as_str(), Some("regret_place"));
-        assert_eq!(expect["of"]["by"].as_str(), Some(NEAREST));
-        assert_eq!(expect["equals"].as_integer(), Some(1));
-    }
+    let judged: Vec<_> = expects
+        .iter()
+        .map(|expect| {
+            assert_eq!(expect["of"]["by"].as_str(), Some(NEAREST));
+            expect["measure"].as_str().unwrap()
+        })
+        .collect();
+    assert_eq!(judged, ["regret_place", "regret_ppm"]);
 }

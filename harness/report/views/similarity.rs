@@ -3,7 +3,7 @@
 use crate::report::block::{Block, Column, Grid, Keep, NO_FIGURE};
 use crate::report::clean;
 use crate::report::plot::{Axis, Dot, Plot, Points, Spacing, ticks};
-use crate::stats::predict::{NEAREST, Pair, Prediction, Sure, choose, pairs, predictions};
+use crate::stats::predict::{Held, NEAREST, Pair, Prediction, Sure, choose, pairs, predictions};
 use crate::stats::{Scenario, Section, transfer_bytes};
 
 use super::picture::plotted;
@@ -108,12 +108,10 @@ fn sureness(judged: &Judged) -> String {
     ];
     for target in targets {
         let bases = judged.pairs.iter().filter(|it| it.image == target);
-        let bases: Vec<(&Pair, u64)> = bases
-            .filter_map(|it| Some((it, u64::try_from(*it.found.get(NEAREST)?).ok()?)))
-            .collect();
-        let shares: Vec<u64> = bases.iter().map(|(_, share)| *share).collect();
+        let bases: Vec<(&Pair, Held)> = bases.filter_map(|it| Some((it, held(it)?))).collect();
+        let held: Vec<Held> = bases.iter().map(|(_, held)| *held).collect();
         let best = bases.iter().map(|(pair, _)| pair.bytes).min();
-        let Some(choice) = choose(&shares) else {
+        let Some(choice) = choose(&held) else {
             continue;
         };
         let right = best == Some(bases[choice.at].0.bytes);
@@ -136,6 +134,10 @@ fn sureness(judged: &Judged) -> String {
     )
 }
 
+fn held(pair: &Pair) -> Option<Held> {
+    Held::among(|measure| u64::try_from(*pair.found.get(measure)?).ok())
+}
+
 /// How sure, in a word or two.
 pub fn word(sure: Sure) -> &'static str {
     match sure {
@@ -152,10 +154,10 @@ fn chart(section: &Section, judged: &[Judged]) -> Option<Block> {
         .enumerate()
         .flat_map(|(kind, method)| {
             method.pairs.iter().filter_map(move |pair| {
-                let share = *pair.found.get(NEAREST)? as f64 / 10_000.0;
+                let lacking = held(pair)?.lacking_bytes as f64;
                 Some(Dot {
                     name: clean::line(&format!("{} to {}", pair.base, pair.image)),
-                    at: (share, pair.bytes as f64),
+                    at: (lacking, pair.bytes as f64),
                     kind,
                     front: false,
                 })
@@ -167,14 +169,14 @@ fn chart(section: &Section, judged: &[Judged]) -> Option<Block> {
     }
     let points = Points {
         title: format!(
-            "{}: what a base holds, and the delta from it",
+            "{}: what a base lacks, and the delta from it",
             section.title()
         ),
         subtitle: "Every ordered pair of images, by each method.".into(),
         x: Axis {
-            words: "bytes of the image in chunks of about 8 KiB that the base has too".to_string(),
-            tick: |percent| format!("{percent:.0} %"),
-            spacing: Spacing::Linear,
+            words: "bytes of the chunks that the base lacks, compressed".to_string(),
+            tick: ticks::bytes,
+            spacing: Spacing::Fitting,
         },
         y: Axis {
             words: "bytes over the wire, lower is better".to_string(),
@@ -184,7 +186,7 @@ fn chart(section: &Section, judged: &[Judged]) -> Option<Block> {
         kinds: judged.iter().map(|it| it.method.to_string()).collect(),
         dots,
         front: None,
-        diagonal: None,
+        diagonal: Some("delta as long as what the base lacks".into()),
         notes: Vec::new(),
     };
     plotted("similarity", section, Plot::Points(points))
