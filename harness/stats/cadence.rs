@@ -45,11 +45,7 @@ impl Year {
 
 /// The cadences of which every update was made and verified, from the oldest release on; empty where there is but one.
 pub fn cadences(section: &Section, method: &MethodRows) -> Vec<Cadence> {
-    let releases: Vec<&str> = section
-        .publishes
-        .iter()
-        .map(|it| it.image.as_str())
-        .collect();
+    let releases = section.releases();
     let steps = releases.len().saturating_sub(1);
     if steps < FEWEST_STEPS {
         return Vec::new();
@@ -167,6 +163,18 @@ mod tests {
         results.rows.retain(|it| !skipped(it));
         let sections = sections(&results);
         // Every release alone is left, and one is nothing to compare.
+        assert!(cadences(&sections[0], &sections[0].methods[0]).is_empty());
+    }
+
+    #[test]
+    fn images_that_are_updated_back_and_forth_are_no_history_and_have_no_cadence() {
+        let mut results = history();
+        let plan = &mut results.plan.scenarios[0].cases[0].moves;
+        let mut back = plan.last().unwrap().clone();
+        (back.image, back.bases) = ("v1".into(), ["v2"].into_iter().collect());
+        plan.insert(plan.len() - 1, back);
+        let sections = sections(&results);
+        assert!(sections[0].releases().is_empty());
         assert!(cadences(&sections[0], &sections[0].methods[0]).is_empty());
     }
 

@@ -164,6 +164,20 @@ impl<'a> Section<'a> {
         section
     }
 
+    /// The names of the images in the order they were published, where that is a history. None where an image is updated
+    /// from one that came after it.
+    pub fn releases(&self) -> Vec<&'a str> {
+        let images = self.publishes.iter().map(|it| it.image.as_str());
+        let images: Vec<&str> = images.collect();
+        let place = |name: &str| images.iter().position(|image| *image == name);
+        let mut updates = self.deltas.iter().chain(&self.others);
+        let back = updates.any(|update| {
+            let mut bases = update.bases.names();
+            bases.any(|base| place(base) > place(&update.image))
+        });
+        if back { Vec::new() } else { images }
+    }
+
     fn method(&self, method: &'a PlannedMethod, index: &Index<'a>) -> MethodRows<'a> {
         let whose = (self.scenario.name.as_str(), method.name.as_str(), self.case);
         let samples = |step: &&'a Move| Samples {

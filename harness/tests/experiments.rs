@@ -232,6 +232,11 @@ fn the_page_that_is_kept_is_what_its_results_say_and_every_chart_on_it_is_there(
     let charts: Vec<&str> = charts.filter_map(|rest| rest.split(')').next()).collect();
     assert!(charts.len() >= 8, "{charts:?}");
     let in_git = kept_by_git(&kept);
+    let drawn = |file: &&String| file.ends_with(".svg") || file.ends_with(".png");
+    for chart in in_git.iter().filter(drawn) {
+        let linked = charts.contains(&chart.as_str());
+        assert!(linked, "{chart} is in git and not on the page: git rm it");
+    }
     for chart in charts {
         assert!(kept.join(chart).is_file(), "{chart} is not kept");
         assert!(

@@ -23,8 +23,7 @@ struct Line<'a> {
 /// A scenario's first case and the names of its releases, where they are enough for a history.
 fn history<'s, 'a>(scenario: &'s Scenario<'a>) -> Option<(&'s Section<'a>, Vec<&'a str>)> {
     let section = scenario.sections.first()?;
-    let releases = section.publishes.iter().map(|it| it.image.as_str());
-    let releases: Vec<&str> = releases.collect();
+    let releases = section.releases();
     (releases.len() >= FEWEST_RELEASES).then_some((section, releases))
 }
 
@@ -103,7 +102,8 @@ fn lines<'a>(sections: &[Section<'a>]) -> Vec<Line<'a>> {
 /// Updates of the newest release from each older one.
 pub fn updates(section: &Section) -> Vec<Block> {
     let alone = section.deltas.iter().all(|update| update.bases.len() == 1);
-    if section.deltas.len() + 1 < FEWEST_RELEASES || !alone || section.ranked().is_empty() {
+    let few = section.deltas.len() + 1 < FEWEST_RELEASES || section.releases().is_empty();
+    if few || !alone || section.ranked().is_empty() {
         return Vec::new();
     }
     let held: Vec<String> = section
