@@ -49,22 +49,14 @@ pub fn blocks(section: &Section, assumed: &Assumptions) -> Vec<Block> {
     let client = chart(
         section,
         &paid,
-        (
-            "what a client downloads in a year",
-            "bytes a year, lower is better",
-            bytes,
-        ),
+        ("what a client downloads in a year", "bytes a year", bytes),
         &|year| year.client_bytes as u64,
         &|year| units::bytes(year.client_bytes as u64),
     );
     let server = chart(
         section,
         &paid,
-        (
-            "what the server pays in a year",
-            "dollars a year, lower is better",
-            money,
-        ),
+        ("what the server pays in a year", "dollars a year", money),
         &|year| (year.server() * MILLION) as u64,
         &|year| dollars(year.server()),
     );
@@ -99,6 +91,7 @@ fn nth(every: usize) -> String {
         1 => "every release".to_string(),
         2 => "every second".to_string(),
         3 => "every third".to_string(),
+        4 => "every fourth".to_string(),
         every => format!("every {every}th"),
     }
 }
