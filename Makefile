@@ -3,7 +3,8 @@
 #   DIR=folder   where rows and charts go; a run that was stopped continues there
 #   SAMPLES=3    for `make bench-peers`: how often each step is timed
 #   ONLY=chunk   for `make bench-kernels`: part of the kernels' names; all when absent
-#   HOURS=1 SEED=...   for `make torture`; CAMPAIGN=... and ROUND=... repeat what failed
+#   HOURS=1 SEED=...   for `make torture`; CAMPAIGN=... and ROUND=... repeat what failed; ROUNDS=10000 instead of HOURS
+#   EFFORT=fast  for `make bench-worth`; PAIRS=... for other scenarios
 #   MINUTES=1 TARGETS=...   for `make fuzz`
 #   FILES=...    for `make mutants`
 #   ONLY=g       for `make experiments`: letters or names, several with commas; all when absent
@@ -41,8 +42,9 @@ CHOSEN = $(if $(filter all,$(METHODS)),,--method $(METHODS))
 # One apt-get at a time.
 .NOTPARALLEL:
 SAMPLES := 3
+PAIRS := security-update rebuild
 
-.PHONY: help bench test real bench-kernels bench-peers report ci baseline experiments build tools docker roads peers vm lab torture fuzz mutants
+.PHONY: help bench test real bench-kernels bench-peers bench-worth report ci baseline experiments build tools docker roads peers vm lab torture fuzz mutants
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(firstword $(MAKEFILE_LIST)) | expand -t 20
@@ -75,21 +77,25 @@ bench-peers: build tools docker ## our own methods beside the best tools there a
 	$(LAB) run rebuild --method $(RACERS) --samples $(SAMPLES) --into $(DIR)-speed --report
 	$(LAB) run rebuild security-update debian-11-to-12 --method $(PEERS) --samples $(SAMPLES) --into $(DIR) --report
 
+bench-worth: build docker ## what each idea in our own patches is worth: one of them off at a time, on real images
+	EFFORT=$(EFFORT) cargo bench --locked --bench worth -- $(PAIRS)
+
 report: build ## draw every view of DIR again
 	$(LAB) report $(DIR)
 
 ci: ## what continuous integration runs
 	.ci/run
 
-# Five campaigns and the cheats share the time.
+# Six campaigns and the cheats share the time.
 HOURS ?= 1
 ifndef SEED
 SEED := $(shell date +%s)
 endif
-SHARE = $(shell awk 'BEGIN { print int($(HOURS) * 3600 / 6) }')
-TORTURE = TORTURE_SEED=$(SEED) TORTURE_SECONDS=$(SHARE) TORTURE_CAMPAIGN=$(CAMPAIGN) TORTURE_ROUND=$(ROUND)
+SHARE = $(shell awk 'BEGIN { print int($(HOURS) * 3600 / 7) }')
+TORTURE = TORTURE_SEED=$(SEED) TORTURE_SECONDS=$(SHARE) TORTURE_CAMPAIGN=$(CAMPAIGN) TORTURE_ROUND=$(ROUND) \
+	TORTURE_ROUNDS=$(ROUNDS)
 
-torture: build ## attack the lab for HOURS (1) from SEED: kills, damaged archives, hostile images and clients, cheats
+torture: build ## attack the lab for HOURS (1) from SEED: kills, damaged archives, hostile images and clients, random patches, cheats
 	@echo '== seed $(SEED), $(SHARE) s for each campaign'
 	$(TORTURE) cargo test --release --locked --test claims torture:: -- --nocapture --test-threads 1
 	$(if $(CAMPAIGN),,end=$$(($$(date +%s) + $(SHARE))); while [ $$(date +%s) -lt $$end ]; do \

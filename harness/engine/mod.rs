@@ -2,5 +2,6 @@
 
 pub mod chunk;
 pub mod flow;
+pub mod ideas;
 pub mod image;
 pub mod pair;

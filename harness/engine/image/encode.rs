@@ -17,6 +17,7 @@ use super::recipe::{Coded, Form, PART_BYTES, Recipe, WHOLE_BYTES};
 use super::space::Space;
 use super::sums;
 use super::tar::What;
+use crate::engine::ideas::Ideas;
 use crate::engine::pair::Effort;
 
 /// Coded groups, put aside until the head is known.
@@ -72,13 +73,13 @@ pub fn ends(base: Option<&Space>, image: &Space) -> Result<Ends> {
     })
 }
 
-/// Writes the patch from `base` to `image` into `to`; `plain` takes the image as bytes without a structure.
+/// Writes the patch from `base` to `image` into `to`.
 pub fn encode(
     base: Option<&Space>,
     image: &Space,
     ends: &Ends,
     effort: Effort,
-    plain: bool,
+    ideas: &Ideas,
     to: &mut std::fs::File,
     say: &dyn Fn(&str),
 ) -> Result<u64> {
@@ -90,7 +91,7 @@ pub fn encode(
     let base_digests = Digests::of(&archive)?;
     base_digests.show(&mut archive)?;
     let known = Known::of(&archive)?;
-    let mut plan = Plan::make(&archive, &known, image, plain)?;
+    let mut plan = Plan::make(&archive, &known, image, ideas)?;
     drop(known);
     let bases = Bases::of(&archive, &base_digests);
     measure_sums(&mut plan, &bases)?;
@@ -98,6 +99,7 @@ pub fn encode(
         bases: &bases,
         plan: &plan,
         effort,
+        ideas,
         alone: base.is_none(),
     };
     let spill = Spill::new()?;
@@ -184,6 +186,7 @@ struct Encoding<'a> {
     bases: &'a Bases<'a>,
     plan: &'a Plan,
     effort: Effort,
+    ideas: &'a Ideas,
     alone: bool,
 }
 
@@ -228,7 +231,7 @@ impl Encoding<'_> {
             _ if self.alone || bytes < 1 << 20 || pieces.iter().any(raw) => Try::Both,
             _ => Try::Pair,
         };
-        group::encode(self.effort, tries, pieces.len(), load)
+        group::encode(self.effort, self.ideas, tries, pieces.len(), load)
     }
 
     fn contents(&self, piece: &Piece, coded: &Coded, sums: &mut NewSums) -> Result<Vec<u8>> {

@@ -12,7 +12,8 @@ use super::gzip;
 use super::recipe::{Coded, PART_BYTES, Part};
 use super::sums::{self, Sums};
 use super::{digest, recipe::Form};
-use crate::engine::pair::{Base, Decoder, Effort, Encoder, Limits};
+use crate::engine::ideas::Ideas;
+use crate::engine::pair::{Base, Decoder, Effort, Encoder, Limits, Prepared};
 
 /// Bases and contents of a group in one zstd frame: a decoder holds both.
 pub const MOST_IN_FRAME: u64 = 128 << 20;
@@ -100,17 +101,19 @@ pub enum Try {
 /// Codes pairs of base and contents by the codecs to try. What is too much for one frame is always coded as pairs.
 pub fn encode(
     effort: Effort,
+    ideas: &Ideas,
     mut tries: Try,
     count: usize,
     mut load: impl FnMut(usize) -> Result<(Base, Vec<u8>)>,
 ) -> Result<(Codec, Vec<u8>)> {
-    let mut pairs = encoders(effort);
+    let mut pairs = encoders(effort, ideas);
     let (mut bases, mut contents) = (Vec::new(), Vec::new());
     for nth in 0..count {
         let (base, new) = load(nth)?;
         if tries != Try::Frame {
+            let file = Prepared::new(&base, &new, ideas);
             for pair in &mut pairs {
-                pair.file(&base, &new)?;
+                pair.file(&file)?;
             }
         }
         if tries != Try::Pair {
@@ -147,12 +150,13 @@ pub fn encode(
 
 /// Those who code a group; the shorter result is taken. Where much is new, what `best` mixes is longer than what `fast`
 /// packs, so it does both.
-fn encoders(effort: Effort) -> Vec<Encoder> {
+fn encoders(effort: Effort, ideas: &Ideas) -> Vec<Encoder> {
     let efforts: &[Effort] = match effort {
         Effort::Fast => &[Effort::Fast],
         Effort::Best => &[Effort::Best, Effort::Fast],
     };
-    efforts.iter().map(|effort| Encoder::new(*effort)).collect()
+    let encoders = efforts.iter().map(|effort| Encoder::new(*effort, ideas));
+    encoders.collect()
 }
 
 fn said(code: usize) -> anyhow::Error {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 
+use super::ideas::Ideas;
 pub use super::pair::Effort;
 
 mod archive;
@@ -63,6 +64,18 @@ pub fn make(
     effort: Effort,
     say: &dyn Fn(&str),
 ) -> Result<Made> {
+    make_with(base, image, patch, effort, &Ideas::default(), say)
+}
+
+/// [`make`] with some ideas alone, to see what the others are worth.
+pub fn make_with(
+    base: Option<&Path>,
+    image: &Path,
+    patch: &Path,
+    effort: Effort,
+    ideas: &Ideas,
+    say: &dyn Fn(&str),
+) -> Result<Made> {
     let base = base.map(Space::open).transpose()?;
     let image = Space::open(image)?;
     let folder = folder_of(patch);
@@ -76,11 +89,14 @@ pub fn make(
         folder,
         say,
     };
-    let first = job.attempt(false);
+    let first = job.attempt(ideas);
     // Small images are tried as plain bytes too: what is known of them may cost more than it gains.
     let second = match &first {
         Ok(_) if both > SMALL_BYTES => None,
-        _ => Some(job.attempt(true)),
+        _ => Some(job.attempt(&Ideas {
+            entries: false,
+            ..*ideas
+        })),
     };
     let (half, bytes) = match (first, second) {
         (Ok(first), Some(Ok(second))) if second.1 < first.1 => second,
@@ -110,7 +126,7 @@ struct Job<'a> {
 
 impl Job<'_> {
     /// A patch in a temporary file, decoded and compared, and its length.
-    fn attempt(&self, plain: bool) -> Result<(tempfile::NamedTempFile, u64)> {
+    fn attempt(&self, ideas: &Ideas) -> Result<(tempfile::NamedTempFile, u64)> {
         let mut half = tempfile::NamedTempFile::new_in(self.folder)
             .with_context(|| format!("make a file in {}", self.folder.display()))?;
         let file = half.as_file_mut();
@@ -119,7 +135,7 @@ impl Job<'_> {
             self.image,
             self.ends,
             self.effort,
-            plain,
+            ideas,
             file,
             self.say,
         )?;

@@ -20,6 +20,8 @@ pub struct Pairing<'a> {
     folded: HashMap<Vec<u8>, Vec<usize>>,
     names: HashMap<Vec<u8>, Vec<usize>>,
     similar: OnceCell<Similar>,
+    /// Whether other paths than the same are looked at.
+    looks_further: bool,
 }
 
 fn name_of(path: &[u8]) -> &[u8] {
@@ -48,12 +50,13 @@ pub fn is_elf(bytes: &[u8]) -> bool {
 }
 
 impl<'a> Pairing<'a> {
-    pub fn of(base: &'a Archive) -> Pairing<'a> {
+    pub fn of(base: &'a Archive, looks_further: bool) -> Pairing<'a> {
         let mut pairing = Pairing {
             base,
             folded: HashMap::new(),
             names: HashMap::new(),
             similar: OnceCell::new(),
+            looks_further,
         };
         for (index, entry) in base.entries.iter().enumerate() {
             if entry.is_regular() && entry.size > 0 && !base.inner.contains_key(&index) {
@@ -77,6 +80,9 @@ impl<'a> Pairing<'a> {
         let by_path = self.base.find(path, tar);
         if let Some(index) = self.fit(by_path.as_slice(), contents, size)? {
             return Ok(Some(index));
+        }
+        if !self.looks_further {
+            return Ok(None);
         }
         let path = tar::normal(path);
         let none = Vec::new();

@@ -13,6 +13,7 @@ use super::sketch::{Similar, quick_hash, sketch};
 use super::space::Space;
 use super::sums;
 use super::tar::{Entry, What};
+use crate::engine::ideas::Ideas;
 
 /// Changed contents of a group, so that memory is bounded and threads have work.
 const GROUP_BYTES: u64 = 16 << 20;
@@ -68,9 +69,9 @@ fn hash_entry(archive: &Archive, index: usize) -> Result<Option<Hash>> {
 }
 
 impl Plan {
-    /// Decides for the image in `space`. `plain` takes it as a run of bytes without a structure.
-    pub fn make(base: &Archive, known: &Known, space: &Space, plain: bool) -> Result<Plan> {
-        let mut new = if plain {
+    /// Decides for the image in `space`.
+    pub fn make(base: &Archive, known: &Known, space: &Space, ideas: &Ideas) -> Result<Plan> {
+        let mut new = if !ideas.entries {
             Archive::of_bytes(space)
         } else {
             Archive::walk_into(space, |content| {
@@ -93,7 +94,8 @@ impl Plan {
             hashes: &hashes,
             against: &against,
             digests: &digests,
-            pairing: Pairing::of(base),
+            pairing: Pairing::of(base, ideas.pairing),
+            ideas,
             seen: HashMap::new(),
             kinds: Vec::new(),
             programs: Similar::default(),
@@ -161,6 +163,7 @@ struct Planning<'a> {
     against: &'a [Option<usize>],
     digests: &'a Digests,
     pairing: Pairing<'a>,
+    ideas: &'a Ideas,
     seen: HashMap<Hash, usize>,
     kinds: Vec<(usize, Sort)>,
     /// Programs of the new image so far.
@@ -230,8 +233,8 @@ impl Planning<'_> {
         };
         self.kinds.push((index, sort));
         let beside = match sort {
-            Sort::Elf => self.sibling(index, &contents),
-            Sort::Other => None,
+            Sort::Elf if self.ideas.beside => self.sibling(index, &contents),
+            _ => None,
         };
         Ok(Coded {
             base,
@@ -254,7 +257,8 @@ impl Planning<'_> {
     }
 
     fn form(&self, entry: &Entry, contents: &[u8]) -> Result<Form> {
-        if let Some(member) = gzip::unpack(contents)
+        if self.ideas.gzip
+            && let Some(member) = gzip::unpack(contents)
             && let Some(style) = member.style()
         {
             return Ok(Form::Gzip {
@@ -262,6 +266,9 @@ impl Planning<'_> {
                 header: member.header.to_vec(),
                 bytes: member.contents.len() as u64,
             });
+        }
+        if !self.ideas.derived {
+            return Ok(Form::Plain);
         }
         if sums::is_list(&entry.path) {
             // Its length is known only when all recipes are: a mark takes 31 bytes less than a sum.

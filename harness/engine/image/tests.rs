@@ -9,7 +9,8 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Effort, Failure, apply, group, make, show};
+use super::{Effort, Failure, apply, group, make, make_with, show};
+use crate::engine::ideas::{Ideas, OFF};
 
 /// A folder with files of a test.
 struct Folder(TempDir);
@@ -318,6 +319,35 @@ fn every_changed_byte_of_a_patch_is_an_error() {
     }
 }
 
+/// The same with a right checksum: an error or the right image, whichever byte is another one.
+#[test]
+fn every_byte_forged_makes_no_wrong_file() {
+    let folder = Folder::new();
+    let (base, new) = small_pair();
+    for effort in [Effort::Fast, Effort::Best] {
+        let patch = folder.comes_back(&base, &new, effort);
+        let (mut refused, mut right) = (0, 0);
+        for at in 0..patch.len() - 4 {
+            for flip in [1, 0x10, 0xFF] {
+                let mut bad = patch[..patch.len() - 4].to_vec();
+                bad[at] ^= flip;
+                let mut crc = Crc::new();
+                crc.update(&bad);
+                bad.extend(crc.sum().to_le_bytes());
+                match folder.apply(Some(&base), &bad) {
+                    Ok(made) => {
+                        assert!(made == new, "a wrong file from byte {at}");
+                        right += 1;
+                    }
+                    Err(Failure::Unfit(_)) => refused += 1,
+                    Err(Failure::Trouble(error)) => panic!("byte {at}: {error:#}"),
+                }
+            }
+        }
+        assert!(refused > 20 * right, "{refused} refused, {right} right");
+    }
+}
+
 /// What was done on purpose has a right checksum: only the hashes stand between it and a wrong file.
 #[test]
 fn a_forged_patch_makes_no_wrong_file() {
@@ -371,10 +401,41 @@ fn more_effort_makes_no_longer_patch() {
     let new = [&program[..], &noise, &noise].concat();
     let [fast, best] = [Effort::Fast, Effort::Best].map(|effort| {
         let pair = (program.clone().into(), new.clone());
-        let coded = group::encode(effort, group::Try::Pair, 1, |_| Ok(pair.clone()));
+        let coded = group::encode(effort, &Ideas::default(), group::Try::Pair, 1, |_| {
+            Ok(pair.clone())
+        });
         coded.unwrap().1.len()
     });
     assert!(best <= fast, "{best} bytes, {fast} with less effort");
+}
+
+#[test]
+fn with_any_idea_off_an_image_comes_back_and_is_worth_less() {
+    let folder = Folder::new();
+    let (base, new) = (image(1), image(2));
+    let best = folder.make(Some(&base), &new, Effort::Best).len();
+    // A group, coded by both efforts, never shrinks by what one of them lacks; frames and groups are taken by estimates.
+    let never_worse = [
+        "entries",
+        "gzip replay",
+        "derived sums and digests",
+        "copies",
+    ];
+    let (old, image) = (folder.put("base", &base), folder.put("image", &new));
+    for (name, switch) in OFF {
+        let mut ideas = Ideas::default();
+        switch(&mut ideas);
+        assert_ne!(ideas, Ideas::default(), "{name} switches nothing off");
+        let patch = folder.0.path().join("off");
+        make_with(Some(&old), &image, &patch, Effort::Best, &ideas, &|_| ()).unwrap();
+        let patch = fs::read(&patch).unwrap();
+        assert!(folder.apply(Some(&base), &patch).unwrap() == new, "{name}");
+        let length = patch.len();
+        assert!(
+            length > best || !never_worse.contains(name),
+            "{name}: {length} bytes without, {best} with"
+        );
+    }
 }
 
 #[test]

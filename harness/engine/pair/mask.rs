@@ -2,17 +2,17 @@
 //!
 //! Each reference is replaced by a hash of what it refers to. Only the encoder masks, so nothing here is frozen.
 
-use super::Features;
 use super::elf::{Form, Kind, Ref, References, arm64, word};
 use super::mix::{hash, spread};
 use super::names::Names;
+use crate::engine::ideas::Ideas;
 
 /// Bytes of a target that its hash covers.
 const LABEL: usize = 16;
 
 /// `bytes` with its references masked.
-pub fn mask(bytes: &[u8], found: &References, features: &Features) -> Vec<u8> {
-    let names = match features.names {
+pub fn mask(bytes: &[u8], found: &References, ideas: &Ideas) -> Vec<u8> {
+    let names = match ideas.names {
         true => Names::read(bytes, &found.symbols),
         false => Names::default(),
     };
@@ -22,7 +22,7 @@ pub fn mask(bytes: &[u8], found: &References, features: &Features) -> Vec<u8> {
         let at = reference.at as usize;
         write(&mut bare[at..], reference, names.of(reference).unwrap_or(0));
     }
-    if !features.labels {
+    if !ideas.labels {
         return bare;
     }
     let mut masked = bare.clone();

@@ -28,6 +28,7 @@ mod worth;
 
 use anyhow::{Context, Result, ensure};
 
+use super::ideas::Ideas;
 use coder::{BitReader, BitWriter};
 pub use cost::Part;
 use unit::Models;
@@ -78,74 +79,56 @@ impl Base {
 /// Makes a group.
 pub struct Encoder {
     effort: Effort,
-    features: Features,
     coder: BitWriter,
     models: Models,
 }
 
-/// What an encoder may use; all of it by default. Each can be switched off to see what it is worth.
-#[derive(Clone, Copy, Debug)]
-#[doc(hidden)]
-pub struct Features {
-    /// Copies from the base.
-    pub copies: bool,
-    /// zstd frames where they are smaller.
-    pub frames: bool,
-    /// References of programs, masked and predicted.
-    pub references: bool,
-    /// Masks that tell what a reference refers to; otherwise all are zero.
-    pub labels: bool,
-    /// Masks by the names of symbols.
-    pub names: bool,
+/// A file that a decoder will make from its base, with what every encoder needs of it: its units, aligned.
+pub struct Prepared<'a> {
+    base: &'a [u8],
+    new_len: usize,
+    /// Where each unit's part of the base starts.
+    units: Vec<(usize, unit::Prepared<'a>)>,
 }
 
-impl Default for Features {
-    fn default() -> Self {
-        Self {
-            copies: true,
-            frames: true,
-            references: true,
-            labels: true,
-            names: true,
-        }
-    }
-}
-
-impl Encoder {
-    pub fn new(effort: Effort) -> Self {
-        Self::with_features(effort, Features::default())
-    }
-
-    #[doc(hidden)]
-    pub fn with_features(effort: Effort, features: Features) -> Self {
-        Self {
-            effort,
-            features,
-            coder: BitWriter::new(),
-            models: Models::new(effort),
-        }
-    }
-
-    /// Appends the file `new`, which a decoder will make from `base`; either may be empty, with any contents.
-    ///
-    /// Fails when the memory for it is missing.
-    pub fn file(&mut self, base: &Base, new: &[u8]) -> Result<()> {
+impl<'a> Prepared<'a> {
+    /// Prepares `new`; it and the base may be empty, with any contents.
+    pub fn new(base: &'a Base, new: &'a [u8], ideas: &Ideas) -> Self {
         let (base, split) = (&base.bytes[..], base.split);
-        for range in window::windows(base, new.len()) {
+        let units = window::windows(base, new.len()).map(|range| {
             let window = window::choose(base, new, &range);
             let unit = unit::Unit {
                 split: window::split(&window, base, split),
                 base: &base[window.clone()],
                 new: &new[range],
             };
+            (window.start, unit.prepare(ideas))
+        });
+        Self {
+            base,
+            new_len: new.len(),
+            units: units.collect(),
+        }
+    }
+}
+
+impl Encoder {
+    pub fn new(effort: Effort, ideas: &Ideas) -> Self {
+        Self {
+            effort,
+            coder: BitWriter::new(),
+            models: Models::new(effort, ideas.mixing),
+        }
+    }
+
+    /// Appends a file.
+    ///
+    /// Fails when the memory for it is missing.
+    pub fn file(&mut self, file: &Prepared) -> Result<()> {
+        for (start, unit) in &file.units {
             let starts = &mut self.models.starts;
-            window::code(&mut self.coder, starts, base, new.len(), window.start)?;
-            unit.encode(
-                &mut self.coder,
-                &mut self.models,
-                self.effort,
-                &self.features,
-            )?;
+            window::code(&mut self.coder, starts, file.base, file.new_len, *start)?;
+            unit.encode(&mut self.coder, &mut self.models, self.effort)?;
         }
         Ok(())
     }
@@ -192,7 +175,7 @@ impl<'a> Decoder<'a> {
         let streams = streams::read(coded, memory)?;
         let memory_bytes = memory - streams.literals.len() as u64;
         let packed = coded.len() - streams.bits.len() - streams.frames.len();
-        let mut models = Models::new(streams.effort);
+        let mut models = Models::new(streams.effort, true);
         models.bulk.bytes = streams.literals;
         Ok(Self {
             limits: Limits { memory_bytes },

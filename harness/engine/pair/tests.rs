@@ -3,7 +3,8 @@
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
-use super::{Base, Decoder, Effort, Encoder, Limits};
+use super::{Base, Decoder, Effort, Encoder, Limits, Prepared};
+use crate::engine::ideas::Ideas;
 
 const LIMITS: Limits = Limits {
     memory_bytes: 256 << 20,
@@ -12,10 +13,19 @@ const EFFORTS: [Effort; 2] = [Effort::Fast, Effort::Best];
 
 type Pair = (Vec<u8>, Vec<u8>);
 
+fn encoder(effort: Effort) -> Encoder {
+    Encoder::new(effort, &Ideas::default())
+}
+
+fn add(encoder: &mut Encoder, base: &Base, new: &[u8]) {
+    let file = Prepared::new(base, new, &Ideas::default());
+    encoder.file(&file).unwrap();
+}
+
 fn encode(effort: Effort, pairs: &[Pair]) -> Vec<u8> {
-    let mut encoder = Encoder::new(effort);
+    let mut encoder = encoder(effort);
     for (base, new) in pairs {
-        encoder.file(&base.clone().into(), new).unwrap();
+        add(&mut encoder, &base.clone().into(), new);
     }
     encoder.finish().unwrap()
 }
@@ -282,8 +292,8 @@ fn what_changed_alike_in_another_program_is_not_told_again() {
     beside.push(sibling);
     for effort in EFFORTS {
         let [alone, beside] = [&alone, &beside].map(|base| {
-            let mut encoder = Encoder::new(effort);
-            encoder.file(base, &new).unwrap();
+            let mut encoder = encoder(effort);
+            add(&mut encoder, base, &new);
             let coded = encoder.finish().unwrap();
             let mut decoder = Decoder::new(&coded, LIMITS).unwrap();
             assert!(decoder.file(base, new.len() as u64).unwrap() == new);
@@ -306,8 +316,8 @@ fn two_programs_that_lie_come_back_and_others_never_panic() {
         };
         let (base, other) = (two(), two());
         let new = broken(rng, &program);
-        let mut encoder = Encoder::new(Effort::Best);
-        encoder.file(&base, &new).unwrap();
+        let mut encoder = encoder(Effort::Best);
+        add(&mut encoder, &base, &new);
         let coded = encoder.finish().unwrap();
         let decode = |base: &Base| {
             let mut decoder = Decoder::new(&coded, LIMITS)?;

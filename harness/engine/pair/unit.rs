@@ -11,7 +11,8 @@ use super::literals::Literals;
 use super::map::AddressMap;
 use super::model::{Bit, Number, QUICK, fold, unfold};
 use super::predict::Prediction;
-use super::{Effort, Features, frame, mask, window};
+use super::{Effort, frame, mask, window};
+use crate::engine::ideas::Ideas;
 
 /// What a group has learned.
 pub struct Models {
@@ -34,7 +35,7 @@ impl Models {
     /// An upper bound of what the models take.
     pub const BYTES: u64 = 32 << 20;
 
-    pub fn new(effort: Effort) -> Self {
+    pub fn new(effort: Effort, mixing: bool) -> Self {
         Self {
             starts: Number::new(),
             bulk: Bulk::default(),
@@ -48,8 +49,8 @@ impl Models {
             is_mixed: Bit::EVEN,
             has_references: Bit::EVEN,
             most_mixed: match effort {
-                Effort::Fast => 0,
-                Effort::Best => MIXED,
+                Effort::Best if mixing => MIXED,
+                _ => 0,
             },
         }
     }
@@ -81,46 +82,21 @@ pub struct Unit<'a> {
     pub new: &'a [u8],
 }
 
-impl Unit<'_> {
-    pub fn encode(
-        &self,
-        coder: &mut BitWriter,
-        models: &mut Models,
-        effort: Effort,
-        features: &Features,
-    ) -> Result<()> {
-        let parts = self.parts();
-        let found = match features.references {
-            true => parts.map(|part| part.and_then(|part| elf::find(part, usize::MAX))),
-            false => [None, None],
-        };
-        let (ops, frame) = {
-            let new = elf::find(self.new, usize::MAX);
-            let masked = match &new {
-                Some(new) if found[0].is_some() => {
-                    let masked = parts.iter().zip(&found).map(|(part, found)| match found {
-                        Some(found) => mask::mask(part.unwrap_or_default(), found, features),
-                        None => part.unwrap_or_default().to_vec(),
-                    });
-                    let base = masked.collect::<Vec<_>>().concat();
-                    Some((base, mask::mask(self.new, new, features)))
-                }
-                _ => None,
-            };
-            let (base, new) = match &masked {
-                Some((base, new)) => (&base[..], &new[..]),
-                None => (self.base, self.new),
-            };
-            let ops = match features.copies {
-                true => window::align(base, new, GAIN),
-                false => Vec::new(),
-            };
-            let estimate = frame::Estimate::new(base, new, self.new, &ops);
-            let frame = match features.frames {
-                true => frame::if_smaller(self.base, self.new, &estimate, effort)?,
-                false => None,
-            };
-            (ops, frame)
+/// A unit with its operations: what does not depend on an encoder's effort or models.
+pub struct Prepared<'a> {
+    unit: Unit<'a>,
+    found: Option<References>,
+    ops: Vec<Op>,
+    /// What the operations will take, where frames may be tried.
+    estimate: Option<frame::Estimate>,
+}
+
+impl Prepared<'_> {
+    pub fn encode(&self, coder: &mut BitWriter, models: &mut Models, effort: Effort) -> Result<()> {
+        let unit = &self.unit;
+        let frame = match &self.estimate {
+            Some(estimate) => frame::if_smaller(unit.base, unit.new, estimate, effort)?,
+            None => None,
         };
         models.is_frame.code(coder, frame.is_some(), QUICK);
         if let Some(frame) = frame {
@@ -128,10 +104,51 @@ impl Unit<'_> {
             models.frames.extend_from_slice(&frame);
             return Ok(());
         }
-        let found = elf::merge(found, parts[0].map_or(0, <[u8]>::len));
+        let found = self.found.clone();
         models.has_references.code(coder, found.is_some(), QUICK);
-        self.code(coder, models, &ops, self.new.len(), found, usize::MAX)?;
+        unit.code(coder, models, &self.ops, unit.new.len(), found, usize::MAX)?;
         Ok(())
+    }
+}
+
+impl<'a> Unit<'a> {
+    /// Finds the references and aligns.
+    pub fn prepare(self, ideas: &Ideas) -> Prepared<'a> {
+        let parts = self.parts();
+        let found = match ideas.references {
+            true => parts.map(|part| part.and_then(|part| elf::find(part, usize::MAX))),
+            false => [None, None],
+        };
+        let new = elf::find(self.new, usize::MAX);
+        let masked = match &new {
+            Some(new) if found[0].is_some() => {
+                let masked = parts.iter().zip(&found).map(|(part, found)| match found {
+                    Some(found) => mask::mask(part.unwrap_or_default(), found, ideas),
+                    None => part.unwrap_or_default().to_vec(),
+                });
+                let base = masked.collect::<Vec<_>>().concat();
+                Some((base, mask::mask(self.new, new, ideas)))
+            }
+            _ => None,
+        };
+        drop(new);
+        let (base, new) = match &masked {
+            Some((base, new)) => (&base[..], &new[..]),
+            None => (self.base, self.new),
+        };
+        let ops = match ideas.copies {
+            true => window::align(base, new, GAIN),
+            false => Vec::new(),
+        };
+        let estimate = ideas
+            .frames
+            .then(|| frame::Estimate::new(base, new, self.new, &ops));
+        Prepared {
+            found: elf::merge(found, parts[0].map_or(0, <[u8]>::len)),
+            ops,
+            estimate,
+            unit: self,
+        }
     }
 
     /// The files of the base.

@@ -5,20 +5,8 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Decoder, Effort, Encoder, Features, Limits};
-
-/// An idea by name, and how it is switched off.
-type Off = (&'static str, fn(&mut Features));
-
-/// The table: one thing off at a time.
-const TABLE: &[Off] = &[
-    ("all", |_| {}),
-    ("no references", |on| on.references = false),
-    ("references masked by zeros", |on| on.labels = false),
-    ("no symbol names", |on| on.names = false),
-    ("no zstd frames", |on| on.frames = false),
-    ("no copies", |on| on.copies = false),
-];
+use super::{Decoder, Effort, Encoder, Limits, Prepared};
+use crate::engine::ideas::{Ideas, OFF};
 
 #[test]
 #[ignore = "needs a folder of pairs, named by PAIRS"]
@@ -26,13 +14,14 @@ fn each_idea_makes_the_pairs_smaller() {
     let folder = std::env::var("PAIRS").unwrap();
     let pairs = pairs(Path::new(&folder));
     for effort in [Effort::Fast, Effort::Best] {
-        for (name, switch) in TABLE {
-            let mut features = Features::default();
-            switch(&mut features);
+        for (name, switch) in [("nothing", (|_| ()) as fn(&mut Ideas))].iter().chain(OFF) {
+            let mut ideas = Ideas::default();
+            switch(&mut ideas);
             let start = Instant::now();
-            let mut encoder = Encoder::with_features(effort, features);
+            let mut encoder = Encoder::new(effort, &ideas);
             for (base, new) in &pairs {
-                encoder.file(&base.clone().into(), new).unwrap();
+                let base = base.clone().into();
+                encoder.file(&Prepared::new(&base, new, &ideas)).unwrap();
             }
             let coded = encoder.finish().unwrap();
             let encoded = start.elapsed();
@@ -41,17 +30,13 @@ fn each_idea_makes_the_pairs_smaller() {
             };
             let mut decoder = Decoder::new(&coded, limits).unwrap();
             for (base, new) in &pairs {
-                assert!(
-                    &decoder
-                        .file(&base.clone().into(), new.len() as u64)
-                        .unwrap()
-                        == new
-                );
+                let made = decoder.file(&base.clone().into(), new.len() as u64);
+                assert!(&made.unwrap() == new);
             }
             decoder.finish().unwrap();
             let decoded = start.elapsed() - encoded;
             println!(
-                "{effort:?} {name:28} {:>9} bytes, encoded in {encoded:.1?}, decoded in {decoded:.1?}",
+                "{effort:?} without {name:28} {:>9} bytes, encoded in {encoded:.1?}, decoded in {decoded:.1?}",
                 coded.len()
             );
         }
@@ -87,8 +72,11 @@ fn named(folder: &Path) -> Vec<(String, Pair)> {
 fn the_bytes_of_each_pair_are_accounted_for() {
     let folder = std::env::var("PAIRS").unwrap();
     for (name, (base, new)) in named(Path::new(&folder)) {
-        let mut encoder = Encoder::new(Effort::Best);
-        encoder.file(&base.into(), &new).unwrap();
+        let ideas = Ideas::default();
+        let mut encoder = Encoder::new(Effort::Best, &ideas);
+        encoder
+            .file(&Prepared::new(&base.into(), &new, &ideas))
+            .unwrap();
         let costs = encoder.costs();
         let streams = encoder.streams();
         let coded = encoder.finish().unwrap().len();

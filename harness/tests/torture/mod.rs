@@ -10,13 +10,15 @@ mod archives;
 mod clients;
 mod images;
 mod kills;
+mod patches;
 mod processes;
 
-/// What `make torture` sets: the one campaign that is wanted, the seed, the seconds that each campaign takes, and one
-/// round to be repeated alone.
+/// What `make torture` sets: the one campaign that is wanted, the seed, the seconds or the rounds that each campaign
+/// takes, and one round to be repeated alone.
 const CAMPAIGN: &str = "TORTURE_CAMPAIGN";
 const SEED: &str = "TORTURE_SEED";
 const SECONDS: &str = "TORTURE_SECONDS";
+const ROUNDS: &str = "TORTURE_ROUNDS";
 const ROUND: &str = "TORTURE_ROUND";
 
 /// The seed of a short form, so that every run of the tests is the same.
@@ -44,15 +46,24 @@ impl Campaign {
     pub fn wanted(name: &'static str, rounds: u64) -> Option<Campaign> {
         let chosen = std::env::var(CAMPAIGN).unwrap_or_default();
         let alone = number(ROUND);
+        let counted = number(ROUNDS);
         (chosen.is_empty() || chosen == name).then(|| Campaign {
             name,
             seed: number(SEED).unwrap_or(FIRST_SEED),
             first: alone.unwrap_or(0),
-            rounds: if alone.is_some() { 1 } else { rounds },
+            rounds: match alone {
+                Some(_) => 1,
+                None => counted.unwrap_or(rounds),
+            },
             time: number(SECONDS)
-                .filter(|_| alone.is_none())
+                .filter(|_| alone.or(counted).is_none())
                 .map(Duration::from_secs),
         })
+    }
+
+    /// Whether somebody waits for it for long.
+    fn is_long(&self) -> bool {
+        self.time.is_some() || self.rounds > 1000
     }
 
     /// Does round after round, each with dice of its own. Says the seed first, and the round when one fails.
@@ -74,7 +85,7 @@ impl Campaign {
                 resume_unwind(panic);
             }
             number += 1;
-            if self.time.is_some() && number.is_multiple_of(100) {
+            if self.is_long() && number.is_multiple_of(100) {
                 eprintln!("{name}: {number} rounds");
             }
         }

@@ -133,7 +133,7 @@ pub const DATA: usize = 4;
 pub const CLASSES: usize = 5;
 
 /// All references of a file, sorted by place, none overlapping.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct References {
     pub refs: Vec<Ref>,
     pub segments: Vec<Segment>,
@@ -186,7 +186,7 @@ pub fn merge(found: [Option<References>; 2], split: usize) -> Option<References>
 }
 
 /// Where the dynamic symbols and what they name are.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Symbols {
     /// The file offsets of the symbol table, the strings, and the relocations of the PLT.
     pub table: Range<u32>,
