@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 use std::io::{self, BufRead, BufReader, Read};
 use std::process::Output;
-use std::sync::{Arc, mpsc};
+use std::sync::Arc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -22,8 +23,12 @@ const LINE_BYTES: u64 = 4096;
 /// Longest that making one image may take. A build that installs half a distribution takes minutes.
 const LONGEST: Duration = Duration::from_secs(2 * 60 * 60);
 
-/// How long a program that has ended may be silent before nothing more is expected of its output.
+/// How often a silent program is looked at, to see whether it has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
+
+/// How long a program that has ended may be silent before nothing more is expected of its output, where something that it
+/// left running holds the output open. On a busy machine its last words take a while.
+const LAST_WORDS: Duration = Duration::from_secs(1);
 
 /// Debian packages of programs that make images, by program name.
 const PACKAGES: &[(&str, &str)] = &[
@@ -103,16 +108,23 @@ fn follow(
         last.push_back(text);
     };
     let give_up = Instant::now() + longest;
+    let mut silent_since = None;
     let ended = loop {
         match said.recv_timeout(LOOK_EVERY) {
-            Ok(text) => hear(text),
-            Err(_) => {
+            Ok(text) => {
+                silent_since = None;
+                hear(text);
+            }
+            Err(silence) => {
                 let ended = program
                     .try_wait()
                     .with_context(|| format!("wait for {}", argv[0]))?;
-                // It has ended, and nothing was said for a while.
                 if let Some(ended) = ended {
-                    break ended;
+                    // What it said last may still be on its way, unless its output has ended too.
+                    let since = silent_since.get_or_insert_with(Instant::now);
+                    if silence == RecvTimeoutError::Disconnected || since.elapsed() >= LAST_WORDS {
+                        break ended;
+                    }
                 }
                 // Its output may end long before it does.
                 thread::sleep(LOOK_EVERY / 10);
@@ -214,6 +226,16 @@ mod tests {
         let error = run(&argv, &[], &mut |_| ()).unwrap_err().to_string();
         assert!(error.contains("exit status: 1"), "{error}");
         assert!(error.contains("cp: cannot stat '/no/such/file'"), "{error}");
+    }
+
+    #[test]
+    fn the_last_words_of_a_program_are_heard_whenever_it_ends() {
+        for millis in 40..70 {
+            let script = format!("sleep 0.0{millis}; echo 'last words' >&2; exit 3");
+            let argv = argv(&["sh", "-c", &script]);
+            let error = run(&argv, &[], &mut |_| ()).unwrap_err().to_string();
+            assert!(error.contains("last words"), "{error}");
+        }
     }
 
     #[test]

@@ -90,6 +90,11 @@ pub fn make_with(
         say,
     };
     let first = job.attempt(ideas);
+    if let Err(error) = &first {
+        say(&format!(
+            "again as plain bytes, because this failed: {error:#}"
+        ));
+    }
     // Small images are tried as plain bytes too: what is known of them may cost more than it gains.
     let second = match &first {
         Ok(_) if both > SMALL_BYTES => None,

@@ -45,7 +45,7 @@ pub enum Effort {
 /// What a decoder may use.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes that a decoder may allocate, its output included, the base and the group not.
+    /// Bytes that a decoder may allocate, its output included; the base, its references and the group not.
     pub memory_bytes: u64,
 }
 

@@ -181,6 +181,34 @@ fn lengths_beyond_the_limits_are_refused_before_anything_is_allocated() {
     assert!(Decoder::new(&head, LIMITS).is_err());
 }
 
+/// Node.js has more references than a decoder's memory once allowed: it left some out, and no patch came back.
+#[test]
+fn a_decoder_with_little_memory_finds_every_reference_that_its_encoder_found() {
+    let program = program();
+    let mut new = program.clone();
+    let middle = new.len() / 2;
+    new.splice(middle..middle, noise(&mut random(9), 5000));
+    let ideas = Ideas {
+        frames: false,
+        ..Ideas::default()
+    };
+    let mut encoder = Encoder::new(Effort::Best, &ideas);
+    let base = Base::from(program.clone());
+    let file = Prepared::new(&base, &new, &ideas);
+    encoder.file(&file).unwrap();
+    let coded = encoder.finish().unwrap();
+    let left = 30_000;
+    let found = super::elf::find(&program, usize::MAX).unwrap().refs.len();
+    assert!(found * size_of::<super::elf::Ref>() > left / 4);
+    let limits = Limits {
+        memory_bytes: super::Models::BYTES + (new.len() + left) as u64,
+    };
+    let mut decoder = Decoder::new(&coded, limits).unwrap();
+    let made = decoder.file(&program.into(), new.len() as u64).unwrap();
+    assert!(made == new);
+    decoder.finish().unwrap();
+}
+
 #[test]
 fn random_bytes_are_no_group() {
     for seed in 0..2_000 {

@@ -116,7 +116,7 @@ impl<'a> Unit<'a> {
     pub fn prepare(self, ideas: &Ideas) -> Prepared<'a> {
         let parts = self.parts();
         let found = match ideas.references {
-            true => parts.map(|part| part.and_then(|part| elf::find(part, usize::MAX))),
+            true => self.references(),
             false => [None, None],
         };
         let new = elf::find(self.new, usize::MAX);
@@ -159,7 +159,17 @@ impl<'a> Unit<'a> {
         }
     }
 
-    /// The next `new_len` bytes, in at most `memory` bytes beside them.
+    /// The references of the files of the base, the same ones for encoder and decoder.
+    fn references(&self) -> [Option<References>; 2] {
+        let mut most = MOST_REFERENCES;
+        self.parts().map(|part| {
+            let found = elf::find(part?, most)?;
+            most -= found.refs.len().min(most);
+            Some(found)
+        })
+    }
+
+    /// The next `new_len` bytes, in at most `memory` bytes beside them and the references.
     pub fn decode<C: Coder>(
         &self,
         coder: &mut C,
@@ -176,13 +186,11 @@ impl<'a> Unit<'a> {
             return frame::unpack(self.base, frame, new_len);
         }
         let most = memory as usize / 4 / size_of::<Op>();
-        let most_refs = memory as usize / 4 / size_of::<elf::Ref>();
-        let parts = self.parts();
         let found = match models.has_references.code(coder, false, QUICK) {
-            true => parts.map(|part| part.and_then(|part| elf::find(part, most_refs))),
+            true => self.references(),
             false => [None, None],
         };
-        let found = elf::merge(found, parts[0].map_or(0, <[u8]>::len));
+        let found = elf::merge(found, self.parts()[0].map_or(0, <[u8]>::len));
         self.code(coder, models, &[], new_len, found, most)
     }
 
@@ -219,6 +227,10 @@ impl<'a> Unit<'a> {
         )
     }
 }
+
+/// References that are found in all files of a base, each of 16 bytes. A part of the format: what a decoder leaves out, its
+/// encoder must leave out too.
+const MOST_REFERENCES: usize = 6 << 20;
 
 /// Literals of a program that are mixed at most: at about a microsecond a byte, in seconds.
 const MIXED: u64 = 4 << 20;
