@@ -204,8 +204,9 @@ Examples:
     Explain(explain::Args),
     /// Choose the base from which an update of an image will be smallest, and say how sure that is
     ///
-    /// No delta is made: of each base it counts which bytes of the image lie in chunks of about 8 KiB that the base has too.
-    /// Experiment n holds that figure against TLSH, MinHash and common files, on real images.
+    /// No delta is made. It cuts the images into chunks of about 8 KiB, and compresses those that a base
+    /// lacks: the base with the fewest such bytes is chosen. Experiment n compares that figure with TLSH,
+    /// MinHash and common files, on real images.
     #[command(after_help = "\
 Examples:
   delta-lab nearest shop/backend:2.0 shop/backend:1.9 shop/backend:1.8 shop/frontend:2.0
