@@ -1,6 +1,6 @@
 //! Chunk stores: an image is an index and a set of chunks, which all releases share.
 //!
-//! `NAME.idx` is the index (see `index`). `chunks/ab/abcd….zst` is one chunk, named by its sha256 and compressed on its own
+//! `NAME.idx` is the index (see `index`). `chunks/ab/abcd….zst` is one chunk, named by its BLAKE3 hash and compressed on its own
 //! with zstd at level 3: most bytes of a chunk store are written once and read rarely, and a higher level gains little on
 //! so few bytes at a time. A client cuts its bases as the image was cut, copies the chunks that they contain, and requests
 //! each of the others once.
@@ -18,8 +18,9 @@ use super::chunker::Chunker;
 use super::index::{Chunk, Index};
 use super::object::{create_out, put_bytes};
 use super::version::{LAB, zstd as zstd_version};
+use crate::engine::chunk::name_of;
 use crate::engine::flow::{HeldPieces, Place, Rebuild, ahead, cores, scan, spread};
-use crate::image::{Digest, Image, digest_from_hex, digest_of, hex};
+use crate::image::{Digest, Image, digest_from_hex, hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
@@ -45,7 +46,7 @@ pub(super) fn find<'a>(
     bases: &[Image],
     files: &'a [File],
 ) -> Result<HeldPieces<'a>> {
-    let mut wanted: HashSet<Digest> = index.chunks.iter().map(|chunk| chunk.sha256).collect();
+    let mut wanted: HashSet<Digest> = index.chunks.iter().map(|chunk| chunk.name).collect();
     let mut places = HeldPieces::new();
     for (base, file) in bases.iter().zip(files) {
         if wanted.is_empty() {
@@ -53,9 +54,9 @@ pub(super) fn find<'a>(
         }
         scan(chunker, file, cores(), &mut |segment| {
             for chunk in &segment.chunks {
-                if let Some(sha256) = wanted.take(&chunk.sha256) {
+                if let Some(name) = wanted.take(&chunk.name) {
                     let offset = chunk.offset;
-                    places.insert(sha256, Place { file, offset });
+                    places.insert(name, Place { file, offset });
                 }
             }
             Ok(!wanted.is_empty())
@@ -65,11 +66,11 @@ pub(super) fn find<'a>(
     Ok(places)
 }
 
-/// A chunk that the store lacks: its place among those, and its hash.
+/// A chunk that the store lacks: its place among those, and its name.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct New {
     pub at: u64,
-    pub sha256: Digest,
+    pub name: Digest,
 }
 
 /// Cuts an image, and compresses the chunks of which `is_known` does not say that the store has them; `put` is given
@@ -94,14 +95,14 @@ pub(super) fn cut(
         let scanned = scan(chunker, &file, cores(), &mut |segment| {
             image_bytes += segment.own().len() as u64;
             for chunk in &segment.chunks {
-                let sha256 = chunk.sha256;
+                let name = chunk.name;
                 chunks.push(Chunk {
                     bytes: u32::try_from(chunk.bytes).context("a chunk beyond 4 GiB")?,
-                    sha256,
+                    name,
                 });
                 let at = new.len() as u64;
-                if !is_known(&sha256) && new.insert(sha256) {
-                    packing.give((New { at, sha256 }, segment.bytes_of(chunk).to_vec()))?;
+                if !is_known(&name) && new.insert(name) {
+                    packing.give((New { at, name }, segment.bytes_of(chunk).to_vec()))?;
                 }
             }
             Ok(true)
@@ -145,7 +146,7 @@ impl<C: Chunker> Chunked<C> {
         let mut asked = HashSet::new();
         let missing = index.chunks.iter();
         let missing: Vec<&Chunk> = missing
-            .filter(|chunk| !rebuild.holds(&chunk.sha256) && asked.insert(chunk.sha256))
+            .filter(|chunk| !rebuild.holds(&chunk.name) && asked.insert(chunk.name))
             .collect();
         let most = AHEAD_BYTES / self.chunker.most_bytes();
         let most = most.clamp(CONNECTIONS, 16 * CONNECTIONS);
@@ -155,9 +156,9 @@ impl<C: Chunker> Chunked<C> {
                 move |chunk| fetch(client, chunk, &mut unpacker)
             });
             for chunk in &index.chunks {
-                if !rebuild.copy(&chunk.sha256, chunk.bytes.into())? {
+                if !rebuild.copy(&chunk.name, chunk.bytes.into())? {
                     let bytes = fetched.next().context("a chunk that was not asked for")??;
-                    rebuild.known(&chunk.sha256, &bytes)?;
+                    rebuild.known(&chunk.name, &bytes)?;
                 }
             }
             rebuild.finish(&index.image_sha256)
@@ -167,7 +168,7 @@ impl<C: Chunker> Chunked<C> {
 
 /// Fetches a chunk and unpacks it.
 fn fetch(client: &Client, chunk: &Chunk, unpacker: &mut Unpacker) -> Result<Vec<u8>> {
-    let object = object(&chunk.sha256);
+    let object = object(&chunk.name);
     let packed = client.get_bytes(&object)?;
     unpacker.unpack(&packed, chunk).context(object)
 }
@@ -186,11 +187,11 @@ impl Unpacker {
         let bytes = decompressor
             .decompress(packed, chunk.bytes as usize)
             .context("decompress a chunk")?;
-        let found = digest_of(&bytes);
+        let found = name_of(&bytes);
         ensure!(
-            found == chunk.sha256 && bytes.len() == chunk.bytes as usize,
+            found == chunk.name && bytes.len() == chunk.bytes as usize,
             "damaged: {} should have {} bytes, but {} with {} bytes was found",
-            hex(&chunk.sha256),
+            hex(&chunk.name),
             chunk.bytes,
             hex(&found),
             bytes.len()
@@ -209,8 +210,8 @@ impl<C: Chunker> Method for Chunked<C> {
     }
 
     fn publish(&self, image: &Image, _bases: &[Image], store: &Store) -> Result<()> {
-        let is_known = |sha256: &Digest| store.object(&object(sha256)).exists();
-        let put = |new: New, packed: &[u8]| put_bytes(store, &object(&new.sha256), packed);
+        let is_known = |name: &Digest| store.object(&object(name)).exists();
+        let put = |new: New, packed: &[u8]| put_bytes(store, &object(&new.name), packed);
         let index = cut(&self.chunker, image, &is_known, &put)?;
         put_bytes(store, &index_of(&image.name), &index.to_bytes()?)
     }
@@ -232,7 +233,7 @@ fn index_of(name: &str) -> String {
     format!("{name}.idx")
 }
 
-fn object(sha256: &Digest) -> String {
-    let name = hex(sha256);
+fn object(name: &Digest) -> String {
+    let name = hex(name);
     format!("chunks/{}/{name}.zst", &name[..2])
 }

@@ -5,12 +5,12 @@
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 8 | `dl-index` |
-//! | 8 | 4 | version of this format: 1 |
+//! | 8 | 4 | version of this format: 2 |
 //! | 12 | 4 | number of chunks, n |
 //! | 16 | 8 | length of the image |
 //! | 24 | 32 | sha256 of the image |
 //! | 56 | 32 | the chunker and its size, ASCII, padded with NUL: a client cuts its bases in the same way |
-//! | 88 | 36 n | for each chunk in order: its length (4), its sha256 (32) |
+//! | 88 | 36 n | for each chunk in order: its length (4), its name (32) |
 
 use anyhow::{Context, Result, ensure};
 
@@ -18,15 +18,15 @@ use crate::engine::chunk::LIMIT_BYTES;
 use crate::image::Digest;
 
 const MAGIC: &[u8; 8] = b"dl-index";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD_BYTES: usize = 88;
 const CHUNK_BYTES: usize = 36;
 
-/// One chunk of an image.
+/// One chunk of an image, named as `name_of` does.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Chunk {
     pub bytes: u32,
-    pub sha256: Digest,
+    pub name: Digest,
 }
 
 /// The index of one image.
@@ -57,7 +57,7 @@ impl Index {
         bytes.extend(chunker);
         for chunk in &self.chunks {
             bytes.extend(chunk.bytes.to_le_bytes());
-            bytes.extend(chunk.sha256);
+            bytes.extend(chunk.name);
         }
         Ok(bytes)
     }
@@ -94,7 +94,7 @@ impl Index {
                 .iter()
                 .map(|chunk| Chunk {
                     bytes: u32_at(chunk, 0),
-                    sha256: digest_at(chunk, 4),
+                    name: digest_at(chunk, 4),
                 })
                 .collect(),
         };
@@ -127,7 +127,7 @@ mod tests {
     fn index() -> Index {
         let chunk = |bytes| Chunk {
             bytes,
-            sha256: [bytes as u8; 32],
+            name: [bytes as u8; 32],
         };
         Index {
             image_bytes: 30,

@@ -3,9 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
+use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
 use super::ready::Ready;
 use super::scratch::clear;
@@ -23,6 +25,22 @@ pub struct Folder {
     _lock: File,
 }
 
+/// Asks the file system to begin each folder in `work` in a part of the disk of its own, as ext4 does on request.
+///
+/// A trial makes its files just after those of the trial before were removed. Without a journal, ext4 looks at every
+/// place that was freed within the last minutes before it takes another: a publish of 3,600 files took twice as long.
+/// Other file systems have no such request, and need none.
+fn spread_out(work: &Path) {
+    let spread = || -> io::Result<()> {
+        let work = File::open(work)?;
+        Ok(ioctl_setflags(
+            &work,
+            ioctl_getflags(&work)? | IFlags::TOPDIR,
+        )?)
+    };
+    spread().ok();
+}
+
 /// A run that was refused leaves no empty work folder: it would say that the run has not ended.
 impl Drop for Folder {
     fn drop(&mut self) {
@@ -35,6 +53,7 @@ impl Folder {
         let work = dir.join("work");
         fs::create_dir_all(&work)
             .with_context(|| format!("make the results folder {}", dir.display()))?;
+        spread_out(&work);
         let dir = fs::canonicalize(dir).with_context(|| format!("find {}", dir.display()))?;
         ensure!(
             dir.to_str().is_some(),
@@ -267,4 +286,25 @@ fn lock_file(path: &Path) -> Result<File> {
         .append(true)
         .open(path)
         .with_context(|| format!("open {}", path.display()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_a_file_system_can_spread_folders_those_of_trials_are_spread() {
+        let dir = tempfile::tempdir().unwrap();
+        let flags = |path: &Path| ioctl_getflags(File::open(path).unwrap());
+        let asked = dir.path().join("asked");
+        fs::create_dir(&asked).unwrap();
+        let asked = File::open(&asked).unwrap();
+        // No ext4: nothing is asked for, and that is no error.
+        let able = ioctl_getflags(&asked)
+            .and_then(|now| ioctl_setflags(&asked, now | IFlags::TOPDIR))
+            .is_ok();
+        let folder = Folder::open(&dir.path().join("results")).unwrap();
+        let spread = flags(&folder.work()).is_ok_and(|flags| flags.contains(IFlags::TOPDIR));
+        assert_eq!(spread, able);
+    }
 }

@@ -7,6 +7,8 @@ use std::io::Read;
 
 use anyhow::{Context, Result};
 
+use crate::image::Digest;
+
 mod buzhash;
 mod fast;
 mod fixed;
@@ -27,6 +29,12 @@ pub const MIB: usize = 1024 * KIB;
 
 /// Largest chunk of any chunker here.
 pub const LIMIT_BYTES: usize = 16 * MIB;
+
+/// A chunk's name: its BLAKE3 hash (O'Connor, Aumasson, Neves and Wilcox-O'Hearn, "BLAKE3: one function, fast everywhere",
+/// 2020).
+pub fn name_of(chunk: &[u8]) -> Digest {
+    blake3::hash(chunk).into()
+}
 
 /// Finds cuts.
 pub trait Cut: Send + Sync {

@@ -1,4 +1,4 @@
-//! Rebuilds an image from pieces that are known by their sha256: chunks, layers, or what a patch makes.
+//! Rebuilds an image from pieces that are known by a digest of theirs: chunks by their names, layers by their sha256.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -10,7 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::sink::{Place, Sink};
 use crate::image::{Digest, Hashing, hex};
 
-/// What the client has, by sha256.
+/// What the client has, by digest.
 pub type HeldPieces<'a> = HashMap<Digest, Place<'a>>;
 
 /// An image while it is rebuilt, from its first byte to its last.
@@ -39,18 +39,18 @@ impl<'a> Rebuild<'a> {
     }
 
     /// Whether the client has a piece, or wrote it before.
-    pub fn holds(&self, sha256: &Digest) -> bool {
-        self.places.contains_key(sha256)
+    pub fn holds(&self, digest: &Digest) -> bool {
+        self.places.contains_key(digest)
     }
 
     /// Copies a piece that the client has; false if it has none. The piece was hashed when it was found, and `finish` tells
     /// if it has changed since.
-    pub fn copy(&mut self, sha256: &Digest, bytes: u64) -> Result<bool> {
-        let Some(place) = self.places.get(sha256) else {
+    pub fn copy(&mut self, digest: &Digest, bytes: u64) -> Result<bool> {
+        let Some(place) = self.places.get(digest) else {
             return Ok(false);
         };
         let copied = self.sink.copy(place, bytes);
-        copied.with_context(|| format!("copy {} from a base", hex(sha256)))?;
+        copied.with_context(|| format!("copy {} from a base", hex(digest)))?;
         Ok(true)
     }
 
@@ -79,17 +79,17 @@ impl<'a> Rebuild<'a> {
         Ok(())
     }
 
-    /// Writes a piece that is known to have this sha256.
-    pub fn known(&mut self, sha256: &Digest, bytes: &[u8]) -> io::Result<()> {
+    /// Writes a piece that is known to have this digest.
+    pub fn known(&mut self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
         let offset = self.bytes();
         self.sink.write_all(bytes)?;
-        self.note(sha256, offset);
+        self.note(digest, offset);
         Ok(())
     }
 
-    fn note(&mut self, sha256: &Digest, offset: u64) {
+    fn note(&mut self, digest: &Digest, offset: u64) {
         let file = self.out;
-        self.places.insert(*sha256, Place { file, offset });
+        self.places.insert(*digest, Place { file, offset });
     }
 
     /// Where to write what is no piece.

@@ -13,8 +13,8 @@ use std::thread;
 use anyhow::{Context, Error, Result, bail};
 
 use super::ahead::ahead;
-use crate::engine::chunk::{Cut, MIB, next_of};
-use crate::image::{Digest, digest_of};
+use crate::engine::chunk::{Cut, MIB, name_of, next_of};
+use crate::image::Digest;
 
 /// Least length of a segment: with chunks of 64 KiB about a fiftieth of it is cut twice.
 const LEAST_SEGMENT_BYTES: usize = 4 * MIB;
@@ -25,12 +25,12 @@ const UNDER_WAY_BYTES: usize = 24 * MIB;
 /// More threads would read faster than one can hash the whole, and hold more segments.
 const MOST_THREADS: usize = 8;
 
-/// A chunk's place and its hash.
+/// A chunk's place and its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Chunk {
     pub offset: u64,
     pub bytes: usize,
-    pub sha256: Digest,
+    pub name: Digest,
 }
 
 /// A part of a file, with the chunks that begin in it.
@@ -81,7 +81,7 @@ fn chunk_at(chunker: &dyn Cut, segment: &[u8], start: u64, offset: u64) -> Chunk
     Chunk {
         offset,
         bytes,
-        sha256: digest_of(&rest[..bytes]),
+        name: name_of(&rest[..bytes]),
     }
 }
 
@@ -206,7 +206,7 @@ mod tests {
             for chunker in chunkers {
                 let mut wanted = Vec::new();
                 cut_stream(&*chunker, &mut &contents[..], &mut |chunk| {
-                    wanted.push((chunk.len(), digest_of(chunk)));
+                    wanted.push((chunk.len(), name_of(chunk)));
                     Ok(())
                 }).unwrap();
                 let (mut found, mut whole) = (Vec::new(), Vec::<u8>::new());
@@ -215,8 +215,8 @@ mod tests {
                 scan_segments(&*chunker, &file, threads, segment, &mut |segment| {
                     whole.extend(segment.own());
                     for chunk in &segment.chunks {
-                        assert_eq!(digest_of(segment.bytes_of(chunk)), chunk.sha256);
-                        found.push((chunk.bytes, chunk.sha256));
+                        assert_eq!(name_of(segment.bytes_of(chunk)), chunk.name);
+                        found.push((chunk.bytes, chunk.name));
                     }
                     Ok(true)
                 }).unwrap();

@@ -17,6 +17,13 @@ const BLOCK_BYTES: usize = 1 << 18;
 /// Blocks that wait to be hashed.
 const WAITING: usize = 8;
 
+/// Bytes to be written and hashed, zeroed once and used again and again.
+type Block = Box<[u8]>;
+
+fn new_block() -> Block {
+    vec![0; BLOCK_BYTES].into()
+}
+
 /// A file on its way.
 pub struct Sink<'a> {
     out: &'a File,
@@ -24,9 +31,11 @@ pub struct Sink<'a> {
     length: u64,
     /// Bytes before the block.
     passed: u64,
-    block: Vec<u8>,
-    hash: SyncSender<Vec<u8>>,
-    spare: Receiver<Vec<u8>>,
+    /// As long as a block may be; `filled` bytes of it count.
+    block: Block,
+    filled: usize,
+    hash: SyncSender<(Block, usize)>,
+    spare: Receiver<Block>,
     hashing: JoinHandle<Digest>,
 }
 
@@ -40,15 +49,14 @@ pub struct Place<'a> {
 impl<'a> Sink<'a> {
     /// Writes to a file that is empty, or zero but for pieces that lie where they belong.
     pub fn new(out: &'a File) -> Result<Sink<'a>> {
-        let (hash, blocks) = sync_channel::<Vec<u8>>(WAITING);
+        let (hash, blocks) = sync_channel::<(Block, usize)>(WAITING);
         let (give_back, spare) = sync_channel(WAITING + 2);
         let hashing = thread::Builder::new()
             .name("hash".to_string())
             .spawn(move || {
                 let mut sha256 = Sha256::new();
-                for mut block in blocks {
-                    sha256.update(&block);
-                    block.clear();
+                for (block, filled) in blocks {
+                    sha256.update(&block[..filled]);
                     // A writer that is gone needs none.
                     give_back.try_send(block).ok();
                 }
@@ -60,7 +68,8 @@ impl<'a> Sink<'a> {
             out,
             length,
             passed: 0,
-            block: Vec::with_capacity(BLOCK_BYTES),
+            block: new_block(),
+            filled: 0,
             hash,
             spare,
             hashing,
@@ -69,7 +78,7 @@ impl<'a> Sink<'a> {
 
     /// Bytes written so far.
     pub fn bytes(&self) -> u64 {
-        self.passed + self.block.len() as u64
+        self.passed + self.filled as u64
     }
 
     /// Appends `bytes` bytes from a place, which may be in this very file, and even where they belong.
@@ -84,16 +93,13 @@ impl<'a> Sink<'a> {
         }
         let mut at = 0;
         while at < bytes {
-            let begun = self.block.len();
-            let length = ((bytes - at) as usize).min(BLOCK_BYTES - begun);
-            self.block.resize(begun + length, 0);
-            let read = place
+            let room = &mut self.block[self.filled..];
+            let length =
+                usize::try_from(bytes - at).map_or(room.len(), |left| left.min(room.len()));
+            place
                 .file
-                .read_exact_at(&mut self.block[begun..], place.offset + at);
-            if let Err(error) = read {
-                self.block.truncate(begun);
-                return Err(error);
-            }
+                .read_exact_at(&mut room[..length], place.offset + at)?;
+            self.filled += length;
             at += length as u64;
             self.end_full_block()?;
         }
@@ -110,7 +116,7 @@ impl<'a> Sink<'a> {
     }
 
     fn end_full_block(&mut self) -> io::Result<()> {
-        match self.block.len() {
+        match self.filled {
             BLOCK_BYTES => self.end_block(),
             _ => Ok(()),
         }
@@ -122,12 +128,9 @@ impl<'a> Sink<'a> {
         let end = self.passed + bytes;
         while self.passed < end {
             let length = (end - self.passed).min(BLOCK_BYTES as u64) as usize;
-            self.block.resize(length, 0);
-            let read = self.out.read_exact_at(&mut self.block, self.passed);
-            if let Err(error) = read {
-                self.block.clear();
-                return Err(error);
-            }
+            self.out
+                .read_exact_at(&mut self.block[..length], self.passed)?;
+            self.filled = length;
             self.pass_block()?;
         }
         Ok(())
@@ -135,8 +138,9 @@ impl<'a> Sink<'a> {
 
     fn end_block(&mut self) -> io::Result<()> {
         let end = self.bytes();
-        if !is_zero(&self.block) {
-            self.out.write_all_at(&self.block, self.passed)?;
+        let block = &self.block[..self.filled];
+        if !is_zero(block) {
+            self.out.write_all_at(block, self.passed)?;
         } else if end > self.length {
             self.out.set_len(end)?;
         }
@@ -147,17 +151,19 @@ impl<'a> Sink<'a> {
     fn pass_block(&mut self) -> io::Result<()> {
         self.passed = self.bytes();
         let next = self.spare.try_recv();
-        let next = next.unwrap_or_else(|_| Vec::with_capacity(BLOCK_BYTES));
+        let next = next.unwrap_or_else(|_| new_block());
         let block = std::mem::replace(&mut self.block, next);
-        let sent = self.hash.send(block);
+        let sent = self.hash.send((block, std::mem::take(&mut self.filled)));
         sent.map_err(|_| io::Error::other("the thread that hashes is gone"))
     }
 }
 
 impl Write for Sink<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = bytes.len().min(BLOCK_BYTES - self.block.len());
-        self.block.extend_from_slice(&bytes[..taken]);
+        let room = &mut self.block[self.filled..];
+        let taken = bytes.len().min(room.len());
+        room[..taken].copy_from_slice(&bytes[..taken]);
+        self.filled += taken;
         self.end_full_block()?;
         Ok(taken)
     }

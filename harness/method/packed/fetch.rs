@@ -35,7 +35,7 @@ pub fn missing(index: &PackIndex, is_held: impl Fn(&Digest) -> bool) -> Vec<Want
     let mut to = 0;
     let mut missing = Vec::new();
     for (chunk, from) in index.index.chunks.iter().zip(&index.places) {
-        if !is_held(&chunk.sha256) && seen.insert(chunk.sha256) {
+        if !is_held(&chunk.name) && seen.insert(chunk.name) {
             let (from, chunk) = (*from, *chunk);
             missing.push(Wanted { from, to, chunk });
         }
@@ -152,7 +152,7 @@ mod tests {
             to: 0,
             chunk: Chunk {
                 bytes: 1,
-                sha256: [0; 32],
+                name: [0; 32],
             },
         }
     }

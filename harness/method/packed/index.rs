@@ -5,9 +5,9 @@
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 8 | `dl-packs` |
-//! | 8 | 4 | version of this format: 1 |
+//! | 8 | 4 | version of this format: 2 |
 //! | 12 | 4 | number of packs, p |
-//! | 16 | 32 p | for each pack: its sha256, which is its name |
+//! | 16 | 32 p | for each pack: its BLAKE3 hash, which is its name |
 //! | 16 + 32 p | 88 + 36 n | the index of a chunk store (see `method::index`) |
 //! | 104 + 32 p + 36 n | 12 n | for each chunk: its pack, its offset there, its compressed length (4 each) |
 
@@ -18,7 +18,7 @@ use crate::image::{Digest, hex};
 use crate::method::index::{Index, digest_at, u32_at};
 
 const MAGIC: &[u8; 8] = b"dl-packs";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 const HEAD_BYTES: usize = 16;
 const PACK_BYTES: usize = 32;
 const PLACE_BYTES: usize = 12;
@@ -37,8 +37,8 @@ pub(super) struct Packed {
 }
 
 /// The name of a pack in its store.
-pub(super) fn pack_of(sha256: &Digest) -> String {
-    format!("packs/{}.pack", hex(sha256))
+pub(super) fn pack_of(name: &Digest) -> String {
+    format!("packs/{}.pack", hex(name))
 }
 
 /// The index of one image.
@@ -148,7 +148,7 @@ mod tests {
                 chunks: [10, 12, 8]
                     .map(|bytes| Chunk {
                         bytes,
-                        sha256: [bytes as u8; 32],
+                        name: [bytes as u8; 32],
                     })
                     .to_vec(),
             },
@@ -172,7 +172,7 @@ mod tests {
         let places = bytes.len() - 3 * PLACE_BYTES;
         for (at, value) in [
             (0, 0),
-            (8, 2),
+            (8, 255),
             (12, 255),
             (places, 2),
             (places + 8, 0),

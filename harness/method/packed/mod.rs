@@ -1,6 +1,6 @@
 //! Chunk stores with packs: many chunks in one object, fetched in ranges.
 //!
-//! `NAME.pidx` is the index (see `index`). `packs/SHA256.pack` is what one publish added, its compressed chunks one after
+//! `NAME.pidx` is the index (see `index`). `packs/HASH.pack`, named by its BLAKE3 hash, is what one publish added, its compressed chunks one after
 //! the other in the order of the image, in pieces of at most 64 MiB. Chunks are cut, named and compressed as in `chunked`.
 //! A client that lacks what one publish added fetches that in a few requests, where a store of single chunks takes one
 //! for each. Ranges that lie close together are fetched as one: what lies between them crosses for nothing, and may be a
@@ -57,7 +57,7 @@ impl<C: Chunker> Method for PackedStore<C> {
         let index = cut(
             &self.chunker,
             image,
-            &|sha256| places.contains_key(sha256),
+            &|name| places.contains_key(name),
             &put,
         )?;
         let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
@@ -65,7 +65,7 @@ impl<C: Chunker> Method for PackedStore<C> {
         let (mut packs, mut found) = (Vec::new(), Vec::new());
         let mut numbers = HashMap::new();
         for chunk in &index.chunks {
-            let stored = places.get(&chunk.sha256);
+            let stored = places.get(&chunk.name);
             let stored = stored.context("a chunk that was not stored")?;
             let next = u32::try_from(packs.len()).context("too many packs")?;
             let pack = *numbers.entry(stored.pack).or_insert_with(|| {
@@ -98,15 +98,15 @@ impl<C: Chunker> Method for PackedStore<C> {
         rebuilt
             .set_len(index.index.image_bytes)
             .with_context(failed)?;
-        let missing = missing(&index, |sha256| places.contains_key(sha256));
+        let missing = missing(&index, |name| places.contains_key(name));
         for wanted in &missing {
             let (file, offset) = (&rebuilt, wanted.to);
-            places.insert(wanted.chunk.sha256, Place { file, offset });
+            places.insert(wanted.chunk.name, Place { file, offset });
         }
         fetch(&client, &index.packs, missing, &rebuilt).with_context(failed)?;
         let mut rebuild = Rebuild::new(&rebuilt, out, places)?;
         for chunk in &index.index.chunks {
-            let there = rebuild.copy(&chunk.sha256, chunk.bytes.into());
+            let there = rebuild.copy(&chunk.name, chunk.bytes.into());
             ensure!(there.with_context(failed)?, "a chunk that was not fetched");
         }
         rebuild
@@ -136,7 +136,7 @@ fn places_of(store: &Store) -> Result<HashMap<Digest, Stored>> {
                 offset: place.offset,
                 bytes: place.bytes,
             };
-            places.insert(chunk.sha256, stored);
+            places.insert(chunk.name, stored);
         }
     }
     Ok(places)

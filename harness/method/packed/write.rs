@@ -7,7 +7,6 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
-use sha2::{Digest as _, Sha256};
 use tempfile::NamedTempFile;
 
 use super::index::MOST_PACK_BYTES;
@@ -34,7 +33,7 @@ pub struct Writer {
 
 struct OpenPack {
     file: NamedTempFile,
-    sha256: Sha256,
+    hash: blake3::Hasher,
     bytes: u64,
     chunks: Vec<(Digest, u32, u32)>,
 }
@@ -51,15 +50,15 @@ impl Writer {
     }
 
     pub fn put(&mut self, new: New, packed: &[u8]) -> Result<()> {
-        self.early.insert(new.at, (new.sha256, packed.to_vec()));
-        while let Some((sha256, packed)) = self.early.remove(&self.next) {
-            self.append(sha256, &packed)?;
+        self.early.insert(new.at, (new.name, packed.to_vec()));
+        while let Some((name, packed)) = self.early.remove(&self.next) {
+            self.append(name, &packed)?;
             self.next += 1;
         }
         Ok(())
     }
 
-    fn append(&mut self, sha256: Digest, packed: &[u8]) -> Result<()> {
+    fn append(&mut self, name: Digest, packed: &[u8]) -> Result<()> {
         let bytes = packed.len() as u64;
         let full = |open: &OpenPack| open.bytes + bytes > MOST_PACK_BYTES;
         if self.open.as_ref().is_some_and(full) {
@@ -70,9 +69,9 @@ impl Writer {
             none => none.insert(OpenPack::within(&self.folder)?),
         };
         open.file.write_all(packed).context("write a pack")?;
-        open.sha256.update(packed);
+        open.hash.update(packed);
         let (offset, length) = (u32::try_from(open.bytes)?, u32::try_from(bytes)?);
-        open.chunks.push((sha256, offset, length));
+        open.chunks.push((name, offset, length));
         open.bytes += bytes;
         Ok(())
     }
@@ -81,18 +80,18 @@ impl Writer {
         let Some(open) = self.open.take() else {
             return Ok(());
         };
-        let pack: Digest = open.sha256.finalize().into();
+        let pack: Digest = open.hash.finalize().into();
         let path = self.folder.join(format!("{}.pack", hex(&pack)));
         let kept = open.file.persist(&path);
         kept.with_context(|| format!("rename to {}", path.display()))?;
         let chunks = open.chunks.into_iter();
-        self.stored.extend(chunks.map(|(sha256, offset, bytes)| {
+        self.stored.extend(chunks.map(|(name, offset, bytes)| {
             let stored = Stored {
                 pack,
                 offset,
                 bytes,
             };
-            (sha256, stored)
+            (name, stored)
         }));
         Ok(())
     }
@@ -115,7 +114,7 @@ impl OpenPack {
             .with_context(|| format!("make a file in {}", folder.display()))?;
         Ok(OpenPack {
             file,
-            sha256: Sha256::new(),
+            hash: blake3::Hasher::new(),
             bytes: 0,
             chunks: Vec::new(),
         })
