@@ -1,10 +1,12 @@
 //! Cells: the figures of a method's steps in words.
 
 use crate::record::Check;
-use crate::stats::{MethodRows, Outcome, Samples, transfer_bytes};
+use crate::stats::{MethodRows, Outcome, Samples, Spread, transfer_bytes};
 
 use super::block::{Cell, NO_FIGURE};
 use super::units;
+
+const MILLION: u128 = 1_000_000;
 
 /// What an update moves.
 pub fn moved(step: Option<&Samples>) -> Cell {
@@ -29,6 +31,30 @@ pub fn time(step: Option<&Samples>, spread: bool) -> Cell {
             false => median,
         };
         Some((text, wall.median))
+    })
+}
+
+/// How many times as long a step took as another, sample by sample: the median, and with `spread` the
+/// least and the most. Its value is in millionths.
+pub fn times(step: Option<&Samples>, other: Option<&Samples>, spread: bool) -> Cell {
+    or_outcome(step, |step| {
+        let ratios = step.verified().filter_map(|row| {
+            let mut others = other?.verified();
+            let same = others.find(|it| it.sample == row.sample)?.wall_ns?;
+            let ratio = u128::from(row.wall_ns?) * MILLION / u128::from(same.max(1));
+            u64::try_from(ratio).ok()
+        });
+        let ratio = Spread::over(ratios)?;
+        let text = |ppm: u64| {
+            let decimals = if u128::from(ppm) < 10 * MILLION { 2 } else { 1 };
+            format!("{:.decimals$}", ppm as f64 / MILLION as f64)
+        };
+        let median = text(ratio.median);
+        let text = match spread && ratio.min < ratio.max {
+            false => median,
+            true => format!("{median} ({} to {})", text(ratio.min), text(ratio.max)),
+        };
+        Some((text, ratio.median))
     })
 }
 

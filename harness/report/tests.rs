@@ -523,6 +523,7 @@ fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
     });
     let shapes = [
         axes,
+        results("race", 3, 2, 3),
         every_step(8, 40),
         troubled(30, 2),
         policies(3, 6),

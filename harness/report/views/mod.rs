@@ -26,6 +26,7 @@ pub mod recommended;
 mod resume;
 mod seeds;
 pub mod similarity;
+mod speed;
 mod storage;
 mod summary;
 mod sweep;
@@ -96,6 +97,7 @@ pub const VIEWS: &[View] = &[
     view("steps", EXPERIMENT, Of::Scenario(history::steps)),
     view("cases", BOTH, Of::Scenario(cases::blocks)),
     view("ranking at a glance", SCREEN, Of::Section(ranking::glance)),
+    view("speed at a glance", SCREEN, Of::Section(speed::glance)),
     view("sweep", EXPERIMENT, Of::Section(sweep::blocks)),
     view("seeds", ANSWER, Of::Section(seeds::blocks)),
     view("ages", EXPERIMENT, Of::Section(history::updates)),
@@ -105,6 +107,7 @@ pub const VIEWS: &[View] = &[
     view("storage", REPORT, Of::Section(storage::chart)),
     view("time and memory", REPORT, Of::Section(time::grid)),
     view("time", REPORT, Of::Section(time::chart)),
+    view("speed", REPORT, Of::Section(speed::grid)),
     view("links", REPORT, Of::Assumed(links::blocks)),
     view("fronts", REPORT, Of::Section(fronts::charts)),
     view(
