@@ -4,7 +4,8 @@
 #   harness/setup.sh [build] [tools] [extra] [docker] [roads] [peers]
 #
 #   build    what a build cannot do without: a C compiler and make. Rust is looked at, never installed
-#   tools    the field's own tools, each an optional runner in the race; from Debian and PyPI, nothing is compiled
+#   tools    the field's own tools, each an optional runner in the race, and mkfs of the file systems that images are made
+#            into; from Debian and PyPI, nothing is compiled
 #   extra    the tools that have to be compiled here, which takes minutes; `quickstart` uses none of them
 #   docker   an engine that answers, and mmdebstrap to make base images without a registry
 #   roads    the servers that the axis `road` puts between a store and its clients. Installed, never started
@@ -40,6 +41,9 @@ tools   rsync                   rsync                   the one everybody compar
 tools   borgbackup              borg                    chunked and deduplicated backups
 tools   ostree                  ostree                  trees of files, and deltas between them
 tools   skopeo                  skopeo                  copies images without an engine
+tools   squashfs-tools          mksquashfs              makes images into squashfs, and back
+tools   erofs-utils             mkfs.erofs              the same for erofs
+tools   e2fsprogs               mke2fs                  the same for ext4
 tools   pip:hdiffpatch          python3:hdiffpatch      patches by HDiffPatch, as a Python package
 extra   cargo:bita              bita                    a compressed archive cloned chunk by chunk from seeds
 docker  docker.io               dockerd                 builds and saves the images

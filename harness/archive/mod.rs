@@ -16,10 +16,13 @@ pub(crate) mod examples;
 mod manifests;
 mod oci;
 mod outer;
+mod packages;
 mod plain;
 pub mod platform;
+mod relayer;
 #[cfg(test)]
 mod tests;
+pub mod tree;
 pub mod unpack;
 mod walk;
 mod wrap;
@@ -34,6 +37,7 @@ use anyhow::{Context, Result, ensure};
 pub use canonical::{canonical, rewrite};
 use outer::Outer;
 pub use plain::plain;
+pub use relayer::relayer;
 pub use walk::{Entry, FilePart};
 pub use wrap::wrap_rootfs;
 

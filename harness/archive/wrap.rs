@@ -5,7 +5,7 @@ use std::io::{self, Read, Write};
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Content;
 use super::docker::{DockerArchive, DockerLayer};
@@ -28,14 +28,10 @@ pub fn wrap_rootfs(rootfs_tar: &Path, out: &mut dyn Write, name: &str) -> Result
         rootfs_tar.display()
     );
     let (bytes, digest) = hash_file(rootfs_tar)?;
-    let config = json!({
-        "architecture": "amd64",
-        "config": { "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"] },
-        "created": CREATED,
-        "history": [{ "created": CREATED, "created_by": "delta-lab: a root filesystem" }],
-        "os": "linux",
-        "rootfs": { "type": "layers", "diff_ids": [format!("sha256:{digest}")] },
-    });
+    let mut config = bare_config();
+    config["history"] =
+        json!([{ "created": CREATED, "created_by": "delta-lab: a root filesystem" }]);
+    config["rootfs"] = json!({ "type": "layers", "diff_ids": [format!("sha256:{digest}")] });
     // Old engines name a layer's folder by an id of its own; any 64 hex digits are valid.
     let id = sha256_hex(format!("delta-lab layer {digest}").as_bytes());
     let layer = DockerLayer {
@@ -56,6 +52,18 @@ pub fn wrap_rootfs(rootfs_tar: &Path, out: &mut dyn Write, name: &str) -> Result
     archive
         .write(out)
         .with_context(|| format!("wrap {}", rootfs_tar.display()))
+}
+
+/// What an image says of itself that was a bare root filesystem, but for its layers.
+pub(super) fn bare_config() -> Value {
+    json!({
+        "architecture": "amd64",
+        "config": { "Env": ["PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"] },
+        "created": CREATED,
+        "history": null,
+        "os": "linux",
+        "rootfs": null,
+    })
 }
 
 fn copy(from: &Path, bytes: u64, to: &mut dyn Write) -> Result<()> {

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use anyhow::{Result, ensure};
 
-use super::images::scenario_of;
+use super::images::{saved_while, scenario_of};
 use super::out::note;
 use super::progress::Progress;
 use super::run::carry_out;
@@ -13,8 +13,7 @@ use super::selection::{self, Bounds};
 use crate::image::sha256_hex;
 use crate::method::{Doer, Methods};
 use crate::report::units;
-use crate::run::{Order, Saved, save_images};
-use crate::source::cache::Cache;
+use crate::run::{Order, Saved};
 
 pub(super) mod pace;
 
@@ -47,9 +46,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     args.bounds.put_into(&mut scenario);
     let methods = Methods::in_folders(&[PathBuf::from("scenarios/methods")])?;
     let mut progress = Progress::new(args.verbose);
-    let images = save_images(&scenario, &Cache::open()?, false, &mut |news| {
-        progress.tell(news)
-    })?;
+    let images = saved_while(&scenario, &mut progress)?;
     drop(progress);
     for saved in &images {
         let image = &saved.image;

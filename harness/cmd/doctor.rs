@@ -11,6 +11,7 @@ use crate::clock;
 use crate::method::builtin::{Family, METHODS};
 use crate::method::{BuiltIn, Doer, Methods};
 use crate::run::host;
+use crate::source::FILESYSTEMS;
 use crate::source::cache::Cache;
 use crate::source::docker::Engine;
 
@@ -273,14 +274,18 @@ fn sources() -> Vec<Entry> {
                 .to_string()
         });
     let built_in = Ok("built in".to_string());
+    let filesystems = FILESYSTEMS.iter().map(|it| {
+        let version = it.version().map_err(|why| format!("{why:#}"));
+        (format!("as = \"{}\"", it.name), version)
+    });
     [
         ("file, registry, synthetic", built_in),
         ("docker, build", docker),
         ("command: mmdebstrap", mmdebstrap),
     ]
-    .map(|(name, found)| Entry {
-        name: name.to_string(),
-        found,
-    })
-    .into()
+    .map(|(name, found)| (name.to_string(), found))
+    .into_iter()
+    .chain(filesystems)
+    .map(|(name, found)| Entry { name, found })
+    .collect()
 }

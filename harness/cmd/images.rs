@@ -18,10 +18,15 @@ pub fn saved(words: &[String]) -> Result<Vec<Saved>> {
 
 /// The images of a scenario, saved and hashed.
 pub fn saved_of(scenario: &Scenario) -> Result<Vec<Saved>> {
-    let mut progress = Progress::new(false);
-    save_images(scenario, &Cache::open()?, false, &mut |news| {
+    saved_while(scenario, &mut Progress::new(false))
+}
+
+/// The same, told as it goes. Images of a command line have one form, as they are.
+pub fn saved_while(scenario: &Scenario, progress: &mut Progress) -> Result<Vec<Saved>> {
+    let shelves = save_images(scenario, &Cache::open()?, false, &mut |news| {
         progress.tell(news)
-    })
+    })?;
+    Ok(shelves.into_iter().flat_map(|it| it.images).collect())
 }
 
 /// A scenario without methods over the images, in their order.

@@ -89,6 +89,7 @@ fn described(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Value
         "about": scenario.about,
         "images": images.collect::<Vec<Value>>(),
         "doers": methods.collect::<Vec<Value>>(),
+        "forms": scenario.forms.iter().map(|(value, form)| (value.clone(), form.to_string())).collect::<BTreeMap<_, _>>(),
         "axes": scenario.axes.iter().cloned().collect::<BTreeMap<_, _>>(),
         "samples": scenario.samples,
         "trials": trials.collect::<Vec<Value>>(),
@@ -114,6 +115,9 @@ fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<St
     }
     for (axis, values) in &scenario.axes {
         writeln!(text, "  axis    {axis:<20} {}", values.join(", "))?;
+    }
+    for (value, form) in &scenario.forms {
+        writeln!(text, "  form    {value:<20} {form}")?;
     }
     for expect in &scenario.expects {
         writeln!(text, "  expect  {}", expect.says)?;

@@ -151,7 +151,7 @@ impl Methods {
 }
 
 /// `a/{b,c}` is `a/b` and `a/c`, in that order; a word without braces is itself.
-fn braces(word: &str) -> Result<Vec<String>> {
+pub fn braces(word: &str) -> Result<Vec<String>> {
     let Some((before, rest)) = word.split_once('{') else {
         ensure!(!word.contains('}'), "`{word}`: a `}}` without its `{{`");
         return Ok(vec![word.to_string()]);

@@ -15,7 +15,7 @@ use crate::wire::WireUrl;
 pub use builtin::BuiltIn;
 pub use call::Call;
 pub use declared::{Declared, Room, Tool};
-pub use methods::{Methods, split_list};
+pub use methods::{Methods, braces, split_list};
 
 pub mod bita;
 pub mod bsdiff;

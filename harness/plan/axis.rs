@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::policy::{DEFAULT, POLICIES};
-use crate::record::{Case, Clients, Fault, Road};
+use crate::record::{Case, Clients, FORM, FORM_AS_IS, Fault, Road};
 use crate::words;
 
 /// An axis by name.
@@ -57,6 +57,12 @@ pub const AXES: &[Axis] = &[
         check: |value| Clients::named(value).map(|_| ()),
     },
     Axis {
+        name: FORM,
+        about: "what the images are turned into, all of them",
+        default: FORM_AS_IS,
+        check: form,
+    },
+    Axis {
         name: CORES,
         about: "how many processors a step may use",
         default: ALL_CORES,
@@ -73,6 +79,15 @@ pub fn cores(value: &str) -> Result<Option<usize>> {
         Ok(cores) if cores > 0 && !value.starts_with(['0', '+']) => Ok(Some(cores)),
         _ => bail!("no number of cores `{value}`: write `{ALL_CORES}` or a number from 1"),
     }
+}
+
+/// A word, or two with a slash between; a scenario's `[form]` says what they stand for.
+fn form(value: &str) -> Result<()> {
+    let (name, rest) = value.split_once('/').unwrap_or((value, "1"));
+    if !words::is_name(name) || !words::is_name(rest) {
+        bail!("no form `{value}`: write `{FORM_AS_IS}`, the NAME of a [form.NAME], or NAME/VALUE");
+    }
+    Ok(())
 }
 
 /// The axis of that name; the error names the nearest right word.

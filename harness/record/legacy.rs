@@ -92,6 +92,7 @@ fn planned_image(name: &str, rows: &[&Row]) -> PlannedImage {
         .find(|row| row.image == name && row.image_bytes > 0);
     PlannedImage {
         name: name.to_string(),
+        form: None,
         bytes: row.map_or(0, |row| row.image_bytes),
         sha256: row.map_or(String::new(), |row| row.image_sha256.to_string()),
         about: BTreeMap::new(),

@@ -10,8 +10,8 @@ use super::append::read_csv;
 use super::folder::{read_host, read_plan, write_host, write_plan};
 use super::merged::{Merged, Part, Whole};
 use super::{
-    Act, Finding, Host, Plan, PlannedMethod, Row, SCHEMA, ScenarioPlan, Verb, read_rows,
-    rewrite_findings, rewrite_rows,
+    Act, Finding, Host, Plan, PlannedImage, PlannedMethod, Row, SCHEMA, ScenarioPlan, Verb,
+    read_rows, rewrite_findings, rewrite_rows,
 };
 
 /// What became of a merge.
@@ -159,7 +159,7 @@ fn one_plan(folders: &[Folder]) -> Result<Plan> {
 fn unite(known: &mut ScenarioPlan, other: &ScenarioPlan) -> Result<()> {
     for (one, two) in known.images.iter().zip(&other.images) {
         ensure!(
-            one.name != two.name || one.sha256 == two.sha256,
+            one.title() != two.title() || one.sha256 == two.sha256,
             "image `{}` is another one: sha256 {}… and {}…; make the images once and give all machines the same cache (DELTA_LAB_CACHE)",
             one.name,
             one.sha256.get(..12).unwrap_or_default(),
@@ -167,7 +167,7 @@ fn unite(known: &mut ScenarioPlan, other: &ScenarioPlan) -> Result<()> {
         );
     }
     let images = |plan: &ScenarioPlan| -> Vec<String> {
-        plan.images.iter().map(|it| it.name.clone()).collect()
+        plan.images.iter().map(PlannedImage::title).collect()
     };
     // In any order: a run of some methods puts them first.
     let methods = |plan: &ScenarioPlan| -> BTreeSet<String> {

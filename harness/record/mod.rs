@@ -39,7 +39,9 @@ pub use measure::{CHOSEN, MEASURES, Measure, SIMILARITY, Unit, measure};
 pub use merge::{Merging, merge};
 pub use merged::{Merged, Timed};
 pub use name::Name;
-pub use plan::{Move, Plan, PlannedCase, PlannedImage, PlannedMethod, ScenarioPlan};
+pub use plan::{
+    FORM, FORM_AS_IS, Move, Plan, PlannedCase, PlannedImage, PlannedMethod, ScenarioPlan,
+};
 pub use road::{Access, Clients, ROADS, Road};
 pub use row::{Check, Key, Row};
 pub use rows::{RowFile, read_rows, rewrite_rows};

@@ -6,6 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::{Bases, Case, Expect, Verb};
 
+/// The axis that turns the images of a scenario into something else, and its value that leaves them as they are.
+pub const FORM: &str = "form";
+pub const FORM_AS_IS: &str = "as-is";
+
 /// plan.toml: every scenario that was run into the folder, as it was planned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Plan {
@@ -43,6 +47,9 @@ pub struct ScenarioPlan {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct PlannedImage {
     pub name: String,
+    /// The value of the axis `form` that it has; none where the scenario does not turn it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
     /// Length of the archive; 0 where no step has looked at it (schema 1 alone).
     pub bytes: u64,
     pub sha256: String,
@@ -79,6 +86,16 @@ pub struct Move {
     pub bases: Bases,
 }
 
+impl PlannedImage {
+    /// Its name, and its form where it is not as it was.
+    pub fn title(&self) -> String {
+        match self.form.as_deref() {
+            None | Some(FORM_AS_IS) => self.name.clone(),
+            Some(form) => format!("{} as {form}", self.name),
+        }
+    }
+}
+
 impl Plan {
     /// The scenario of that name.
     pub fn scenario(&self, name: &str) -> Option<&ScenarioPlan> {
@@ -93,9 +110,15 @@ impl Plan {
 }
 
 impl ScenarioPlan {
-    /// The image of that name.
-    pub fn image(&self, name: &str) -> Option<&PlannedImage> {
-        self.images.iter().find(|image| image.name == name)
+    /// The image of that name under a case.
+    pub fn image(&self, name: &str, case: &Case) -> Option<&PlannedImage> {
+        self.image_as(name, case.get(FORM))
+    }
+
+    /// The image of that name in a form.
+    pub fn image_as(&self, name: &str, form: Option<&str>) -> Option<&PlannedImage> {
+        let is_meant = |image: &&PlannedImage| image.name == name && image.form.as_deref() == form;
+        self.images.iter().find(is_meant)
     }
 
     /// Takes over what an earlier plan of the same scenario says of methods, probes and cases that this one does not
@@ -106,7 +129,7 @@ impl ScenarioPlan {
         keep(&mut self.cases, &earlier.cases, |case| &case.case);
         self.samples = self.samples.max(earlier.samples);
         for image in &mut self.images {
-            let before = earlier.image(&image.name);
+            let before = earlier.image_as(&image.name, image.form.as_deref());
             let before = before.filter(|before| before.sha256 == image.sha256);
             for (key, value) in before.into_iter().flat_map(|before| &before.about) {
                 image.about.entry(key.clone()).or_insert(value.clone());

@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{IFlags, ioctl_getflags, ioctl_setflags};
 
-use super::ready::Ready;
+use super::ready::{Ready, Saved};
 use super::scratch::clear;
 use super::{Order, host, trees};
 use crate::clock;
 use crate::plan::Shard;
 use crate::record::{
-    self, Act, Check, FindingFile, Host, Plan, PlannedMethod, Row, RowFile, SCHEMA, ScenarioPlan,
+    self, Act, Check, FindingFile, Host, Plan, PlannedImage, PlannedMethod, Row, RowFile, SCHEMA,
+    ScenarioPlan,
 };
 
 /// The results folder, held by this run alone.
@@ -213,18 +214,19 @@ impl Folder {
         }))
     }
 
-    /// Adds to what plan.toml says of an image.
+    /// Adds to what plan.toml says of an image, in a form where it has several.
     pub fn learn(
         &self,
         scenario: &str,
-        image: &str,
+        (image, form): (&str, Option<&str>),
         about: BTreeMap<String, String>,
     ) -> Result<()> {
         let mut plan = self.plan()?;
         let images = plan
             .scenario_mut(scenario)
             .map(|it: &mut ScenarioPlan| &mut it.images);
-        let image = images.and_then(|images| images.iter_mut().find(|it| it.name == image));
+        let is_meant = |it: &&mut PlannedImage| it.name == image && it.form.as_deref() == form;
+        let image = images.and_then(|images| images.iter_mut().find(is_meant));
         image
             .context("an image that is run is planned")?
             .about
@@ -240,8 +242,12 @@ impl Folder {
 
 /// Refuses a row that was made of another image, by another version, or that the scenario does not ask for now.
 fn refuse_strange(row: &Row, ready: &Ready) -> Result<()> {
-    let images = || ready.images.iter().map(|saved| &saved.image);
-    if let Some(image) = images().find(|image| image.name == row.image) {
+    let shelf = ready.shelf(&row.case).ok();
+    let mut images = shelf.iter().flat_map(|shelf| &shelf.images);
+    let is_meant = |saved: &&Saved| saved.image.name == row.image;
+    // One that is lacking now, or was then, is no other image.
+    let is_known = |saved: &&Saved| !saved.image.sha256.is_empty() && !row.image_sha256.is_empty();
+    if let Some(Saved { image, .. }) = images.find(is_meant).filter(is_known) {
         ensure!(
             image.sha256 == row.image_sha256,
             "it holds rows of another image `{}` (sha256 {}…, now {}…)",
@@ -273,7 +279,11 @@ fn refuse_strange(row: &Row, ready: &Ready) -> Result<()> {
 fn is_done_again(row: &Row, ready: &Ready, retry: bool) -> bool {
     let version = ready.version(row);
     match row.check {
-        // A row with a version was skipped for its image, which is as it was.
+        // A row with a version was skipped for its image, which is as it was, or was lacking.
+        Check::Skipped if row.image_sha256.is_empty() => {
+            let shelf = ready.shelf(&row.case);
+            version.is_some() && shelf.is_ok_and(|shelf| shelf.lacks.is_none())
+        }
         Check::Skipped => row.version.is_empty() && version.is_some_and(Result::is_ok),
         Check::Failed => retry && version.is_some(),
         Check::Exact | Check::Tree => false,

@@ -35,13 +35,12 @@ mod scratch;
 mod seen;
 mod setting;
 mod step;
-mod tree;
 mod trees;
 mod trial;
 pub mod turn;
 mod verify;
 
-pub use ready::{Saved, save_images};
+pub use ready::{Saved, Shelf, save_images};
 
 /// What is to be run, and where its rows go.
 pub struct Order {
@@ -173,19 +172,19 @@ fn unpack_trees(
     for (ready, trial) in trials {
         let (doer, version) = ready.doer(trial.verb(), &trial.doer)?;
         let waits = trial.acts.iter().any(|it| !done.contains_key(&it.act));
+        let shelf = ready.shelf(&trial.case)?;
+        let mut images = shelf.images.iter();
         let can_run = version.is_ok()
-            && ready
-                .images
-                .iter()
-                .all(|saved| doer.accepts(&saved.image).is_ok());
+            && shelf.lacks.is_none()
+            && images.all(|saved| doer.accepts(&saved.image).is_ok());
         if doer.about().moves != Moves::Tree
             || !waits
             || !can_run
-            || !seen.insert(&ready.scenario.name)
+            || !seen.insert((&ready.scenario.name, &shelf.form))
         {
             continue;
         }
-        for saved in &ready.images {
+        for saved in &shelf.images {
             let image = &saved.image;
             tell(News::Image {
                 scenario: &ready.scenario.name,
@@ -195,7 +194,8 @@ fn unpack_trees(
             trees
                 .unpack(image)
                 .map_err(|error| on_full_disk(error, None, &folder.dir))?;
-            folder.learn(&ready.scenario.name, &image.name, trees.about(image))?;
+            let place = (image.name.as_str(), shelf.form.as_deref());
+            folder.learn(&ready.scenario.name, place, trees.about(image))?;
         }
     }
     Ok(trees)
@@ -209,12 +209,14 @@ fn setting<'a>(
     objects: bool,
 ) -> Result<Setting<'a>> {
     let (doer, version) = ready.doer(trial.verb(), &trial.doer)?;
+    let shelf = ready.shelf(&trial.case)?;
     Ok(Setting {
-        images: ready
+        images: shelf
             .images
             .iter()
             .map(|saved| saved.image.clone())
             .collect(),
+        lacks: shelf.lacks.clone(),
         doer,
         trees: (doer.about().moves == Moves::Tree).then_some(trees),
         version: version.clone(),

@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
@@ -10,8 +11,9 @@ use crate::clock;
 use crate::image::Image;
 use crate::method::{Broken, Doer};
 use crate::plan;
-use crate::record::{Act, Check, PlannedImage, PlannedMethod, Row, ScenarioPlan, Verb};
+use crate::record::{Act, Case, Check, FORM, PlannedImage, PlannedMethod, Row, ScenarioPlan, Verb};
 use crate::scenario::Scenario;
+use crate::source::Lacks;
 use crate::source::cache::Cache;
 
 /// A doer's version here, or how its rows say that it can't run here, and why.
@@ -20,12 +22,23 @@ pub type Version = std::result::Result<String, (Check, String)>;
 /// Everything that a scenario's trials need and share.
 pub struct Ready<'a> {
     pub scenario: &'a Scenario,
-    pub images: Vec<Saved>,
+    /// One for each value of the axis `form`; one where that is not turned.
+    shelves: Vec<Shelf>,
     /// The methods and probes by whether it is a probe, and its name; each with its version here, or why it can't run
     /// here.
     doers: BTreeMap<(bool, &'a str), (&'a dyn Doer, Version)>,
     /// Every act of the plan.
     pub acts: BTreeSet<Act>,
+}
+
+/// The images of a scenario, in order of release, in one form.
+pub struct Shelf {
+    /// The value of the axis `form`; none where it is not turned.
+    pub form: Option<String>,
+    /// Those that are lacking have a name, and nothing else.
+    pub images: Vec<Saved>,
+    /// Why they can't be made here.
+    pub lacks: Option<String>,
 }
 
 /// An image, and what is known of it.
@@ -49,11 +62,11 @@ impl<'a> Ready<'a> {
             "{}: room = \"locked\" is asked for, and this machine can't lock a step in: {held}",
             scenario.path.display()
         );
-        let images = save_images(scenario, cache, false, tell)?;
+        let shelves = save_images(scenario, cache, false, tell)?;
         let trials = scenario.plan();
         Ok(Ready {
             scenario,
-            images,
+            shelves,
             doers: doers
                 .iter()
                 .map(|doer| {
@@ -67,6 +80,15 @@ impl<'a> Ready<'a> {
                 .map(|planned| planned.act)
                 .collect(),
         })
+    }
+
+    /// The images of a case.
+    pub fn shelf(&self, case: &Case) -> Result<&Shelf> {
+        let form = case.get(FORM);
+        let mut shelves = self.shelves.iter();
+        shelves
+            .find(|shelf| shelf.form.as_deref() == form)
+            .with_context(|| format!("{}: no images are of the case `{case}`", self.scenario.name))
     }
 
     /// The doer of that name for acts of that verb, and its version.
@@ -93,11 +115,14 @@ impl<'a> Ready<'a> {
 
     /// The plan as it is saved beside the rows.
     pub fn plan(&self) -> ScenarioPlan {
-        let images = self.images.iter().map(|saved| PlannedImage {
-            name: saved.image.name.clone(),
-            bytes: saved.image.bytes,
-            sha256: saved.image.sha256.clone(),
-            about: saved.about.clone(),
+        let images = self.shelves.iter().flat_map(|shelf| {
+            shelf.images.iter().map(|saved| PlannedImage {
+                name: saved.image.name.clone(),
+                form: shelf.form.clone(),
+                bytes: saved.image.bytes,
+                sha256: saved.image.sha256.clone(),
+                about: saved.about.clone(),
+            })
         });
         let methods = self.scenario.methods.iter().filter_map(|name| {
             let (_, version) = self.doers.get(&(false, name.as_str()))?;
@@ -130,9 +155,36 @@ fn version_of(doer: &dyn Doer) -> Version {
     })
 }
 
-/// Saves every image of a scenario, or finds it saved, and brings what is known of each.
+/// Saves every image of a scenario in each of its forms, or finds it saved, and brings what is known of each.
 pub fn save_images(
     scenario: &Scenario,
+    cache: &Cache,
+    refresh: bool,
+    tell: &mut dyn FnMut(News),
+) -> Result<Vec<Shelf>> {
+    let mut shelves: Vec<Shelf> = Vec::new();
+    for form in scenario.form_values() {
+        // What all forms are made of is made again once.
+        let refresh = refresh && shelves.is_empty();
+        let (images, lacks) = match save_form(scenario, form, cache, refresh, tell) {
+            Ok(images) => (images, None),
+            Err(why) => match why.downcast_ref::<Lacks>() {
+                Some(Lacks(lack)) => (unmade(scenario), Some(lack.clone())),
+                None => return Err(why),
+            },
+        };
+        shelves.push(Shelf {
+            form: form.map(str::to_string),
+            images,
+            lacks,
+        });
+    }
+    Ok(shelves)
+}
+
+fn save_form(
+    scenario: &Scenario,
+    form: Option<&str>,
     cache: &Cache,
     refresh: bool,
     tell: &mut dyn FnMut(News),
@@ -147,8 +199,9 @@ pub fn save_images(
                 text,
             })
         };
+        let source = scenario.source_as(spec, form);
         let saved = cache
-            .save(&scenario.name, &spec.name, &spec.source, refresh, &say)
+            .save(&scenario.name, &spec.name, &source, refresh, &say)
             .with_context(|| scenario.path.display().to_string())?;
         for warning in &saved.warnings {
             tell(News::Warning(&format!(
@@ -162,4 +215,18 @@ pub fn save_images(
         });
     }
     Ok(images)
+}
+
+/// The names of images that can't be made here.
+fn unmade(scenario: &Scenario) -> Vec<Saved> {
+    let images = scenario.images.iter().map(|spec| Saved {
+        image: Image {
+            name: spec.name.clone(),
+            path: PathBuf::new(),
+            bytes: 0,
+            sha256: String::new(),
+        },
+        about: BTreeMap::new(),
+    });
+    images.collect()
 }

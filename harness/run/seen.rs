@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 
-use super::tree::Stamps;
+use crate::archive::tree::Stamps;
 use crate::image::Image;
 
 /// Enough of what a method is given to see that it was touched: an archive, or a tree.

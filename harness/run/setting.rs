@@ -13,6 +13,8 @@ use crate::wire::road::Servers;
 pub struct Setting<'a> {
     /// In order of release.
     pub images: Vec<Image>,
+    /// Why they can't be made here.
+    pub lacks: Option<String>,
     pub doer: &'a dyn Doer,
     /// The images unpacked, when it is trees that the method moves.
     pub trees: Option<&'a Trees>,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::scratch::{clear, is_full_disk};
-use super::tree::Listing;
+use crate::archive::tree::Listing;
 use crate::archive::unpack::{LeftOut, unpack};
 use crate::image::Image;
 

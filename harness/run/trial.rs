@@ -117,6 +117,9 @@ impl Setting<'_> {
     fn can_run(&self, case: &Case) -> std::result::Result<(), (Check, String)> {
         self.version.as_ref().map_err(Clone::clone)?;
         let skipped = |why: String| (Check::Skipped, why);
+        if let Some(why) = &self.lacks {
+            return Err(skipped(why.clone()));
+        }
         if let Some(why) = road::lacks(case) {
             return Err(skipped(why));
         }

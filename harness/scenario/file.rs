@@ -5,16 +5,18 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::form::{self, FormTable};
 use super::image::ImageTable;
 use super::{ImageSpec, MOST_MIB, MOST_SAMPLES, MOST_SECONDS, Scenario, expect};
-use crate::method::Methods;
+use crate::method::{Methods, braces};
 use crate::plan::axis::axis;
 use crate::probe;
-use crate::record::{Clients, Expect, Fault, Road};
+use crate::record::{Clients, Expect, FORM, Fault, Road};
+use crate::source::Form;
 use crate::words;
 
 #[derive(Deserialize)]
@@ -35,6 +37,9 @@ struct Table {
     /// Axis name to the values that it takes.
     #[serde(default)]
     axes: BTreeMap<Spanned<String>, Vec<Spanned<String>>>,
+    /// What the axis `form` can name.
+    #[serde(default)]
+    form: BTreeMap<String, FormTable>,
     #[serde(default)]
     image: Vec<Spanned<ImageTable>>,
     #[serde(default)]
@@ -94,12 +99,14 @@ impl Scenario {
             "{}: no [[image]]; two make a pair",
             path.display()
         );
+        let forms = read_forms(&file, &table)?;
         let mut scenario = Scenario {
             path: path.to_path_buf(),
             about: table.about,
             methods: read_methods(&file, &table.methods, methods)?,
             probes: read_probes(&file, &table.probes)?,
             axes: read_axes(&file, &table.axes)?,
+            forms,
             ..Scenario::of(name, read_images(&file, &table.image)?)
         };
         let samples = Spanned::new(table.samples.span(), u64::from(*table.samples.get_ref()));
@@ -174,15 +181,16 @@ fn read_axes(file: &File, axes: &Axes) -> Result<Vec<(String, Vec<String>)>> {
         );
         let mut words: Vec<String> = Vec::new();
         for value in values {
-            (known.check)(value.get_ref()).with_context(|| file.place(value))?;
-            ensure!(
-                !words.contains(value.get_ref()),
-                "{}: axis `{}` has `{}` twice",
-                file.place(value),
-                known.name,
-                value.get_ref()
-            );
-            words.push(value.get_ref().clone());
+            for word in braces(value.get_ref()).with_context(|| file.place(value))? {
+                (known.check)(&word).with_context(|| file.place(value))?;
+                ensure!(
+                    !words.contains(&word),
+                    "{}: axis `{}` has `{word}` twice",
+                    file.place(value),
+                    known.name
+                );
+                words.push(word);
+            }
         }
         turned.push((known.name.to_string(), words));
     }
@@ -193,6 +201,41 @@ fn read_axes(file: &File, axes: &Axes) -> Result<Vec<(String, Vec<String>)>> {
         file.path.display()
     );
     Ok(turned)
+}
+
+/// The forms that the axis names, by the value that names them.
+fn read_forms(file: &File, table: &Table) -> Result<BTreeMap<String, Form>> {
+    let mut forms = BTreeMap::new();
+    let Some((_, values)) = table.axes.iter().find(|(axis, _)| axis.get_ref() == FORM) else {
+        ensure!(
+            table.form.is_empty(),
+            "{}: [form] is what the axis `form` names, and the scenario does not turn it",
+            file.path.display()
+        );
+        return Ok(forms);
+    };
+    ensure!(
+        table.probes.is_empty(),
+        "{}: a probe looks at images and not at their forms; leave out `probes`, or the axis `form`",
+        file.path.display()
+    );
+    for value in values {
+        for word in braces(value.get_ref())? {
+            let form = form::named(&word, &table.form).with_context(|| file.place(value))?;
+            forms.extend(form.map(|form| (word, form)));
+        }
+    }
+    let named = |name: &&String| {
+        let mut words = forms.keys();
+        words.any(|word| word.split('/').next() == Some(name))
+    };
+    if let Some(name) = table.form.keys().find(|name| !named(name)) {
+        bail!(
+            "{}: the axis `form` does not name [form.{name}]",
+            file.path.display()
+        );
+    }
+    Ok(forms)
 }
 
 fn read_images(file: &File, tables: &[Spanned<ImageTable>]) -> Result<Vec<ImageSpec>> {

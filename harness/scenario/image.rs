@@ -7,10 +7,11 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::ImageSpec;
+use super::form::{FormTable, RelayerTable};
 use crate::source::synthetic::Change;
 use crate::source::{
-    BuildBase, CommandImage, DockerBuild, EngineImage, Normalized, RegistryImage, Release, Source,
-    command, registry,
+    BuildBase, CommandImage, DockerBuild, EngineImage, Formed, Normalized, RegistryImage, Release,
+    Source, command, registry,
 };
 use crate::words;
 
@@ -30,6 +31,10 @@ pub(super) struct ImageTable {
     from: Option<BuildBase>,
     synthetic: Option<SyntheticTable>,
     normalize: Option<bool>,
+    #[serde(rename = "as")]
+    filesystem: Option<String>,
+    options: Option<Vec<String>>,
+    relayer: Option<RelayerTable>,
 }
 
 #[derive(Deserialize)]
@@ -67,10 +72,20 @@ impl ImageTable {
                 "image `{name}` has no source: give it one of docker, registry, file, command, build, synthetic"
             )
         })?;
+        let form = FormTable {
+            filesystem: self.filesystem.clone(),
+            options: self.options.clone(),
+            relayer: self.relayer.clone(),
+        };
+        let form = form.form(None).with_context(|| format!("image `{name}`"))?;
         Ok(ImageSpec {
             name: name.clone(),
-            source: match self.normalize {
-                Some(true) => self.normalized(source)?,
+            source: match (self.normalize, form) {
+                (Some(true), Some(form)) => bail!(
+                    "image `{name}`: as {form} it has no form that `normalize` would change; leave that out"
+                ),
+                (_, Some(form)) => Source::Formed(Formed::new(source, form)),
+                (Some(true), None) => self.normalized(source)?,
                 _ => source,
             },
         })

@@ -1,5 +1,6 @@
 //! Scenarios: which images, which methods and probes, under which cases, how often, and what is expected of them.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -8,12 +9,13 @@ use anyhow::{Result, bail, ensure};
 
 use crate::clock::Limits;
 use crate::plan::{Outline, Trial, plan};
-use crate::record::Expect;
-use crate::source::Source;
+use crate::record::{Expect, FORM};
+use crate::source::{Form, Formed, Source};
 use crate::words;
 
 mod expect;
 mod file;
+mod form;
 mod image;
 
 /// A checked scenario: every key known, every name sound, every source resolved to absolute paths.
@@ -36,6 +38,8 @@ pub struct Scenario {
     pub axes: Vec<(String, Vec<String>)>,
     /// In order of release.
     pub images: Vec<ImageSpec>,
+    /// The values of the axis `form` that turn the images into something else; empty where it is not turned.
+    pub forms: BTreeMap<String, Form>,
     pub expects: Vec<Expect>,
 }
 
@@ -73,6 +77,7 @@ impl Scenario {
             locked: false,
             axes: Vec::new(),
             images,
+            forms: BTreeMap::new(),
             expects: Vec::new(),
         }
     }
@@ -84,6 +89,23 @@ impl Scenario {
             source: Source::file(path),
         };
         Scenario::of(name, files.into_iter().map(image).collect())
+    }
+
+    /// The values of the axis `form` in their order; one, which is none, where it is not turned.
+    pub fn form_values(&self) -> Vec<Option<&str>> {
+        match self.axes.iter().find(|(axis, _)| axis == FORM) {
+            Some((_, values)) => values.iter().map(|value| Some(value.as_str())).collect(),
+            None => vec![None],
+        }
+    }
+
+    /// Where an image comes from that has this value of the axis `form`.
+    pub fn source_as(&self, image: &ImageSpec, value: Option<&str>) -> Source {
+        let source = image.source.clone();
+        match value.and_then(|value| self.forms.get(value)) {
+            Some(form) => Source::Formed(Formed::new(source, form.clone())),
+            None => source,
+        }
     }
 
     /// All that the plan depends on.

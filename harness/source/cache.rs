@@ -92,6 +92,14 @@ impl Cache {
         refresh: bool,
         say: &dyn Fn(&str),
     ) -> Result<Saved> {
+        if let Source::Formed(formed) = source
+            && formed.base_sha256.is_empty()
+        {
+            // What it is made of is an image of its own: all its forms are of the same bytes.
+            let base = self.save(scenario, name, &formed.of, refresh, say)?;
+            let formed = Source::Formed(formed.over(&base.image.sha256));
+            return self.save(scenario, name, &formed, refresh, say);
+        }
         let saved = match source.kind().in_place() {
             Some(path) => {
                 file::read(name, path).map(|(image, made)| Saved::of(image, source, made, false))

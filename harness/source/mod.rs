@@ -14,9 +14,15 @@ pub mod cache;
 pub mod command;
 pub mod docker;
 mod entry;
+mod ext4;
 mod file;
+mod filesystem;
+mod form;
+mod formed;
 mod inspect;
 mod key;
+mod lacks;
+mod mkfs;
 mod normalized;
 mod program;
 pub mod registry;
@@ -26,6 +32,10 @@ pub use build::{BuildBase, DockerBuild};
 pub use command::CommandImage;
 pub use docker::EngineImage;
 pub use file::ImageFile;
+pub use filesystem::{FILESYSTEMS, Filesystem};
+pub use form::{Form, MOST_LAYERS};
+pub use formed::Formed;
+pub use lacks::Lacks;
 pub use normalized::Normalized;
 pub use registry::RegistryImage;
 pub use synthetic::Release;
@@ -43,6 +53,7 @@ pub enum Source {
     Build(DockerBuild),
     Synthetic(Release),
     Normalized(Normalized),
+    Formed(Formed),
 }
 
 /// One kind of source. `Display` says the kind and the origin in one line, for people.
@@ -106,6 +117,7 @@ impl Source {
             Source::Build(source) => source,
             Source::Synthetic(source) => source,
             Source::Normalized(source) => source,
+            Source::Formed(source) => source,
         }
     }
 
@@ -125,6 +137,7 @@ impl Source {
             }
             Source::Command(command) => program(&command.argv),
             Source::Normalized(inner) => inner.0.lacks(),
+            Source::Formed(formed) => formed.lacks(),
             Source::Registry(_) | Source::File(_) | Source::Synthetic(_) => None,
         }
     }

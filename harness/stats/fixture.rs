@@ -146,6 +146,7 @@ fn planned_image(at: usize) -> PlannedImage {
     ];
     PlannedImage {
         name,
+        form: None,
         bytes,
         sha256,
         about: about

@@ -244,7 +244,7 @@ impl<'a> Section<'a> {
     /// The image that was updated to; without updates the last one published, else the scenario's last.
     pub fn newest(&self) -> Option<&'a PlannedImage> {
         match self.main().or(self.publishes.last().copied()) {
-            Some(act) => self.scenario.image(&act.image),
+            Some(act) => self.scenario.image(&act.image, self.case),
             None => self.scenario.images.last(),
         }
     }

@@ -89,6 +89,27 @@ fn the_readme_commands_are_commands() {
 }
 
 #[test]
+fn the_forms_of_the_format_page_are_forms() {
+    let bench = Bench::new();
+    bench.pair("forms", &["raw"]);
+    let plain = fs::read_to_string(bench.path("scenarios/forms.toml")).unwrap();
+    let page = page("scenarios/README.md");
+    let mut blocks = blocks(&page, "toml").into_iter();
+    let forms = blocks.find(|block| block.starts_with("[axes]\nform = "));
+    let (head, images) = plain.split_once("[[image]]").unwrap();
+    let text = format!("{head}{}[[image]]{images}", forms.unwrap());
+    bench.write("scenarios/forms.toml", text);
+    let output = bench.run(&["list", "forms"]);
+    let out = String::from_utf8_lossy(&output.stdout).into_owned();
+    for words in [
+        "form    squashfs/128k        squashfs -comp zstd -b 128k",
+        "form    layers/64            64 layers by package",
+    ] {
+        assert!(out.contains(words), "`{words}` is not in {out}");
+    }
+}
+
+#[test]
 fn the_scenario_of_the_format_page_is_one() {
     let bench = Bench::new();
     bench.write(

@@ -13,6 +13,7 @@ mod docs;
 mod doctor;
 mod experiments;
 mod faults;
+mod forms;
 mod gate;
 mod image_patch;
 mod makefile;

@@ -99,7 +99,7 @@ fn a_method_that_moves_trees_has_rows_that_say_so() {
     let archive = bench.path("scenarios/new.tar").metadata().unwrap().len();
     assert_eq!((update.requests, update.image_bytes), (Some(1), archive));
     let fact = |fact: &str, image: &str| {
-        let image = results.plan.scenarios[0].image(image).unwrap();
+        let image = results.plan.scenarios[0].image_as(image, None).unwrap();
         image.about[fact].clone()
     };
     assert_eq!(fact("tree_left_out", "new"), "1 device node");

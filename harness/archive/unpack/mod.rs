@@ -12,9 +12,11 @@ use anyhow::{Context, Result, bail, ensure};
 use super::plain::plain;
 use super::{Content, FilePart, Layer};
 use crate::image::Hashing;
+pub(super) use places::Places;
 use root::Root;
 
 mod about;
+mod places;
 mod root;
 #[cfg(test)]
 mod tests;

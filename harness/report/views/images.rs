@@ -23,7 +23,7 @@ pub fn blocks(scenario: &Scenario) -> Vec<Block> {
     let cells = |cell: fn(&PlannedImage) -> String| images.iter().map(cell).collect::<Vec<_>>();
     let grid = Grid {
         columns: vec![
-            Column::names(Keep::Always, "release", cells(|image| image.name.clone())),
+            Column::names(Keep::Always, "release", cells(PlannedImage::title)),
             Column::figures(
                 Keep::Always,
                 "image",
@@ -57,13 +57,13 @@ pub fn blocks(scenario: &Scenario) -> Vec<Block> {
 
 /// Each thing that is known, with its value where all images share it, else with the images of each value.
 fn known(images: &[PlannedImage]) -> Vec<String> {
-    let mut keys: BTreeMap<&str, Vec<(String, &str)>> = BTreeMap::new();
+    let mut keys: BTreeMap<&str, Vec<(String, String)>> = BTreeMap::new();
     for image in images {
         for (key, value) in &image.about {
             // The grid above has these two.
             if !["image_bytes", "image_sha256"].contains(&key.as_str()) {
                 let values = keys.entry(key).or_default();
-                values.push((shown(key, value), &image.name));
+                values.push((shown(key, value), image.title()));
             }
         }
     }
@@ -72,12 +72,12 @@ fn known(images: &[PlannedImage]) -> Vec<String> {
         .collect()
 }
 
-fn said_once(values: &[(String, &str)]) -> String {
+fn said_once(values: &[(String, String)]) -> String {
     let mut groups: Vec<(&str, Vec<String>)> = Vec::new();
     for (value, image) in values {
         match groups.iter_mut().find(|(said, _)| said == value) {
-            Some((_, images)) => images.push((*image).to_string()),
-            None => groups.push((value, vec![(*image).to_string()])),
+            Some((_, images)) => images.push(image.clone()),
+            None => groups.push((value, vec![image.clone()])),
         }
     }
     if let [(value, images)] = groups.as_slice()

@@ -193,7 +193,7 @@ fn shared(section: &Section, findings: &[&Finding]) -> Shared {
         .filter(of_chunks)
         .filter(|it| it.measure == "shared_chunk_bytes")
         .filter_map(|it| {
-            let bytes = section.scenario.image(&it.image)?.bytes;
+            let bytes = section.scenario.image(&it.image, section.case)?.bytes;
             let pair = (it.bases.to_string(), it.image.clone());
             (bytes > 0).then(|| (pair, it.value as f64 * 100.0 / bytes as f64))
         })

@@ -11,6 +11,7 @@ mod cadence;
 mod cases;
 mod columns;
 mod findings;
+mod forms;
 mod fronts;
 mod history;
 mod hops;
@@ -92,6 +93,7 @@ pub const VIEWS: &[View] = &[
     view("resume", ANSWER, Of::Scenario(resume::blocks)),
     view("hops", ANSWER, Of::Priced(hops::blocks)),
     view("stores", EXPERIMENT, Of::Scenario(history::stores)),
+    view("forms", ANSWER, Of::Scenario(forms::blocks)),
     view("matrix", ANSWER, Of::Scenario(matrix::blocks)),
     view("similarity", ANSWER, Of::Scenario(similarity::blocks)),
     view("steps", EXPERIMENT, Of::Scenario(history::steps)),
@@ -248,15 +250,16 @@ fn of_scenario(scenario: &Scenario, assumed: &Assumptions, page: Page) -> Vec<Bl
 fn under_case(section: &Section, views: &[&View], assumed: &Assumptions, page: Page) -> Vec<Block> {
     let depth = 2 + u8::from(!section.case.is_empty());
     let mut blocks = Vec::new();
-    if page != Page::Screen && !section.case.is_empty() {
-        blocks.push(head(depth, &section.case.to_string()));
-    }
     for view in views {
         match view.of {
             Of::Section(make) => blocks.extend(deeper(make(section), depth)),
             Of::Assumed(make) => blocks.extend(deeper(make(section, assumed), depth)),
             _ => {}
         }
+    }
+    // Where nothing is to be shown of a case, its name says nothing either.
+    if page != Page::Screen && !section.case.is_empty() && !blocks.is_empty() {
+        blocks.insert(0, head(depth, &section.case.to_string()));
     }
     blocks
 }

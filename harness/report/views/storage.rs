@@ -17,7 +17,9 @@ pub fn chart(section: &Section) -> Vec<Block> {
         .map(|it| it.image.as_str())
         .collect();
     let releases = names.len();
-    let bytes = names.iter().filter_map(|name| section.scenario.image(name));
+    let bytes = names
+        .iter()
+        .filter_map(|name| section.scenario.image(name, section.case));
     let images = units::bytes(bytes.map(|image| image.bytes).sum::<u64>());
     let (when, subtitle) = match names.as_slice() {
         [] => return Vec::new(),

@@ -59,7 +59,7 @@ fn families<'s, 'a>(section: &'s Section<'a>) -> Vec<Family<'s, 'a>> {
 }
 
 /// `16k` or `1m`; a number alone is more often a level than a size.
-fn bytes_of(word: &str) -> Option<u64> {
+pub(super) fn bytes_of(word: &str) -> Option<u64> {
     let (digits, shift) = match word.strip_suffix('k') {
         Some(digits) => (digits, 10),
         None => (word.strip_suffix('m')?, 20),
@@ -187,7 +187,7 @@ fn lines(section: &Section, families: &[Family]) -> Lines {
 }
 
 /// `4k`, `1m`, as in a method's name.
-fn size_words(bytes: f64) -> String {
+pub(super) fn size_words(bytes: f64) -> String {
     let bytes = bytes.round() as u64;
     match bytes {
         0 => "0".to_string(),

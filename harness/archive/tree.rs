@@ -12,7 +12,7 @@ use anyhow::{Context, Result};
 use rustix::fs::{lgetxattr, llistxattr};
 use walkdir::WalkDir;
 
-use crate::archive::unpack::keeps_xattr;
+use super::unpack::keeps_xattr;
 use crate::image::hash_file;
 
 /// What is in a tree, by path below its root; the root itself has the empty path.
@@ -90,6 +90,16 @@ impl Listing {
             _ => 0,
         };
         self.0.values().map(bytes).sum()
+    }
+
+    /// The same tree without what a tool may lose that knows nothing but permissions: setuid, setgid and sticky bits, and
+    /// extended attributes.
+    pub fn in_permissions(mut self) -> Listing {
+        for node in self.0.values_mut() {
+            node.mode &= 0o777;
+            node.xattrs.clear();
+        }
+        self
     }
 
     /// The first path, in the order of names, that is not in `other` as it is here, and how it differs; `other` is
@@ -251,10 +261,10 @@ fn shown(place: &Path) -> String {
     }
 }
 
-type Each<'a> = &'a mut dyn FnMut(PathBuf, &Path, &Metadata) -> Result<()>;
+pub(super) type Each<'a> = &'a mut dyn FnMut(PathBuf, &Path, &Metadata) -> Result<()>;
 
 /// Calls `each` with every place of the tree, the root first: relative, as it is, and what it is; links not followed.
-fn walk(root: &Path, each: Each) -> Result<()> {
+pub(super) fn walk(root: &Path, each: Each) -> Result<()> {
     for entry in WalkDir::new(root) {
         let entry = entry.with_context(|| format!("look through {}", root.display()))?;
         let path = entry.path();
@@ -273,7 +283,7 @@ fn walk(root: &Path, each: Each) -> Result<()> {
 const XATTR_BYTES: usize = 64 << 10;
 
 /// The extended attributes of `keeps_xattr`, links not followed.
-fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
+pub(super) fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     let mut found = BTreeMap::new();
     let mut names = vec![0; XATTR_BYTES];
     let length = match llistxattr(path, &mut names[..]) {
