@@ -3,8 +3,20 @@
 
 use std::path::Path;
 
+use super::Release;
+
 /// Where programs are when the lab was not told.
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// The same for a step among another release's programs, which are where Debian has them and not where this machine's are.
+pub fn environment_in(release: Option<&Release>, home: &Path, tmp: &Path) -> Vec<(String, String)> {
+    let mut environment = environment(home, tmp);
+    if release.is_some() {
+        let path = environment.iter_mut().find(|(name, _)| name == "PATH");
+        path.expect("every environment has one").1 = USUAL_PATH.to_string();
+    }
+    environment
+}
 
 /// The environment of a step with the home folder `home`, fresh for it, that keeps temporary files in `tmp`.
 pub fn environment(home: &Path, tmp: &Path) -> Vec<(String, String)> {

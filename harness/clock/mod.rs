@@ -23,7 +23,9 @@ mod cores;
 mod environment;
 mod inner;
 mod order;
+mod release;
 pub mod room;
+mod root;
 mod scratch;
 pub mod shim;
 mod tree;
@@ -31,7 +33,8 @@ mod walls;
 
 pub use cgroup::sweep;
 pub use cores::cores;
-pub use environment::environment;
+pub use environment::{environment, environment_in};
+pub use release::Release;
 pub use room::{Held, Room};
 pub use scratch::Scratch;
 

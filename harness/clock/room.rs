@@ -30,6 +30,9 @@ pub struct Room {
     pub hidden: Vec<PathBuf>,
     /// TCP ports that may be connected to.
     pub ports: Vec<u16>,
+    /// Folder with another release's files: what the step has in place of the machine's. It takes walls.
+    #[serde(default)]
+    pub root: Option<PathBuf>,
     /// Whether to build walls where the kernel lets the lab.
     pub walls: bool,
 }

@@ -19,6 +19,7 @@ use rustix::thread::{
 };
 
 use super::room::{Room, program_folders};
+use super::root::{Entered, OF_THE_MACHINE};
 
 /// Begins the walls: the next child is the first process of a namespace of its own. False where the kernel won't.
 ///
@@ -68,23 +69,32 @@ pub fn build(room: &Room) -> Result<()> {
     let private = MsFlags::MS_REC | MsFlags::MS_PRIVATE;
     put(None, Path::new("/"), None, private).context("keep mounts from the lab")?;
     let grounds = grounds(&room.write)?;
+    // Opened while the machine's files can be seen, and mounted where the step will look for them.
     let places = places(room, &grounds)?;
+    let entered = room.root.as_deref().map(Entered::at).transpose()?;
     for place in &places {
+        let whole = entered.is_some();
         match &place.what {
             What::Stays(opened) => {
                 make_place(&place.path, opened)?;
                 bind(opened, &place.path)?;
             }
-            What::Tmp(opened) => bind(opened, &place.path)?,
+            What::Tmp(opened) => {
+                make_folder(&place.path, whole)?;
+                bind(opened, &place.path)?;
+            }
             What::Memory { .. } => {
+                make_folder(&place.path, whole)?;
                 let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
                 put(Some("tmpfs"), &place.path, Some("tmpfs"), flags)
                     .with_context(|| format!("cover {}", place.path.display()))?;
             }
         }
     }
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    put(Some("proc"), Path::new("/proc"), Some("proc"), flags).context("mount an own /proc")?;
+    match entered {
+        Some(entered) => entered.leave_the_machine()?,
+        None => own_proc(Path::new("/proc"))?,
+    }
     let own = places.into_iter().filter(|place| place.is_writable());
     let own = own.map(|place| place.path);
     seal(&grounds.into_iter().chain(own).collect::<Vec<_>>())?;
@@ -116,6 +126,10 @@ impl Place {
         !matches!(self.what, What::Stays(_))
     }
 
+    fn hides(&self) -> bool {
+        matches!(self.what, What::Memory { hides: true })
+    }
+
     fn is_writable(&self) -> bool {
         matches!(self.what, What::Tmp(_) | What::Memory { hides: false })
     }
@@ -134,10 +148,13 @@ fn places(room: &Room, grounds: &[PathBuf]) -> Result<Vec<Place>> {
         let mut above = places.iter().rev();
         let above = above.find(|above| place.path.starts_with(&above.path));
         let covered = above.is_some_and(Place::covers);
-        let needed = match place.covers() {
-            true => !covered,
+        let needed = match (place.covers(), room.root.is_some()) {
+            (true, false) => !covered,
+            // Of another release's files nothing is the lab's; what the machine's are mounted for may hold some.
+            (true, true) => !covered && (above.is_some() || !place.hides()),
             // A ground is a mount of its own, so that it can stay writable.
-            false => covered || grounds.contains(&place.path),
+            (false, false) => covered || grounds.contains(&place.path),
+            (false, true) => covered || above.is_none() || grounds.contains(&place.path),
         };
         if needed {
             places.push(place);
@@ -175,11 +192,16 @@ fn covers(room: &Room) -> Result<Vec<Place>> {
 
 /// What the room names, by every path that leads there.
 fn stays(room: &Room, grounds: &[PathBuf]) -> Result<Vec<Place>> {
-    let lab = std::env::current_exe().context("find this program")?;
-    let programs = program_folders();
+    let beside = match room.root {
+        Some(_) => OF_THE_MACHINE.iter().map(PathBuf::from).collect(),
+        None => {
+            let lab = std::env::current_exe().context("find this program")?;
+            [vec![lab], program_folders()].concat()
+        }
+    };
     let named = grounds.iter().chain(&room.read).chain(&room.needs);
     let mut stays: Vec<Place> = Vec::new();
-    for path in named.chain([&lab]).chain(&programs) {
+    for path in named.chain(&beside) {
         let Ok(real) = fs::canonicalize(path) else {
             continue;
         };
@@ -234,6 +256,20 @@ fn make_place(path: &Path, like: &File) -> Result<()> {
         false => File::create(path).map(drop),
     }
     .with_context(making)
+}
+
+/// Another release may lack a folder that this machine has.
+fn make_folder(path: &Path, whole: bool) -> Result<()> {
+    match whole {
+        true => fs::create_dir_all(path).with_context(|| format!("make {}", path.display())),
+        false => Ok(()),
+    }
+}
+
+/// Mounts a `/proc` of the step's own processes.
+pub fn own_proc(at: &Path) -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    put(Some("proc"), at, Some("proc"), flags).context("mount an own /proc")
 }
 
 fn bind(opened: &File, path: &Path) -> Result<()> {

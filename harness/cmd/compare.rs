@@ -13,7 +13,7 @@ use super::selection::{self, Bounds};
 use crate::image::sha256_hex;
 use crate::method::{Doer, Methods};
 use crate::report::units;
-use crate::run::{Order, Saved};
+use crate::run::{Order, Saved, roots};
 
 pub(super) mod pace;
 
@@ -108,7 +108,7 @@ pub(super) fn choose(methods: &Methods, images: &[Saved], all: bool) -> Vec<Stri
 }
 
 pub(super) fn why_not(doer: &dyn Doer, images: &[Saved]) -> Option<String> {
-    if let Err(why) = doer.version() {
+    if let Err(why) = roots::look(doer) {
         return Some(format!("{why:#}"));
     }
     let mut refusals = images.iter().map(|saved| doer.accepts(&saved.image));

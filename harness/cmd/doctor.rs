@@ -10,7 +10,7 @@ use super::out;
 use crate::clock;
 use crate::method::builtin::{Family, METHODS};
 use crate::method::{BuiltIn, Doer, Methods};
-use crate::run::host;
+use crate::run::{host, roots};
 use crate::source::FILESYSTEMS;
 use crate::source::cache::Cache;
 use crate::source::docker::Engine;
@@ -143,7 +143,7 @@ fn family(family: &Family) -> Entry {
         Some(param) => format!("{}; {param}", family.about),
         None => family.about.to_string(),
     };
-    let version = |name: &String| BuiltIn::named(name)?.version();
+    let version = |name: &String| BuiltIn::named(name)?.version(None);
     let found = family.names().first().map_or(Ok(String::new()), version);
     Entry {
         name,
@@ -174,7 +174,7 @@ fn declared(methods: &Methods) -> Vec<Entry> {
             several => format!("{family}/{{{}}}", several.join(",")),
         },
         // One version for all variants: they share the tool.
-        found: match method.version() {
+        found: match roots::look(method.as_ref()) {
             Ok(version) => Ok(version
                 .split("; flags ")
                 .next()

@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::out;
 use super::selection::Selection;
 use crate::method::Doer;
+use crate::run::roots;
 use crate::scenario::Scenario;
 
 #[derive(clap::Args)]
@@ -65,7 +66,7 @@ fn described(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Value
         .map(|image| json!({ "name": image.name, "source": image.source.to_string() }));
     let methods = doers.iter().map(|doer| {
         let mut method = json!({ "name": doer.name(), "probe": doer.is_probe() });
-        match doer.version() {
+        match roots::look(doer.as_ref()) {
             Ok(version) => method["version"] = version.into(),
             Err(why) => method["skipped"] = format!("{why:#}").into(),
         }
@@ -108,7 +109,7 @@ fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<St
         } else {
             "probe "
         };
-        match doer.version() {
+        match roots::look(doer.as_ref()) {
             Ok(version) => writeln!(text, "  {kind}  {name:<20} {version}")?,
             Err(why) => writeln!(text, "  {kind}  {name:<20} skipped: {why:#}")?,
         }

@@ -38,11 +38,14 @@ impl Progress {
                 image,
                 text,
             } => {
-                let line = format!("{scenario}: image {image}: {text}");
-                match (&self.bar, self.verbose) {
-                    (Some(bar), false) => bar.set_message(line),
-                    _ => self.line(&line),
-                }
+                self.pass(format!("{scenario}: image {image}: {text}"));
+            }
+            News::Method {
+                scenario,
+                method,
+                text,
+            } => {
+                self.pass(format!("{scenario}: {method}: {text}"));
             }
             News::Warning(text) => self.line(&format!("warning: {text}")),
             News::Planned { acts, done } => self.planned(acts, done),
@@ -77,6 +80,14 @@ impl Progress {
         }
         if done > 0 {
             self.line(&format!("{done} of {acts} acts have their row already"));
+        }
+    }
+
+    /// What is of no use once the next thing is said.
+    fn pass(&self, line: String) {
+        match (&self.bar, self.verbose) {
+            (Some(bar), false) => bar.set_message(line),
+            _ => self.line(&line),
         }
     }
 

@@ -18,7 +18,7 @@ use super::whole::{Form, Whole};
 use super::xdelta3::Xdelta3;
 use super::zstd_patch::ZstdPatch;
 use super::{About, Call, Doer, Method, Moves, STEP_WORD};
-use crate::clock::CommandLine;
+use crate::clock::{CommandLine, Release};
 use crate::crosscheck::Published;
 use crate::engine::chunk::{Buzhash, FastCdc, Fixed, Gear, Peaks};
 use crate::engine::image::Effort;
@@ -236,6 +236,7 @@ impl BuiltIn {
                 uses_bases: method.uses_bases(),
                 tool: None,
                 room: None,
+                root: None,
             },
             method,
         })
@@ -251,7 +252,7 @@ impl Doer for BuiltIn {
         &self.about
     }
 
-    fn version(&self) -> Result<String> {
+    fn version(&self, _release: Option<&Release>) -> Result<String> {
         self.method.version()
     }
 

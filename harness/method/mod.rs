@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::CommandLine;
+use crate::clock::{CommandLine, Release};
 use crate::crosscheck::Published;
 use crate::image::Image;
 use crate::store::Store;
@@ -14,7 +14,7 @@ use crate::wire::WireUrl;
 
 pub use builtin::BuiltIn;
 pub use call::Call;
-pub use declared::{Declared, Room, Tool};
+pub use declared::{Declared, Room, Root, Tool};
 pub use methods::{Methods, braces, split_list};
 
 pub mod bita;
@@ -84,9 +84,9 @@ pub trait Doer {
         false
     }
 
-    /// Version of the code that does the work. The error says why it cannot be done here and how to change that; it
-    /// holds a [`Broken`] when the tool is here and does not work.
-    fn version(&self) -> Result<String>;
+    /// Version of the code that does the work, whose programs are the machine's or those of `release`. The error says
+    /// why it cannot be done here and how to change that; it holds a [`Broken`] when the tool is here and does not work.
+    fn version(&self, release: Option<&Release>) -> Result<String>;
 
     /// Whether the doer can move this image at all; the error says what the image lacks.
     fn accepts(&self, image: &Image) -> Result<()>;
@@ -111,6 +111,8 @@ pub struct About {
     pub tool: Option<Tool>,
     /// What the doer needs beyond its working folder, the store or the wire, and the images it is given.
     pub room: Option<Room>,
+    /// Another release of Debian whose programs it runs.
+    pub root: Option<Root>,
 }
 
 /// What a method moves, and so what it is given and has to rebuild.

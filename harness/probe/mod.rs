@@ -6,7 +6,7 @@ use std::path::Path;
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
 
-use crate::clock::CommandLine;
+use crate::clock::{CommandLine, Release};
 use crate::crosscheck::Published;
 use crate::image::Image;
 use crate::method::{About, Call, Doer, Moves};
@@ -138,6 +138,7 @@ impl Looking {
                 uses_bases: true,
                 tool: None,
                 room: None,
+                root: None,
             },
         })
     }
@@ -156,7 +157,7 @@ impl Doer for Looking {
         true
     }
 
-    fn version(&self) -> Result<String> {
+    fn version(&self, _release: Option<&Release>) -> Result<String> {
         let lab = concat!("delta-lab ", env!("CARGO_PKG_VERSION"));
         match self.probe.asks {
             None => Ok(lab.to_string()),

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 
-use super::{News, Order, cheated, run, sample_trees};
+use super::{News, Order, cheated, roots, run, sample_trees};
 use crate::clock::{self, Limits};
 use crate::dice::noise;
 use crate::image::{hash_file, sha256_hex};
@@ -154,7 +154,13 @@ const FAR_LIMITS: Limits = Limits {
 pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim) -> Result<()>) -> Result<()> {
     let variants = declared::read(file)?;
     let place = tempfile::tempdir().context("make a scratch folder")?;
-    let cache = Cache::at(&place.path().join("cache"))?;
+    let rooted = variants.iter().any(|it| it.about().root.is_some());
+    // The images are used where they lie; another release's programs are worth keeping.
+    let cache = match rooted {
+        true => Cache::open()?,
+        false => Cache::at(&place.path().join("cache"))?,
+    };
+    let mut in_vain = roots::InVain::default();
     let room = variants
         .first()
         .and_then(|variant| variant.about().room.clone());
@@ -175,9 +181,13 @@ pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim) -> Result<()>)
                 machine: false,
             })
         };
-        let version = variant.version().map_err(|why| format!("{why:#}"));
-        let is_here = version.is_ok();
-        claim("its programs are here", version)?;
+        let found = roots::provide(&variant, &cache, &mut in_vain, &|_| ());
+        let is_here = found.is_ok();
+        let version = found.map(|(version, _)| version);
+        claim(
+            "its programs are here",
+            version.map_err(|why| format!("{why:#}")),
+        )?;
         if !is_here {
             continue;
         }

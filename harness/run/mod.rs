@@ -30,6 +30,7 @@ mod process;
 mod ready;
 mod road;
 mod room;
+pub mod roots;
 mod sample_trees;
 mod scratch;
 mod seen;
@@ -61,6 +62,12 @@ pub enum News<'a> {
     Image {
         scenario: &'a str,
         image: &'a str,
+        text: &'a str,
+    },
+    /// The programs of a method are being fetched.
+    Method {
+        scenario: &'a str,
+        method: &'a str,
         text: &'a str,
     },
     Warning(&'a str),
@@ -170,7 +177,7 @@ fn unpack_trees(
     let mut trees = Trees::within(&folder.work());
     let mut seen = BTreeSet::new();
     for (ready, trial) in trials {
-        let (doer, version) = ready.doer(trial.verb(), &trial.doer)?;
+        let (doer, version, _) = ready.doer(trial.verb(), &trial.doer)?;
         let waits = trial.acts.iter().any(|it| !done.contains_key(&it.act));
         let shelf = ready.shelf(&trial.case)?;
         let mut images = shelf.images.iter();
@@ -203,12 +210,12 @@ fn unpack_trees(
 
 fn setting<'a>(
     ready: &'a Ready,
-    trial: &Trial,
+    trial: &'a Trial,
     folder: &Folder,
     trees: &'a Trees,
     objects: bool,
 ) -> Result<Setting<'a>> {
-    let (doer, version) = ready.doer(trial.verb(), &trial.doer)?;
+    let (doer, version, release) = ready.doer(trial.verb(), &trial.doer)?;
     let shelf = ready.shelf(&trial.case)?;
     Ok(Setting {
         images: shelf
@@ -220,6 +227,7 @@ fn setting<'a>(
         doer,
         trees: (doer.about().moves == Moves::Tree).then_some(trees),
         version: version.clone(),
+        release,
         limits: ready.scenario.limits,
         cores: cores_of(&trial.case)?,
         folder: folder.work().join(place(trial)),

@@ -9,7 +9,7 @@ use super::room;
 use super::scratch::Scratch;
 use super::setting::Setting;
 use super::step::{LOG, Outcome};
-use crate::clock::{self, Ran, Work};
+use crate::clock::{self, Ran, Room, Work};
 use crate::method::Call;
 
 /// Less than this left, and a failed step is the disk's fault: a tool that fails on a full disk leaves less than one
@@ -44,17 +44,20 @@ impl Setting<'_> {
                 Err(why) => return Ok(Err(format!("{why:#}"))),
             },
             dir: tmp.clone(),
-            env: clock::environment(&home, &tmp),
+            env: clock::environment_in(self.release, &home, &tmp),
             log: Some(scratch.join(LOG)),
             limits: self.limits,
             guard: Some(self.guard.clone()),
-            room: Some(room::of(
-                call,
-                scratch,
-                ports,
-                &self.hidden()?,
-                self.doer.about().room.as_ref(),
-            )),
+            room: Some(Room {
+                root: self.release.map(|release| release.tree.clone()),
+                ..room::of(
+                    call,
+                    scratch,
+                    ports,
+                    &self.hidden()?,
+                    self.doer.about().room.as_ref(),
+                )
+            }),
             stop: stop.map(Path::to_path_buf),
             cores: self.cores,
             lab: std::process::id(),

@@ -7,7 +7,8 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 
 use super::News;
-use crate::clock;
+use super::roots::{self, InVain};
+use crate::clock::{self, Release};
 use crate::image::Image;
 use crate::method::{Broken, Doer};
 use crate::plan;
@@ -26,7 +27,7 @@ pub struct Ready<'a> {
     shelves: Vec<Shelf>,
     /// The methods and probes by whether it is a probe, and its name; each with its version here, or why it can't run
     /// here.
-    doers: BTreeMap<(bool, &'a str), (&'a dyn Doer, Version)>,
+    doers: BTreeMap<(bool, &'a str), Able<'a>>,
     /// Every act of the plan.
     pub acts: BTreeSet<Act>,
 }
@@ -39,6 +40,13 @@ pub struct Shelf {
     pub images: Vec<Saved>,
     /// Why they can't be made here.
     pub lacks: Option<String>,
+}
+
+/// A doer, and what it is able to here.
+struct Able<'a> {
+    doer: &'a dyn Doer,
+    version: Version,
+    release: Option<Release>,
 }
 
 /// An image, and what is known of it.
@@ -64,16 +72,36 @@ impl<'a> Ready<'a> {
         );
         let shelves = save_images(scenario, cache, false, tell)?;
         let trials = scenario.plan();
+        let mut in_vain = InVain::default();
+        let mut able = BTreeMap::new();
+        for doer in doers {
+            let doer = doer.as_ref();
+            let tell = RefCell::new(&mut *tell);
+            let say = |text: &str| {
+                (tell.borrow_mut())(News::Method {
+                    scenario: &scenario.name,
+                    method: doer.name(),
+                    text,
+                })
+            };
+            let found = roots::provide(doer, cache, &mut in_vain, &say).map_err(skip_or_failure);
+            let (version, release) = match found {
+                Ok((version, release)) => (Ok(version), release),
+                Err(why) => (Err(why), None),
+            };
+            able.insert(
+                (doer.is_probe(), doer.name()),
+                Able {
+                    doer,
+                    version,
+                    release,
+                },
+            );
+        }
         Ok(Ready {
             scenario,
             shelves,
-            doers: doers
-                .iter()
-                .map(|doer| {
-                    let doer = doer.as_ref();
-                    ((doer.is_probe(), doer.name()), (doer, version_of(doer)))
-                })
-                .collect(),
+            doers: able,
             acts: trials
                 .into_iter()
                 .flat_map(|trial| trial.acts)
@@ -91,18 +119,21 @@ impl<'a> Ready<'a> {
             .with_context(|| format!("{}: no images are of the case `{case}`", self.scenario.name))
     }
 
-    /// The doer of that name for acts of that verb, and its version.
-    pub fn doer<'b>(&'b self, verb: Verb, name: &'b str) -> Result<(&'a dyn Doer, &'b Version)> {
-        let doer = self.doers.get(&(verb == Verb::Probe, name));
-        let (doer, version) =
-            doer.with_context(|| format!("nobody is here who could be {name}"))?;
-        Ok((*doer, version))
+    /// The doer of that name for acts of that verb, its version, and the release whose programs it runs.
+    pub fn doer<'b>(
+        &'b self,
+        verb: Verb,
+        name: &'b str,
+    ) -> Result<(&'a dyn Doer, &'b Version, Option<&'b Release>)> {
+        let able = self.doers.get(&(verb == Verb::Probe, name));
+        let able = able.with_context(|| format!("nobody is here who could be {name}"))?;
+        Ok((able.doer, &able.version, able.release.as_ref()))
     }
 
     /// The version of whom a row is of, when it is among the doers.
     pub fn version<'b>(&'b self, row: &'b Row) -> Option<&'b Version> {
         let doer = self.doer(row.verb, &row.method);
-        doer.ok().map(|(_, version)| version)
+        doer.ok().map(|(_, version, _)| version)
     }
 
     /// Whether the plan has this act; of a sample beyond the planned ones too, since an earlier run may have made more.
@@ -125,7 +156,7 @@ impl<'a> Ready<'a> {
             })
         });
         let methods = self.scenario.methods.iter().filter_map(|name| {
-            let (_, version) = self.doers.get(&(false, name.as_str()))?;
+            let version = &self.doers.get(&(false, name.as_str()))?.version;
             Some(PlannedMethod {
                 name: name.clone(),
                 version: version.as_ref().ok().cloned(),
@@ -144,15 +175,12 @@ impl<'a> Ready<'a> {
 }
 
 /// A missing tool is skipped; one that is here and does not work has failed.
-fn version_of(doer: &dyn Doer) -> Version {
-    doer.version().map_err(|why| {
-        let check = if why.is::<Broken>() {
-            Check::Failed
-        } else {
-            Check::Skipped
-        };
-        (check, format!("{why:#}"))
-    })
+fn skip_or_failure(why: anyhow::Error) -> (Check, String) {
+    let check = match why.is::<Broken>() {
+        true => Check::Failed,
+        false => Check::Skipped,
+    };
+    (check, format!("{why:#}"))
 }
 
 /// Saves every image of a scenario in each of its forms, or finds it saved, and brings what is known of each.

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use super::ready::Version;
 use super::trees::Trees;
-use crate::clock::Limits;
+use crate::clock::{Limits, Release};
 use crate::image::Image;
 use crate::method::Doer;
 use crate::wire::road::Servers;
@@ -20,6 +20,8 @@ pub struct Setting<'a> {
     pub trees: Option<&'a Trees>,
     /// Version of the doer here, or why it can't run here.
     pub version: Version,
+    /// Another release of Debian whose programs the doer runs.
+    pub release: Option<&'a Release>,
     pub limits: Limits,
     /// How many processors a step may use, where the case says so.
     pub cores: Option<usize>,

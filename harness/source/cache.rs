@@ -4,6 +4,7 @@
 //! images/KIND-NAME-KEY/   image.tar, image.toml: appear by one rename when both are on disk
 //! making/KIND-NAME-KEY.*  an image that a living process is making; without such a process, left over
 //! locks/KIND-NAME-KEY     locked by the process that makes or verifies the image
+//! roots/                  packages of another Debian release, extracted: `cache/root.rs`
 //! blobs/sha256-DIGEST     a layer from a registry, kept while incomplete and until its image is complete
 //! ```
 
@@ -60,7 +61,7 @@ impl Cache {
             "the cache {} is not a folder; set DELTA_LAB_CACHE to one",
             dir.display()
         );
-        for part in ["images", "making", "locks", "blobs"].map(|part| dir.join(part)) {
+        for part in ["images", "making", "locks", "blobs", "roots"].map(|part| dir.join(part)) {
             let all = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
             fs::create_dir_all(&part)
                 .and_then(|()| access(&part, all).map_err(Into::into))
@@ -222,5 +223,9 @@ impl Saved {
 }
 
 mod making;
+mod root;
+
+pub use root::Packages;
+
 #[cfg(test)]
 mod tests;

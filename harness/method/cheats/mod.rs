@@ -10,7 +10,7 @@ use anyhow::{Context, Result, bail};
 
 use self::table::Wanted;
 use super::{About, Call, Doer, Moves, Room};
-use crate::clock::CommandLine;
+use crate::clock::{CommandLine, Release};
 use crate::crosscheck::Published;
 use crate::image::Image;
 
@@ -39,6 +39,7 @@ impl Cheating {
                 uses_bases: false,
                 tool: None,
                 room,
+                root: None,
             },
         }
     }
@@ -53,7 +54,7 @@ impl Doer for Cheating {
         &self.about
     }
 
-    fn version(&self) -> Result<String> {
+    fn version(&self, _release: Option<&Release>) -> Result<String> {
         Ok(concat!("delta-lab ", env!("CARGO_PKG_VERSION")).to_string())
     }
 

@@ -10,7 +10,8 @@ use super::cross_check::{CrossCheck, Objects};
 use super::params::{self, Params};
 use super::reader::{Chosen, Lines, Reader, one_file, told_to_the_server};
 use super::room::RoomTable;
-use super::tool::Install;
+use super::root::Root;
+use super::tool::{Asked, Install};
 use super::{Command, Commands, Declared, Tool, Work};
 use crate::image::sha256_hex;
 use crate::method::template::{Template, Verb};
@@ -27,6 +28,10 @@ struct File {
     /// Exit code of the version command: some tools have no flag for it, and fail after printing their usage.
     #[serde(default)]
     version_exit: i32,
+    /// Debian package whose version it is, for a tool that has no flag for its own.
+    version_package: Option<String>,
+    /// Another release of Debian whose programs the commands are.
+    root: Option<toml::Spanned<Root>>,
     /// What it moves: the archive when absent.
     #[serde(default)]
     moves: Moves,
@@ -83,7 +88,11 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Declared>> {
         text,
         params: file.params.keys().cloned().collect(),
         moves: file.moves,
+        rooted: file.root.is_some(),
     };
+    if let Some(root) = &file.root {
+        root.get_ref().check(&reader.line(root))?;
+    }
     let variants = params::combinations(&file.params);
     variants
         .iter()
@@ -137,12 +146,16 @@ fn variant(
             uses_bases: work.contains_key(&Verb::UpdateFromBase),
             tool: Some(Tool::new(
                 &name,
-                file.version.clone(),
-                file.version_exit,
+                Asked {
+                    command: file.version.clone(),
+                    exit: file.version_exit,
+                    package: file.version_package.clone(),
+                },
                 &file.install,
                 &work,
             )),
             room: room.transpose()?,
+            root: file.root.as_ref().map(|root| root.get_ref().clone()),
         },
         name,
         cross_check,

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::template::{Part, Template, Verb};
 use super::{About, Call, Doer, Moves};
 use crate::archive::unpack;
-use crate::clock::CommandLine;
+use crate::clock::{CommandLine, Release};
 use crate::crosscheck::Published;
 use crate::image::Image;
 use crate::words;
@@ -17,14 +17,17 @@ use cross_check::CrossCheck;
 
 mod cross_check;
 mod file;
+mod package;
 mod params;
 mod reader;
 mod room;
+mod root;
 mod shipped;
 mod tool;
 
 pub use file::{files, parse, read};
 pub use room::Room;
+pub use root::Root;
 pub use shipped::SHIPPED;
 pub use tool::Tool;
 
@@ -64,11 +67,17 @@ impl Doer for Declared {
     }
 
     /// Version of the tool with the digest of the flags; fails when a program is missing.
-    fn version(&self) -> Result<String> {
+    fn version(&self, release: Option<&Release>) -> Result<String> {
         if self.about.moves == Moves::Tree && !nix::unistd::geteuid().is_root() {
             bail!("moves trees, whose owners only root can give to files: run the lab as root");
         }
-        let tool = self.about.tool.as_ref().map(Tool::version).transpose()?;
+        if let (Some(root), None) = (&self.about.root, release)
+            && !root.if_missing
+        {
+            bail!("its programs are those of {}", root.told());
+        }
+        let tool = self.about.tool.as_ref();
+        let tool = tool.map(|tool| tool.version(release)).transpose()?;
         Ok(format!(
             "{}; flags {}",
             tool.unwrap_or_default(),

@@ -75,6 +75,8 @@ pub(super) struct Reader<'a> {
     pub text: &'a str,
     pub params: Vec<String>,
     pub moves: Moves,
+    /// Whether the commands are another release's programs.
+    pub rooted: bool,
 }
 
 impl Reader<'_> {
@@ -112,6 +114,10 @@ impl Reader<'_> {
     pub fn template(&self, word: &Spanned<String>, verb: Verb) -> Result<Template> {
         let template = Template::parse(word.get_ref(), verb, &self.params).and_then(|template| {
             template.check_moves(self.moves)?;
+            ensure!(
+                !self.rooted || !template.names("ssh"),
+                "{{ssh}} is a program of this machine, which another release (root) may not run"
+            );
             Ok(template)
         });
         template.with_context(|| self.place(word, verb.table()))

@@ -7,7 +7,8 @@ use anyhow::{Result, bail};
 use serde::Deserialize;
 
 use super::Work;
-use crate::clock::{self, End, Limits, Scratch};
+use super::package::package_version;
+use crate::clock::{self, End, Limits, Release, Scratch};
 use crate::method::Broken;
 use crate::method::version::printable;
 
@@ -22,8 +23,17 @@ pub struct Tool {
     /// Every program the method starts, once each.
     pub programs: Vec<String>,
     install: Install,
-    version: Vec<String>,
-    version_exit: i32,
+    asked: Asked,
+}
+
+/// How a tool is asked for its version.
+#[derive(Clone, Debug)]
+pub(super) struct Asked {
+    pub command: Vec<String>,
+    /// With what it exits then.
+    pub exit: i32,
+    /// Debian package whose version it is, for a tool that does not say its own.
+    pub package: Option<String>,
 }
 
 /// How to get the tool, by package manager; the words of doctor and of every skip.
@@ -41,22 +51,16 @@ pub(super) struct Install {
 }
 
 impl Tool {
-    /// The tool of the method `method`, whose version command is `version`.
-    pub(super) fn new(
-        method: &str,
-        version: Vec<String>,
-        version_exit: i32,
-        install: &Install,
-        work: &Work,
-    ) -> Tool {
-        let name = match version[0].as_str() {
+    /// The tool of the method `method`.
+    pub(super) fn new(method: &str, asked: Asked, install: &Install, work: &Work) -> Tool {
+        let name = match asked.command[0].as_str() {
             "python3" => method.split('/').next().unwrap_or(method),
             program => program,
         };
         let commands = work.values().flatten();
         let mut programs: Vec<String> = commands
             .filter_map(|command| command.argv.first()?.plain())
-            .chain([version[0].as_str()])
+            .chain([asked.command[0].as_str()])
             .map(str::to_string)
             .collect();
         programs.sort();
@@ -65,25 +69,46 @@ impl Tool {
             name: name.to_string(),
             programs,
             install: install.clone(),
-            version,
-            version_exit,
+            asked,
         }
     }
 
-    /// First line the version command prints (a heading such as `libostree:` does not count), up to its number. Fails
-    /// when a program of the method is missing, and with [`Broken`] when the version command is killed.
-    pub fn version(&self) -> Result<String> {
+    /// First line the version command prints (a heading such as `libostree:` does not count), up to its number; with
+    /// `release`, whose programs they then are, in words. Fails when a program of the method is missing, and with
+    /// [`Broken`] when the version command is killed.
+    pub fn version(&self, release: Option<&Release>) -> Result<String> {
         for program in &self.programs {
-            if which::which(program).is_err() {
-                bail!("{program} is not installed{}", self.how_to_install());
+            let is_here = match release {
+                Some(release) => release.has(program),
+                None => which::which(program).is_ok(),
+            };
+            match release {
+                _ if is_here => {}
+                Some(release) => bail!("{program} is in none of the packages of {}", release.name),
+                None => bail!("{program} is not installed{}", self.how_to_install()),
             }
         }
+        let printed = self.ask(release)?;
+        let version = match &self.asked.package {
+            Some(package) => package_version(package, &self.asked.command[0], release)?,
+            None => printed,
+        };
+        let Some(release) = release else {
+            return Ok(printable(&version, VERSION_CHARACTERS));
+        };
+        let told = release.told();
+        let room = VERSION_CHARACTERS.saturating_sub(told.len());
+        Ok(format!("{}, {told}", printable(&version, room)))
+    }
+
+    /// What the version command prints of itself, run among the release's programs if there is one.
+    fn ask(&self, release: Option<&Release>) -> Result<String> {
         let scratch = Scratch::new()?;
         let log = scratch.path().join("version");
         let work = clock::Work {
-            commands: vec![self.version.clone().into()],
+            commands: vec![self.asked.command.clone().into()],
             dir: scratch.path().to_path_buf(),
-            env: clock::environment(scratch.path(), scratch.path()),
+            env: clock::environment_in(release, scratch.path(), scratch.path()),
             log: Some(log.clone()),
             // A version is printed at once or never.
             limits: Limits {
@@ -91,7 +116,13 @@ impl Tool {
                 memory_bytes: 1 << 30,
             },
             guard: None,
-            room: None,
+            room: release.map(|release| clock::Room {
+                write: vec![scratch.path().to_path_buf()],
+                tmp: scratch.path().to_path_buf(),
+                root: Some(release.tree.clone()),
+                walls: true,
+                ..clock::Room::default()
+            }),
             stop: None,
             cores: None,
             lab: std::process::id(),
@@ -109,19 +140,19 @@ impl Tool {
             .lines()
             .map(str::trim)
             .find(|line| !line.is_empty() && !line.ends_with(':'))
-            .map(|line| printable(up_to_its_number(line), VERSION_CHARACTERS))
+            .map(up_to_its_number)
             .unwrap_or_default();
-        if code != self.version_exit || first.is_empty() {
+        if code != self.asked.exit || first.is_empty() {
             bail!("{}{}", self.failure(&work, &ran.end), self.how_to_install());
         }
-        Ok(first)
+        Ok(first.to_string())
     }
 
     /// `casync --version: exited with 1: …`
     fn failure(&self, work: &clock::Work, end: &End) -> String {
         let why = work.failure(end);
         let why = why.unwrap_or_else(|| "it printed nothing".to_string());
-        format!("{}: {}", self.version.join(" "), printable(&why, 400))
+        format!("{}: {}", self.asked.command.join(" "), printable(&why, 400))
     }
 
     /// `: apt-get install casync`, or nothing when the file doesn't say.
