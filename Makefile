@@ -22,7 +22,7 @@ LAB = $(patsubst $(CURDIR)/%,%,$(TARGET))/release/delta-lab
 # take about four hours more. Both are sums of the wall times in results/debian-12/rows.csv.
 QUICK := raw gzip/6 zstd/3 fixed/64k fastcdc/16k fastcdc/64k fastcdc/256k fastcdc-pack/64k peaks/64k \
 	bita/64k xdelta3 zstd-patch/3 bsdiff rsync layers casync/64k casync/256k zstd-cli/3 zsync zchunk bita-cli/zstd rsync-ssh borg
-SLOW := zstd/19 zstd-patch/19 casync/16k desync gzip-casync/plain gzip-casync/rsyncable gzip-xdelta3/plain \
+SLOW := zstd/19 zstd-patch/19 casync/16k desync zstd-chunked gzip-casync/plain gzip-casync/rsyncable gzip-xdelta3/plain \
 	gzip-xdelta3/rsyncable xdelta3-cli/default xdelta3-cli/whole zstd-cli/19 bsdiff-cli hdiffpatch rdiff \
 	rsync-batch zsync-gz bita-cli/brotli casync-ssh/64k casync-tree ostree ostree-pull image-patch/fast image-patch/best \
 	xdelta3-cli/plain

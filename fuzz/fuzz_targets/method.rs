@@ -36,7 +36,10 @@ fuzz_target!(|text: &str| {
             bases: vec![old.clone()],
             url: "http://127.0.0.1:12345".to_string(),
             ssh: "/scratch/ssh".into(),
+            registry: Some("127.0.0.1:12345".to_string()),
+            links: Default::default(),
             out: "/scratch/out".into(),
+            held: Some("/scratch/held".into()),
         },
     ];
     for method in methods.iter().take(8) {

@@ -13,6 +13,7 @@ pub mod docker;
 pub mod document;
 #[cfg(test)]
 pub(crate) mod examples;
+pub mod identity;
 mod manifests;
 mod oci;
 mod outer;

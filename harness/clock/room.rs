@@ -30,6 +30,10 @@ pub struct Room {
     pub hidden: Vec<PathBuf>,
     /// TCP ports that may be connected to.
     pub ports: Vec<u16>,
+    /// Whether the power to make nodes of devices is kept, which some tools ask for before they write layers. Landlock
+    /// refuses to make one all the same.
+    #[serde(default)]
+    pub mknod: bool,
     /// Folder with another release's files: what the step has in place of the machine's. It takes walls.
     #[serde(default)]
     pub root: Option<PathBuf>,
@@ -170,7 +174,8 @@ const POWERS: &[CapabilitySet] = &[
 ///
 /// Returns Landlock's ABI, 0 where the kernel has none.
 pub fn lock(room: &Room, walls: bool) -> Result<u8> {
-    for power in POWERS {
+    let kept = |power: &&CapabilitySet| !(room.mknod && **power == CapabilitySet::MKNOD);
+    for power in POWERS.iter().filter(kept) {
         // An ordinary user has none of them.
         remove_capability_from_bounding_set(*power).ok();
     }

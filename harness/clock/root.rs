@@ -12,8 +12,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::walls::own_proc;
-
 /// What a program finds of the machine that it runs on, whatever release it is of: devices, the kernel's account, names
 /// of users and hosts. No package has these files.
 pub const OF_THE_MACHINE: &[&str] = &[
@@ -75,4 +73,10 @@ impl Entered {
         umount2(MACHINE, MntFlags::MNT_DETACH).context("leave the machine's files")?;
         fs::remove_dir(MACHINE).with_context(|| format!("remove {MACHINE}"))
     }
+}
+
+/// Mounts a `/proc` of the step's own processes.
+pub fn own_proc(at: &Path) -> Result<()> {
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    mount(Some("proc"), at, Some("proc"), flags, None::<&str>).context("mount an own /proc")
 }

@@ -19,7 +19,7 @@ use rustix::thread::{
 };
 
 use super::room::{Room, program_folders};
-use super::root::{Entered, OF_THE_MACHINE};
+use super::root::{Entered, OF_THE_MACHINE, own_proc};
 
 /// Begins the walls: the next child is the first process of a namespace of its own. False where the kernel won't.
 ///
@@ -264,12 +264,6 @@ fn make_folder(path: &Path, whole: bool) -> Result<()> {
         true => fs::create_dir_all(path).with_context(|| format!("make {}", path.display())),
         false => Ok(()),
     }
-}
-
-/// Mounts a `/proc` of the step's own processes.
-pub fn own_proc(at: &Path) -> Result<()> {
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
-    put(Some("proc"), at, Some("proc"), flags).context("mount an own /proc")
 }
 
 fn bind(opened: &File, path: &Path) -> Result<()> {

@@ -108,8 +108,14 @@ pub(super) fn choose(methods: &Methods, images: &[Saved], all: bool) -> Vec<Stri
 }
 
 pub(super) fn why_not(doer: &dyn Doer, images: &[Saved]) -> Option<String> {
-    if let Err(why) = roots::look(doer) {
-        return Some(format!("{why:#}"));
+    if let Some(why) = &doer.about().only_by_name {
+        return Some(why.clone());
+    }
+    match roots::look(doer) {
+        Err(why) => return Some(format!("{why:#}")),
+        // Nobody who compares two images asked for a release of Debian.
+        Ok(looked) if !looked.is_here => return Some(format!("{}: name it with -m", looked.text)),
+        Ok(_) => {}
     }
     let mut refusals = images.iter().map(|saved| doer.accepts(&saved.image));
     refusals.find_map(Result::err).map(|why| format!("{why:#}"))

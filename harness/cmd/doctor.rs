@@ -51,7 +51,7 @@ const BESIDE: &[(&str, &str, &str, &str)] = &[
         "mmdebstrap",
         "--version",
         "mmdebstrap",
-        "makes the root filesystems that images are built on",
+        "makes the root filesystems that images are built on, and extracts the programs of another release",
     ),
     (
         "skopeo",
@@ -175,7 +175,8 @@ fn declared(methods: &Methods) -> Vec<Entry> {
         },
         // One version for all variants: they share the tool.
         found: match roots::look(method.as_ref()) {
-            Ok(version) => Ok(version
+            Ok(looked) => Ok(looked
+                .text
                 .split("; flags ")
                 .next()
                 .unwrap_or_default()

@@ -67,7 +67,7 @@ fn described(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Value
     let methods = doers.iter().map(|doer| {
         let mut method = json!({ "name": doer.name(), "probe": doer.is_probe() });
         match roots::look(doer.as_ref()) {
-            Ok(version) => method["version"] = version.into(),
+            Ok(looked) => method["version"] = looked.text.into(),
             Err(why) => method["skipped"] = format!("{why:#}").into(),
         }
         method
@@ -110,7 +110,7 @@ fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<St
             "probe "
         };
         match roots::look(doer.as_ref()) {
-            Ok(version) => writeln!(text, "  {kind}  {name:<20} {version}")?,
+            Ok(looked) => writeln!(text, "  {kind}  {name:<20} {}", looked.text)?,
             Err(why) => writeln!(text, "  {kind}  {name:<20} skipped: {why:#}")?,
         }
     }

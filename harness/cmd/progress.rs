@@ -178,7 +178,7 @@ fn outcome(row: &Row) -> String {
     match row.check {
         Check::Skipped => format!("{act}: skipped: {}", row.error),
         Check::Failed => format!("{act}: FAILED: {}", row.error),
-        Check::Exact | Check::Tree => {
+        Check::Exact | Check::Image | Check::Tree => {
             let brought = match (row.payload_bytes, row.store_bytes) {
                 (Some(payload), _) => {
                     format!("{} in {}, ", units::bytes(payload), requests(row))

@@ -4,7 +4,7 @@
 //! of a chunk in the blob, its digest) and a tail (two zeros, 48, the table's size, a marker). All numbers have 64 bits and
 //! are little-endian. A chunk is a compressed file named by its digest. Observed with casync 2+20201210.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read};
 
@@ -35,6 +35,8 @@ struct CasyncIndex {
     most_bytes: u64,
     /// Each chunk once, in order of first use.
     chunks: Vec<CasyncChunk>,
+    /// How often the blob has it.
+    times: BTreeMap<CasyncChunk, u64>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,13 +51,13 @@ pub fn expect(pull: &Pull) -> Result<Vec<Expected>> {
     expected(pull, false)
 }
 
-/// Like `expect`, for a client that need not fetch a chunk of the largest size that is all zeros, as desync's documentation
-/// says.
-pub fn expect_without_zeros(pull: &Pull) -> Result<Vec<Expected>> {
+/// Like `expect`, for desync (1.0.4): it makes a chunk of the largest size that is all zeros by itself; and asks for several
+/// chunks at a time, so that it may ask again for one that occurs several times, while the first answer is under way.
+pub fn expect_of_desync(pull: &Pull) -> Result<Vec<Expected>> {
     expected(pull, true)
 }
 
-fn expected(pull: &Pull, may_make_zeros: bool) -> Result<Vec<Expected>> {
+fn expected(pull: &Pull, desync: bool) -> Result<Vec<Expected>> {
     let (index, index_bytes) = read(pull.store, pull.wanted)?;
     let folder = pull.wanted.chunks.as_deref().unwrap_or_default();
     // The client cuts a base as the server did, so it has the chunks that the base's index lists.
@@ -69,9 +71,14 @@ fn expected(pull: &Pull, may_make_zeros: bool) -> Result<Vec<Expected>> {
         let found = verify(pull.store, &object, chunk, index.sha512_256)
             .with_context(|| format!("{object}: a chunk of {}", pull.wanted.index))?;
         let mut expected = Expected::exactly(object, 1, found.file_bytes);
-        if may_make_zeros && found.zeros && chunk.bytes == index.most_bytes {
-            expected.requests = 0..=1;
-            expected.payload_bytes = 0..=found.file_bytes;
+        if desync {
+            let least = match found.zeros && chunk.bytes == index.most_bytes {
+                true => 0,
+                false => 1,
+            };
+            let most = index.times[chunk];
+            expected.requests = least..=most;
+            expected.payload_bytes = least * found.file_bytes..=most * found.file_bytes;
         }
         all.push(expected);
     }
@@ -113,7 +120,7 @@ fn parse(bytes: &[u8]) -> Result<CasyncIndex> {
     ensure!(table == (u64::MAX, TABLE_TYPE), "no table of chunks");
 
     let mut chunks = Vec::new();
-    let mut seen = BTreeSet::new();
+    let mut times = BTreeMap::new();
     let mut end = 0;
     loop {
         let next = cursor.u64_le().context("the table has no tail")?;
@@ -132,9 +139,11 @@ fn parse(bytes: &[u8]) -> Result<CasyncIndex> {
             digest: digest.try_into().context("a digest has 32 bytes")?,
             bytes,
         };
-        if seen.insert(chunk.clone()) {
+        let times = times.entry(chunk.clone()).or_default();
+        if *times == 0 {
             chunks.push(chunk);
         }
+        *times += 1;
     }
     let mut tail = || cursor.u64_le().context("its tail");
     let tail = (tail()?, tail()?, tail()?, tail()?);
@@ -158,6 +167,7 @@ fn parse(bytes: &[u8]) -> Result<CasyncIndex> {
         sha512_256: flags & SHA512_256 != 0,
         most_bytes,
         chunks,
+        times,
     })
 }
 

@@ -48,11 +48,11 @@ pub const FORMATS: &[Format] = &[
         has_chunks: true,
         expect: casync::expect,
     },
-    // casync's files, with a client that does not fetch a chunk of zeros.
+    // casync's files, with a client of its own.
     Format {
         name: "desync",
         has_chunks: true,
-        expect: casync::expect_without_zeros,
+        expect: casync::expect_of_desync,
     },
     Format {
         name: "zchunk",

@@ -234,6 +234,8 @@ impl BuiltIn {
                 text: family.about.to_string(),
                 moves: Moves::Archive,
                 uses_bases: method.uses_bases(),
+                only_by_name: None,
+                holds: false,
                 tool: None,
                 room: None,
                 root: None,

@@ -25,10 +25,22 @@ pub enum Call {
         url: String,
         /// A program that stands in for `ssh` on the wire, for tools that want one. Built-in methods don't.
         ssh: PathBuf,
+        /// The store as a registry, `127.0.0.1:PORT`; none on a road.
+        registry: Option<String>,
         /// Addresses of objects, for tools that are told them. They may be signed, so they are no part of the file.
         #[serde(skip)]
         links: Links,
         out: PathBuf,
+        /// What the client holds beside its bases, in a folder: the state that `Hold` left. Doers without that have none.
+        held: Option<PathBuf>,
+    },
+    /// A client comes by `base`, the newest image of the store, before any update.
+    Hold {
+        base: Image,
+        url: String,
+        registry: Option<String>,
+        /// Folder of the client's state, with what it holds already.
+        held: PathBuf,
     },
     Probe {
         image: Image,

@@ -14,7 +14,7 @@ use crate::wire::WireUrl;
 
 pub use builtin::BuiltIn;
 pub use call::Call;
-pub use declared::{Declared, Room, Root, Tool};
+pub use declared::{Declared, Power, Room, Root, Tool};
 pub use methods::{Methods, braces, split_list};
 
 pub mod bita;
@@ -105,8 +105,12 @@ pub struct About {
     /// One sentence, for lists.
     pub text: String,
     pub moves: Moves,
+    /// Why it takes part only where it is named, and not where all methods do.
+    pub only_by_name: Option<String>,
     /// Whether a base changes what its client does.
     pub uses_bases: bool,
+    /// Whether its client holds more than the files of its bases, and so comes by them in a step of its own.
+    pub holds: bool,
     /// The program behind a declared method; a built-in one has none.
     pub tool: Option<Tool>,
     /// What the doer needs beyond its working folder, the store or the wire, and the images it is given.
@@ -122,6 +126,8 @@ pub enum Moves {
     /// The archive, to the byte.
     #[default]
     Archive,
+    /// The image as an engine knows it, config and layers, in any archive that an engine loads.
+    Image,
     /// The tree of files that the archive unpacks to: the path of an image is then that of its tree.
     Tree,
 }
@@ -159,6 +165,7 @@ pub fn do_step(name: &str, file: &Path) -> Result<()> {
             out,
             ..
         } => method.update(&name, &bases, &WireUrl(url), &out),
+        Call::Hold { .. } => bail!("{name} holds nothing but its bases"),
         Call::Probe { .. } => bail!("{name} moves images, it does not look at them"),
     }
 }

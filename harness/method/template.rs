@@ -22,21 +22,28 @@ pub enum Verb {
     PublishFromBase,
     Update,
     UpdateFromBase,
+    /// Before any update: how a client comes by a base.
+    Hold,
     /// Not a verb but a table beside them: names of objects, by which the lab checks an update.
     CrossCheck,
 }
 
 const SERVER: &[Verb] = &[Verb::Publish, Verb::PublishFromBase];
 const CLIENT: &[Verb] = &[Verb::Update, Verb::UpdateFromBase];
-const FROM_BASE: &[Verb] = &[Verb::PublishFromBase, Verb::UpdateFromBase];
+/// Whoever is on the wire, before the clock or under it.
+const ON_THE_WIRE: &[Verb] = &[Verb::Update, Verb::UpdateFromBase, Verb::Hold];
+const HOLDERS: &[Verb] = &[Verb::UpdateFromBase, Verb::Hold];
+const FROM_BASE: &[Verb] = &[Verb::PublishFromBase, Verb::UpdateFromBase, Verb::Hold];
 const FROM_ALL_BASES: &[Verb] = &[Verb::Publish, Verb::UpdateFromBase];
 const STEPS: &[Verb] = &[
     Verb::Publish,
     Verb::PublishFromBase,
     Verb::Update,
     Verb::UpdateFromBase,
+    Verb::Hold,
 ];
-const EVERYWHERE: &[Verb] = &[
+/// Where an image is published or updated to. What comes next is nothing to a client that comes by a base.
+const OF_AN_IMAGE: &[Verb] = &[
     Verb::Publish,
     Verb::PublishFromBase,
     Verb::Update,
@@ -49,11 +56,13 @@ const PLACEHOLDERS: &[(&str, &[Verb])] = &[
     ("image", SERVER),
     ("image-bytes", SERVER),
     ("store", SERVER),
-    ("name", EVERYWHERE),
+    ("name", OF_AN_IMAGE),
     ("tmp", STEPS),
-    ("url", CLIENT),
+    ("url", ON_THE_WIRE),
     ("ssh", CLIENT),
+    ("registry", ON_THE_WIRE),
     ("out", CLIENT),
+    ("held", HOLDERS),
     ("base", FROM_BASE),
     ("base-name", FROM_BASE),
     ("base-bytes", FROM_BASE),
@@ -84,6 +93,7 @@ impl Verb {
             Verb::PublishFromBase => "publish-from-base",
             Verb::Update => "update",
             Verb::UpdateFromBase => "update-from-base",
+            Verb::Hold => "hold",
             Verb::CrossCheck => "cross-check",
         }
     }
@@ -117,8 +127,12 @@ pub struct Part<'a> {
     pub url: Option<&'a str>,
     /// A program that stands in for `ssh`.
     pub ssh: Option<&'a str>,
+    /// The store as a registry.
+    pub registry: Option<&'a str>,
     pub links: Option<&'a Links>,
     pub out: Option<&'a str>,
+    /// What the client holds beside its bases.
+    pub held: Option<&'a str>,
     pub bases: &'a [Image],
     pub base: Option<&'a Image>,
 }
@@ -300,7 +314,9 @@ impl Part<'_> {
             "store" => self.store.map(str::to_string),
             "url" => self.url.map(str::to_string),
             "ssh" => self.ssh.map(str::to_string),
+            "registry" => self.registry.map(str::to_string),
             "out" => self.out.map(str::to_string),
+            "held" => self.held.map(str::to_string),
             "base" => Some(words::utf8(&base()?.path)?.to_string()),
             "base-name" => Some(base()?.name.clone()),
             "base-bytes" => Some(base()?.bytes.to_string()),

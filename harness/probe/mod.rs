@@ -136,6 +136,8 @@ impl Looking {
                 text: probe.about.to_string(),
                 moves: Moves::Archive,
                 uses_bases: true,
+                only_by_name: None,
+                holds: false,
                 tool: None,
                 room: None,
                 root: None,

@@ -178,7 +178,13 @@ fn verb(cell: &str) -> Result<Verb> {
 }
 
 fn check(cell: &str) -> Result<Check> {
-    let checks = [Check::Exact, Check::Tree, Check::Skipped, Check::Failed];
+    let checks = [
+        Check::Exact,
+        Check::Image,
+        Check::Tree,
+        Check::Skipped,
+        Check::Failed,
+    ];
     let found = checks.into_iter().find(|check| check.word() == cell);
     found.ok_or_else(|| strange(22, cell))
 }

@@ -11,6 +11,9 @@ pub enum Check {
     /// The rebuilt file has the image's sha256. For a publish: a client with nothing rebuilt it so from this store. For a
     /// probe: it ended well and its findings are in findings.csv.
     Exact,
+    /// The rebuilt archive holds the same image: the same config in the fields that every tool keeps, and layers with the
+    /// same DiffIDs.
+    Image,
     /// The rebuilt tree has the same names, modes, owners, links and contents.
     Tree,
     /// Not run on this machine: a tool is missing, or the method does not know this kind of image. `error` says which.
@@ -21,10 +24,19 @@ pub enum Check {
 }
 
 impl Check {
+    /// Whether the step ran and what it made was found right.
+    pub fn verified(self) -> bool {
+        match self {
+            Check::Exact | Check::Image | Check::Tree => true,
+            Check::Skipped | Check::Failed => false,
+        }
+    }
+
     /// As in rows.csv.
     pub fn word(self) -> &'static str {
         match self {
             Check::Exact => "exact",
+            Check::Image => "image",
             Check::Tree => "tree",
             Check::Skipped => "skipped",
             Check::Failed => "failed",
@@ -98,7 +110,7 @@ pub struct Key<'a> {
 impl Row {
     /// Whether the figures stand: the step ran and what it made was verified.
     pub fn verified(&self) -> bool {
-        matches!(self.check, Check::Exact | Check::Tree)
+        self.check.verified()
     }
 
     /// The act whose row this is, borrowed: for looking up and comparing many rows.

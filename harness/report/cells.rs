@@ -111,16 +111,16 @@ pub fn peak_memory<'m, 'r: 'm>(steps: impl Iterator<Item = &'m Samples<'r>>) -> 
 
 /// How a method's outputs were verified, and how many of its rows were not.
 pub fn check(method: &MethodRows) -> String {
-    let any = |check| method.rows().any(|row| row.check == check);
-    let words = match (any(Check::Exact), any(Check::Tree)) {
-        (true, true) => "exact, tree",
-        (true, false) => "exact",
-        (false, true) => "tree",
-        (false, false) => NO_FIGURE,
+    let any = |check: &Check| method.rows().any(|row| row.check == *check);
+    let checks = [Check::Exact, Check::Image, Check::Tree];
+    let words: Vec<&str> = checks.into_iter().filter(any).map(Check::word).collect();
+    let words = match words.is_empty() {
+        true => NO_FIGURE.to_string(),
+        false => words.join(", "),
     };
     let rows = method.rows();
     match rows.filter(|row| row.check == Check::Failed).count() {
-        0 => words.to_string(),
+        0 => words,
         failed => format!("{words}, {failed} of {} failed", method.rows().count()),
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use super::{News, Order, cheated, roots, run, sample_trees};
+use crate::archive::wrap_rootfs;
 use crate::clock::{self, Limits};
 use crate::dice::noise;
 use crate::image::{hash_file, sha256_hex};
@@ -193,8 +194,8 @@ pub fn check(file: &Path, far: bool, tell: &mut dyn FnMut(&Claim) -> Result<()>)
         }
         let (pairs, far) = match variant.about().moves {
             Moves::Archive => (FILES, far),
-            // `--far` tests a compressor's window; tree methods have none.
-            Moves::Tree => (TREES, false),
+            // `--far` tests a compressor's window; these methods have none.
+            Moves::Image | Moves::Tree => (TREES, false),
         };
         for pair in pairs.iter().chain(far.then_some(&FAR)) {
             ground.check(pair, &variant, &mut claim)?;
@@ -225,7 +226,7 @@ struct Ground<'a> {
 impl Ground<'_> {
     fn check(&self, pair: &Pair, variant: &Declared, claim: Settle) -> Result<()> {
         let method = variant.name();
-        let scenario = pair.scenario(self.images, method)?;
+        let scenario = pair.scenario(self.images, variant)?;
         let before = listing(self.images)?;
         let mut rows = Vec::new();
         let order = Order {
@@ -254,7 +255,7 @@ impl Ground<'_> {
 
 impl Pair {
     /// Writes the two images afresh, so that one method can't spoil them for the next.
-    fn scenario(&self, images: &Path, method: &str) -> Result<Scenario> {
+    fn scenario(&self, images: &Path, method: &Declared) -> Result<Scenario> {
         let dir = images.join(self.name);
         if dir.exists() {
             fs::remove_dir_all(&dir).with_context(|| format!("remove {}", dir.display()))?;
@@ -263,12 +264,15 @@ impl Pair {
         let image = |name: &str, bytes: Vec<u8>| -> Result<(String, PathBuf)> {
             let path = dir.join(name);
             fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+            if method.about().moves == Moves::Image {
+                wrap(&path, name)?;
+            }
             Ok((name.to_string(), path))
         };
         let files = [image("old", (self.old)()?)?, image("new", (self.new)()?)?];
         Ok(Scenario {
             about: self.about.to_string(),
-            methods: vec![method.to_string()],
+            methods: vec![method.name().to_string()],
             limits: if self.name == FAR.name {
                 FAR_LIMITS
             } else {
@@ -277,6 +281,15 @@ impl Pair {
             ..Scenario::of_files(self.name, files)
         })
     }
+}
+
+/// Makes the tree at `path` the only layer of an image.
+fn wrap(path: &Path, name: &str) -> Result<()> {
+    let tree = path.with_extension("tree");
+    fs::rename(path, &tree).with_context(|| format!("rename {}", path.display()))?;
+    let mut archive = fs::File::create(path).with_context(|| format!("make {}", path.display()))?;
+    wrap_rootfs(&tree, &mut archive, name)?;
+    fs::remove_file(&tree).with_context(|| format!("remove {}", tree.display()))
 }
 
 /// Whether the new image was rebuilt from this base; a publish that failed before it is the reason if there was one.

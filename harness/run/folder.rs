@@ -286,7 +286,7 @@ fn is_done_again(row: &Row, ready: &Ready, retry: bool) -> bool {
         }
         Check::Skipped => row.version.is_empty() && version.is_some_and(Result::is_ok),
         Check::Failed => retry && version.is_some(),
-        Check::Exact | Check::Tree => false,
+        Check::Exact | Check::Image | Check::Tree => false,
     }
 }
 

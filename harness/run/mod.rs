@@ -23,6 +23,7 @@ mod cheated;
 pub mod contract;
 mod fault;
 mod folder;
+mod hold;
 pub mod host;
 mod ledger;
 mod objects;
@@ -160,7 +161,7 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
     clear(&folder.work())?;
     let count = |wanted: fn(&Check) -> bool| checks.iter().filter(|check| wanted(check)).count();
     Ok(Summary {
-        verified: count(|check| matches!(check, Check::Exact | Check::Tree)),
+        verified: count(|check| check.verified()),
         failed: count(|check| *check == Check::Failed),
         skipped: count(|check| *check == Check::Skipped),
         old,
@@ -226,6 +227,10 @@ fn setting<'a>(
         lacks: shelf.lacks.clone(),
         doer,
         trees: (doer.about().moves == Moves::Tree).then_some(trees),
+        holders: match doer.about().holds {
+            true => holders(trial),
+            false => Vec::new(),
+        },
         version: version.clone(),
         release,
         limits: ready.scenario.limits,
@@ -235,6 +240,16 @@ fn setting<'a>(
         servers: OnceCell::new(),
         objects: objects.then(|| folder.dir.join("objects")),
     })
+}
+
+/// The bases of each update that has some, once each.
+fn holders(trial: &Trial) -> Vec<Vec<usize>> {
+    let updates = trial.acts.iter().filter(|it| it.act.verb == Verb::Update);
+    let bases: BTreeSet<Vec<usize>> = updates.map(|it| it.bases.clone()).collect();
+    bases
+        .into_iter()
+        .filter(|bases| !bases.is_empty())
+        .collect()
 }
 
 /// How many processors a case leaves a step; nothing for all.

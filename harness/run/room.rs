@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::clock::{Held, Room};
-use crate::method::{self, Call};
+use crate::method::{self, Call, Power};
 
 /// Folder of a step's scratch that is its `/tmp`.
 pub const TMP: &str = "system-tmp";
@@ -32,6 +32,7 @@ pub fn of(
             .cloned()
             .collect(),
         walls: true,
+        mknod: needs.is_some_and(|needs| needs.powers.contains(&Power::Mknod)),
         ..Room::default()
     };
     let bases = match call {
@@ -47,6 +48,10 @@ pub fn of(
         Call::Update { bases, .. } => {
             room.ports = ports.to_vec();
             bases
+        }
+        Call::Hold { base, .. } => {
+            room.ports = ports.to_vec();
+            std::slice::from_ref(base)
         }
         Call::Probe { image, bases, .. } => {
             room.read.push(image.path.clone());
@@ -68,6 +73,9 @@ pub fn told(held: &Held, needs: Option<&method::Room>) -> String {
         if !paths.is_empty() {
             told.push_str(&format!("; {verb} {}", paths.join(" ")));
         }
+    }
+    for power in &needs.powers {
+        told.push_str(&format!("; keeps {}", power.word()));
     }
     told.push_str(&format!(": {}", needs.why));
     told

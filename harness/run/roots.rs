@@ -13,8 +13,16 @@ use crate::source::cache::{Cache, Packages};
 /// A doer's version here, and the release whose programs it runs, if it is not this machine's.
 pub type Found = (String, Option<Release>);
 
-/// The doer's version as far as it is known without extracting anything; for lists.
-pub fn look(doer: &dyn Doer) -> Result<String> {
+/// What is known of a doer without extracting anything.
+pub struct Looked {
+    /// Its version, or which release it will run.
+    pub text: String,
+    /// Whether nothing has to be extracted first.
+    pub is_here: bool,
+}
+
+/// The doer as far as it is known without extracting anything; for lists.
+pub fn look(doer: &dyn Doer) -> Result<Looked> {
     let found = find(doer, &mut |root| {
         let release = Cache::open()?.release(&packages(root))?;
         if release.is_none() {
@@ -23,16 +31,15 @@ pub fn look(doer: &dyn Doer) -> Result<String> {
         }
         Ok(release)
     });
-    match found? {
-        Some((version, _)) => Ok(version),
-        None => {
-            let root = doer.about().root.as_ref().map(Root::told);
-            Ok(format!(
-                "{}, extracted when it is first run",
-                root.unwrap_or_default()
-            ))
-        }
-    }
+    let found = found?.map(|(version, _)| version);
+    let root = doer.about().root.as_ref().map(Root::told);
+    Ok(Looked {
+        is_here: found.is_some(),
+        text: found.unwrap_or_else(|| {
+            let root = root.unwrap_or_default();
+            format!("{root}, extracted when it is first run")
+        }),
+    })
 }
 
 /// Releases that were asked for in vain by this run: a machine without a network is asked once, and not for each variant.

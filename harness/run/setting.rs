@@ -18,6 +18,8 @@ pub struct Setting<'a> {
     pub doer: &'a dyn Doer,
     /// The images unpacked, when it is trees that the method moves.
     pub trees: Option<&'a Trees>,
+    /// The bases of each update whose client comes by them in a step of its own.
+    pub holders: Vec<Vec<usize>>,
     /// Version of the doer here, or why it can't run here.
     pub version: Version,
     /// Another release of Debian whose programs the doer runs.

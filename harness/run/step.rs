@@ -12,7 +12,7 @@ use super::{ledger, verify};
 use crate::clock::{self, Held};
 use crate::crosscheck;
 use crate::image::Image;
-use crate::method::{self, Call};
+use crate::method::{self, Call, Moves};
 use crate::probe::{self, Found};
 use crate::store::{Holdings, Store};
 use crate::wire::{Traffic, Wire};
@@ -28,7 +28,7 @@ pub struct Figures {
     pub held: Held,
     pub traffic: Option<Traffic>,
     pub added: Option<(Holdings, Holdings)>,
-    /// What a probe found.
+    /// What a probe found, or what is known of an update beside its figures.
     pub found: Vec<Found>,
 }
 
@@ -41,9 +41,10 @@ pub struct Attempt {
     pub traffic: Traffic,
 }
 
-/// What a client's scratch holds beside its own files: where the rebuilt image must be, the program that stands in for
-/// ssh, and what the commands printed.
+/// What a client's scratch holds beside its own files: where the rebuilt image must be, what it holds beside its bases, the
+/// program that stands in for ssh, and what the commands printed.
 pub const OUT: &str = "out";
+pub const HELD: &str = "held";
 pub const SSH: &str = "ssh";
 pub const LOG: &str = "log";
 
@@ -120,6 +121,10 @@ impl Setting<'_> {
         store: &Store,
     ) -> Result<Outcome<Figures>> {
         let scratch = self.scratch("client-")?;
+        let found = match self.take_held(bases, scratch.path())? {
+            Ok(found) => found,
+            Err(why) => return Ok(Err(why)),
+        };
         let attempt = match self.attempt(image, bases, store, wire, scratch.path(), None)? {
             Ok(attempt) => attempt,
             Err(why) => return Ok(Err(why)),
@@ -137,6 +142,7 @@ impl Setting<'_> {
             account: attempt.account,
             held: attempt.held,
             traffic: Some(attempt.traffic),
+            found,
             ..Figures::default()
         }))
     }
@@ -165,8 +171,10 @@ impl Setting<'_> {
             bases: given.clone(),
             url: wire.url().0,
             ssh,
+            registry: wire.registry(),
             links: wire.links().clone(),
             out,
+            held: (self.doer.about().holds && !bases.is_empty()).then(|| scratch.join(HELD)),
         };
         let tried = self.try_process(&call, scratch, &wire.ports(), stop)?;
         let traffic = wire.close()?;
@@ -201,9 +209,10 @@ impl Setting<'_> {
         traffic: &Traffic,
     ) -> Result<Outcome<()>> {
         let out = scratch.join(OUT);
-        let verified = match self.tree(image)? {
-            Some(tree) => verify::folder(tree, &out),
-            None => verify::file(image, &out),
+        let verified = match (self.tree(image)?, self.doer.about().moves) {
+            (Some(tree), _) => verify::folder(tree, &out),
+            (None, Moves::Image) => verify::image(image, &out)?,
+            (None, _) => verify::file(image, &out),
         };
         if verified.is_err() {
             return Ok(verified);
@@ -274,7 +283,7 @@ impl Setting<'_> {
     }
 
     /// The image as the method is given it: its archive, or its tree.
-    fn given(&self, image: &Image) -> Result<Image> {
+    pub fn given(&self, image: &Image) -> Result<Image> {
         let path = match self.tree(image)? {
             Some(tree) => tree.root.clone(),
             None => image.path.clone(),

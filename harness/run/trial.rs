@@ -7,14 +7,14 @@ use std::path::PathBuf;
 use anyhow::{Result, ensure};
 
 use super::road::Way;
-use super::scratch::clear;
 use super::setting::Setting;
 use super::step::{self, Figures};
-use super::{ledger, objects, road, room};
+use super::{hold, ledger, objects, road, room};
 use crate::clock;
 use crate::image::Image;
+use crate::method::Moves;
 use crate::plan::{Planned, Trial};
-use crate::record::{Act, Case, Check, Fault, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
+use crate::record::{Act, Check, Fault, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
 use crate::store::{Holdings, Store};
 
 /// Longest text of a row's error, in bytes: a tool may print megabytes before it fails.
@@ -48,13 +48,13 @@ pub fn run(
     };
     let waiting = || trial.acts.iter().filter(|it| !done.contains_key(&it.act));
     if waiting().next().is_none() {
-        return clear(&setting.folder);
+        return setting.clear();
     }
-    if let Err((check, why)) = setting.can_run(&trial.case) {
+    if let Err((check, why)) = setting.can_run(trial) {
         for planned in waiting() {
             write(setting.row(planned, check, &why), &[])?;
         }
-        return clear(&setting.folder);
+        return setting.clear();
     }
     let store = setting.store_after(trial, done)?;
     let mut broken: Option<&str> = None;
@@ -99,7 +99,7 @@ pub fn run(
             broken = Some(&planned.act.image);
         }
     }
-    clear(&setting.folder)
+    setting.clear()
 }
 
 /// Whether an update shows that a publish before it left a store from which a client with nothing rebuilds the image.
@@ -114,7 +114,8 @@ fn proves(update: &Planned, publish: &Planned) -> bool {
 
 impl Setting<'_> {
     /// Why the doer can't run here, its road can't be laid, or it can't handle one of the images.
-    fn can_run(&self, case: &Case) -> std::result::Result<(), (Check, String)> {
+    fn can_run(&self, trial: &Trial) -> std::result::Result<(), (Check, String)> {
+        let case = &trial.case;
         self.version.as_ref().map_err(Clone::clone)?;
         let skipped = |why: String| (Check::Skipped, why);
         if let Some(why) = &self.lacks {
@@ -122,6 +123,9 @@ impl Setting<'_> {
         }
         if let Some(why) = road::lacks(case) {
             return Err(skipped(why));
+        }
+        if self.doer.about().holds {
+            hold::can_hold(trial).map_err(|why| skipped(format!("{why:#}")))?;
         }
         let here = clock::cores();
         if let Some(wanted) = self.cores.filter(|wanted| *wanted > here) {
@@ -150,13 +154,20 @@ impl Setting<'_> {
             .filter(|planned| planned.act.verb == Verb::Publish)
             .take_while(|planned| done.contains_key(&planned.act))
             .collect();
-        if let Some(last) = finished.last() {
+        let waiting = trial.acts.iter().filter(|it| !done.contains_key(&it.act));
+        // An update whose bases are yet to be published is no reason to begin anew.
+        let published = |base: &usize| finished.iter().any(|it| it.image == *base);
+        let waiting = waiting
+            .filter(|it| it.act.verb == Verb::Update && it.bases.iter().all(published))
+            .map(|it| it.bases.clone());
+        let held = self.holds_for(waiting);
+        if let Some(last) = finished.last().filter(|_| held) {
             let store = Store::at(&ledger::place(&self.folder))?;
             if ledger::restore(&store, &self.ledger(last))? {
                 return ledger::rename(&store);
             }
         }
-        clear(&self.folder)?;
+        self.clear()?;
         let store = Store::at(&ledger::place(&self.folder))?;
         for planned in finished {
             if done[&planned.act] == Check::Failed {
@@ -209,6 +220,9 @@ impl Setting<'_> {
             Err(why) => (self.row(planned, Check::Failed, &why), Vec::new()),
         };
         if planned.act.verb == Verb::Publish {
+            if acted.0.verified() {
+                self.hold(planned.image, store)?;
+            }
             ledger::write(store, &self.ledger(planned))?;
         }
         Ok(acted)
@@ -249,9 +263,10 @@ impl Setting<'_> {
             let (before, after) = figures.added.as_ref()?;
             Some(count(after).cast_signed() - count(before).cast_signed())
         };
-        let check = match self.trees {
-            Some(_) => Check::Tree,
-            None => Check::Exact,
+        let check = match self.doer.about().moves {
+            Moves::Archive => Check::Exact,
+            Moves::Image => Check::Image,
+            Moves::Tree => Check::Tree,
         };
         Row {
             payload_bytes: traffic.map(|traffic| traffic.payload_bytes),

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use super::trees::Tree;
+use crate::archive::identity::Identity;
 use crate::image::{Image, hash_file};
 
 /// Whether the file at `out` is the image; a reason in words if not.
@@ -34,6 +35,30 @@ pub fn file(image: &Image, out: &Path) -> Result<(), String> {
         image.bytes,
         &image.sha256[..12]
     ))
+}
+
+/// Whether the archive at `out` holds the image as an engine knows it; a reason in words if not.
+pub fn image(image: &Image, out: &Path) -> anyhow::Result<Result<(), String>> {
+    match fs::symlink_metadata(out) {
+        Err(_) => {
+            return Ok(Err(
+                "ended well but left no file at the output path".to_string()
+            ));
+        }
+        Ok(about) if !about.is_file() => {
+            let why = "left something at the output path that is not a file";
+            return Ok(Err(why.to_string()));
+        }
+        Ok(_) => {}
+    }
+    let wanted = Identity::of(&image.path)?;
+    Ok(match wanted.of_rebuilt(out) {
+        Err(why) => Err(format!("wrong image: {why:#}")),
+        Ok(rebuilt) => match wanted.difference(&rebuilt) {
+            None => Ok(()),
+            Some(how) => Err(format!("wrong image: {how}")),
+        },
+    })
 }
 
 /// Whether the folder at `out` is the tree; a reason in words, with the first path that is wrong, if not.

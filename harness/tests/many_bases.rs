@@ -52,8 +52,10 @@ fn a_built_in_step_takes_thousands_of_bases() {
             bases: bases.clone(),
             url: wire.url().0,
             ssh: bench.path("ssh"),
+            registry: None,
             links: wire.links().clone(),
             out: out.clone(),
+            held: None,
         };
         step(&method, &update, &bench);
         wire.close().unwrap();

@@ -13,8 +13,6 @@ use super::condition::{self, Verdict};
 use super::object::{self, Object, Tags};
 use super::range::{self, Ranges, Slice};
 
-const BINARY: HeaderValue = HeaderValue::from_static("application/octet-stream");
-
 /// The answer to `method` for the object at `path`, served from the folder `root` (canonical).
 pub fn answer(
     root: &Path,
@@ -23,17 +21,39 @@ pub fn answer(
     path: &str,
     headers: &HeaderMap,
 ) -> Response<Parts> {
-    let response = match *method {
-        Method::GET | Method::HEAD => match object::open(root, tags, path) {
-            Ok(object) => conditional(object, headers, method == Method::GET),
-            Err(status) => refusal(status),
-        },
+    match *method {
+        Method::GET | Method::HEAD => {
+            answer_object(object::open(root, tags, path), method, headers)
+        }
         _ => not_allowed(),
+    }
+}
+
+/// The answer to a GET or HEAD for an object, or for one that can't be had.
+pub fn answer_object(
+    object: Result<Object, StatusCode>,
+    method: &Method,
+    headers: &HeaderMap,
+) -> Response<Parts> {
+    let response = match object {
+        Ok(object) => conditional(object, headers, method == Method::GET),
+        Err(status) => refusal(status),
     };
-    if method == Method::HEAD {
-        without_body(response)
-    } else {
-        response
+    bodied(response, method)
+}
+
+/// A text that is no object: its media type, and what it says.
+pub fn say(kind: &'static str, text: &str, method: &Method) -> Response<Parts> {
+    let mut response = bare(StatusCode::OK, Parts::text(text.to_string()));
+    let kind = HeaderValue::from_static(kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
+    bodied(response, method)
+}
+
+fn bodied(response: Response<Parts>, method: &Method) -> Response<Parts> {
+    match *method {
+        Method::HEAD => without_body(response),
+        _ => response,
     }
 }
 
@@ -98,7 +118,8 @@ fn whole(object: Object) -> Response<Parts> {
         bytes: object.bytes,
     });
     let mut response = bare(StatusCode::OK, Parts::of(object.file, [all]));
-    response.headers_mut().insert(CONTENT_TYPE, BINARY);
+    let kind = HeaderValue::from_static(object.kind);
+    response.headers_mut().insert(CONTENT_TYPE, kind);
     response
 }
 
@@ -107,7 +128,7 @@ fn one_slice(object: Object, slice: Slice) -> Response<Parts> {
     let body = Parts::of(object.file, [Part::Slice(slice)]);
     let mut response = bare(StatusCode::PARTIAL_CONTENT, body);
     let heads = response.headers_mut();
-    heads.insert(CONTENT_TYPE, BINARY);
+    heads.insert(CONTENT_TYPE, HeaderValue::from_static(object.kind));
     heads.insert(CONTENT_RANGE, place);
     response
 }
@@ -121,7 +142,8 @@ fn several_slices(object: Object, slices: &[Slice]) -> Response<Parts> {
     let mut parts = Vec::with_capacity(2 * slices.len() + 1);
     for slice in slices {
         let head = format!(
-            "\r\n--{boundary}\r\nContent-Type: application/octet-stream\r\nContent-Range: {}\r\n\r\n",
+            "\r\n--{boundary}\r\nContent-Type: {}\r\nContent-Range: {}\r\n\r\n",
+            object.kind,
             content_range(*slice, object.bytes)
         );
         parts.push(Part::Framing(head.into()));

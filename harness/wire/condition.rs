@@ -72,6 +72,7 @@ mod tests {
         Object {
             file: tempfile::tempfile().unwrap(),
             bytes: 0,
+            kind: "text/plain",
             etag: "\"ours\"".to_string(),
         }
     }

@@ -13,6 +13,7 @@ mod fault;
 pub mod meter;
 pub mod object;
 pub mod range;
+mod registry;
 mod relay;
 pub mod road;
 mod server;
@@ -63,8 +64,8 @@ pub struct Links {
     keys: Option<Keys>,
 }
 
-/// A store being served on loopback, every byte counted: its files over HTTP/1.1, read-only, and commands run in its
-/// folder for stand-ins of ssh.
+/// A store being served on loopback, every byte counted: its files over HTTP/1.1, read-only, its OCI layouts as a registry's
+/// repositories, and commands run in its folder for stand-ins of ssh.
 ///
 /// Dropped without `close`, it stops all the same; its reading is lost.
 pub struct Wire {
@@ -72,8 +73,10 @@ pub struct Wire {
     address: SocketAddr,
     /// Where commands are taken; nowhere when another server is behind the wire.
     ssh: Option<SocketAddr>,
-    /// Of all four ways in.
-    ports: [u16; 4],
+    /// Where it is a registry; nowhere when another server is behind the wire.
+    registry: Option<SocketAddr>,
+    /// Of all ways in.
+    ports: [u16; 5],
     /// The program whose shim runs commands, once it is known.
     shim: Arc<OnceLock<PathBuf>>,
     meter: Arc<Meter>,
@@ -113,9 +116,17 @@ impl Wire {
         let (ssh, ssh_address) = server::listen()?;
         let (streams, streams_address) = server::listen()?;
         let (errors, errors_address) = server::listen()?;
-        let ports = [address, ssh_address, streams_address, errors_address];
+        let (registry, registry_address) = server::listen()?;
+        let ports = [
+            address,
+            registry_address,
+            ssh_address,
+            streams_address,
+            errors_address,
+        ];
         let doors = server::Doors {
             http,
+            registry: toward.is_none().then_some(registry),
             ssh,
             streams,
             errors,
@@ -145,6 +156,7 @@ impl Wire {
                 keys: None,
             },
             address,
+            registry: toward.is_none().then_some(registry_address),
             ssh: toward.is_none().then_some(ssh_address),
             ports: ports.map(|address| address.port()),
             shim,
@@ -155,12 +167,18 @@ impl Wire {
     }
 
     /// The TCP ports that a client needs.
-    pub fn ports(&self) -> [u16; 4] {
+    pub fn ports(&self) -> [u16; 5] {
         self.ports
     }
 
     pub fn url(&self) -> WireUrl {
         self.links.url.clone()
+    }
+
+    /// The store as a registry, `127.0.0.1:PORT`: its OCI layouts are the repositories. None with another server behind
+    /// the wire.
+    pub fn registry(&self) -> Option<String> {
+        self.registry.map(|address| address.to_string())
     }
 
     /// Where it takes requests.

@@ -20,7 +20,12 @@ pub struct Object {
     pub bytes: u64,
     /// Strong: the length and a number, quoted. Of fixed width, so that heads are too.
     pub etag: String,
+    /// Its media type.
+    pub kind: &'static str,
 }
+
+/// What any file is.
+pub const BINARY: &str = "application/octet-stream";
 
 /// When every object was last modified. A publish could write into the true time what a client should pay for.
 pub fn modified() -> SystemTime {
@@ -67,6 +72,7 @@ pub fn open(root: &Path, tags: &Tags, path: &str) -> Result<Object, StatusCode> 
         etag: tags.tag(real, &about),
         bytes: about.len(),
         file,
+        kind: BINARY,
     })
 }
 

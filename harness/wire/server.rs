@@ -22,6 +22,7 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::answer::{self, answer};
 use super::meter::Meter;
 use super::object::{self, Tags};
+use super::registry;
 use super::relay::{Onward, Passing};
 use super::socket::{Announced, Announcement, Metered, Span};
 use super::ssh::Server;
@@ -51,9 +52,10 @@ pub fn listen() -> Result<(TcpListener, SocketAddr)> {
     bail!("127.0.0.1 has no free port of five digits; see net.ipv4.ip_local_port_range")
 }
 
-/// The ways in: for HTTP, and for the three connections of a command over ssh.
+/// The ways in: for HTTP, for clients of a registry if it is one, and for the three connections of a command over ssh.
 pub struct Doors {
     pub http: TcpListener,
+    pub registry: Option<TcpListener>,
     pub ssh: TcpListener,
     pub streams: TcpListener,
     pub errors: TcpListener,
@@ -64,6 +66,8 @@ pub struct Doors {
 pub enum Behind {
     /// The lab, from the files of a folder (canonical).
     Folder { root: Arc<Path>, tags: Arc<Tags> },
+    /// The lab as a registry, from the OCI layouts in a folder (canonical).
+    Registry { root: Arc<Path>, tags: Arc<Tags> },
     /// Another server, whose objects are those below this path.
     Server { address: SocketAddr, path: Arc<str> },
 }
@@ -76,10 +80,21 @@ impl Behind {
         }
     }
 
+    /// The same folder as a registry has it; nothing where another server has the objects.
+    fn as_registry(&self) -> Option<Behind> {
+        match self {
+            Behind::Folder { root, tags } => Some(Behind::Registry {
+                root: Arc::clone(root),
+                tags: Arc::clone(tags),
+            }),
+            _ => None,
+        }
+    }
+
     /// The object that a request's path names.
     fn label(&self, path: &str) -> String {
         match self {
-            Behind::Folder { .. } => object::label(path),
+            Behind::Folder { .. } | Behind::Registry { .. } => object::label(path),
             Behind::Server { path: folder, .. } => {
                 let within = path.strip_prefix(&**folder);
                 let within = within.filter(|within| within.starts_with('/'));
@@ -109,7 +124,16 @@ pub fn serve(
             behind,
             meter: Arc::clone(&meter),
         };
-        let accepting = tokio::spawn(accept(http, site, Arc::clone(&connections)));
+        let mut accepting = Vec::new();
+        if let (Some(door), Some(behind)) = (doors.registry, site.behind.as_registry()) {
+            let site = Site {
+                behind,
+                ..site.clone()
+            };
+            let accept = accept(prepared(door)?, site, Arc::clone(&connections));
+            accepting.push(tokio::spawn(accept));
+        }
+        accepting.push(tokio::spawn(accept(http, site, Arc::clone(&connections))));
         let (running, mut commands) = mpsc::channel(1);
         let site = road::Site {
             server: Arc::new(server),
@@ -119,9 +143,9 @@ pub fn serve(
             })),
             meter: Arc::clone(&meter),
         };
-        let listening = tokio::spawn(road::accept(ssh, site, running));
+        accepting.push(tokio::spawn(road::accept(ssh, site, running)));
         stopped.await.ok();
-        for accepting in [accepting, listening] {
+        for accepting in accepting {
             accepting.abort();
             // Waited for, so that the socket is closed and no connection begins after this.
             accepting.await.ok();
@@ -176,7 +200,7 @@ async fn converse(socket: TcpStream, site: Site, watcher: Watcher) {
     let announced = Announced::default();
     let metered = Metered::new(socket, Arc::clone(&site.meter), announced.clone());
     let onward = match site.behind {
-        Behind::Folder { .. } => None,
+        Behind::Folder { .. } | Behind::Registry { .. } => None,
         Behind::Server { address, .. } => Some(Mutex::new(Onward::to(address))),
     };
     let service = service_fn(|request| respond(request, &site, onward.as_ref(), &announced));
@@ -222,6 +246,9 @@ async fn answered(
     let response = match (&site.behind, onward) {
         (Behind::Folder { root, tags }, _) => {
             answer(root, tags, &head.method, head.uri.path(), &head.headers)
+        }
+        (Behind::Registry { root, tags }, _) => {
+            registry::answer(root, tags, &head.method, head.uri.path(), &head.headers)
         }
         // A client may read alone, whatever the server would let it do.
         (_, Some(onward)) if [Method::GET, Method::HEAD].contains(&head.method) => {

@@ -343,6 +343,13 @@ fn desync_need_not_fetch_the_largest_chunk_of_zeros_but_all_others() {
     let expected = yard.expect(&new, &[]).unwrap();
     let least: Vec<u64> = expected.iter().map(|one| *one.requests.start()).collect();
     assert_eq!(least, [1, 0, 1, 1]);
+    let most = |chunks: &[&[u8]]| -> Vec<u64> {
+        yard.put("new.caibx", &caibx(&yard, chunks));
+        let expected = yard.expect(&new, &[]).unwrap();
+        expected.iter().map(|one| *one.requests.end()).collect()
+    };
+    // As often as the blob has it, where several are asked for at a time.
+    assert_eq!(most(&[&[1; 500], &[2; 9], &[1; 500]]), [1, 2, 1]);
     let same = Published {
         format: super::super::format("casync").unwrap(),
         ..new

@@ -37,6 +37,8 @@ impl Cheating {
                 text: format!("cheats by {}", cheat.by),
                 moves: Moves::Archive,
                 uses_bases: false,
+                only_by_name: None,
+                holds: false,
                 tool: None,
                 room,
                 root: None,
@@ -99,6 +101,7 @@ pub fn main(name: &str, file: &Path) -> Result<()> {
             image.truncate(usize::try_from(known.bytes)?);
             Ok(fs::write(out, image)?)
         }
+        Call::Hold { .. } => bail!("a cheat holds nothing"),
         Call::Probe { .. } => bail!("a cheat moves images, it does not look at them"),
     }
 }

@@ -35,6 +35,8 @@ struct File {
     /// What it moves: the archive when absent.
     #[serde(default)]
     moves: Moves,
+    /// Why it takes part only where it is named.
+    only_by_name: Option<String>,
     room: Option<toml::Spanned<RoomTable>>,
     #[serde(default)]
     params: Params,
@@ -42,6 +44,8 @@ struct File {
     publish_from_base: Option<Lines>,
     update: Lines,
     update_from_base: Option<Lines>,
+    /// How a client comes by a base that is more than a file.
+    hold: Option<Lines>,
     cross_check: Option<Objects>,
 }
 
@@ -53,6 +57,7 @@ impl File {
             (Verb::PublishFromBase, self.publish_from_base.as_ref()),
             (Verb::Update, Some(&self.update)),
             (Verb::UpdateFromBase, self.update_from_base.as_ref()),
+            (Verb::Hold, self.hold.as_ref()),
         ];
         let there = verbs.into_iter();
         there.filter_map(|(verb, lines)| Some((verb, lines?)))
@@ -80,6 +85,11 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Declared>> {
     ensure!(
         !file.version.is_empty(),
         "{}: version is empty; it is also the proof that the tool is here",
+        path.display()
+    );
+    ensure!(
+        file.hold.is_none() || file.update_from_base.is_some(),
+        "{}: [hold] without [update-from-base]: what a client holds would help nobody",
         path.display()
     );
     params::check(&file.params, path)?;
@@ -143,7 +153,9 @@ fn variant(
         about: About {
             text: file.about.clone(),
             moves: file.moves,
+            only_by_name: file.only_by_name.clone(),
             uses_bases: work.contains_key(&Verb::UpdateFromBase),
+            holds: work.contains_key(&Verb::Hold),
             tool: Some(Tool::new(
                 &name,
                 Asked {

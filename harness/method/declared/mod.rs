@@ -8,6 +8,7 @@ use serde::Serialize;
 
 use super::template::{Part, Template, Verb};
 use super::{About, Call, Doer, Moves};
+use crate::archive::identity::has_identity;
 use crate::archive::unpack;
 use crate::clock::{CommandLine, Release};
 use crate::crosscheck::Published;
@@ -26,7 +27,7 @@ mod shipped;
 mod tool;
 
 pub use file::{files, parse, read};
-pub use room::Room;
+pub use room::{Power, Room};
 pub use root::Root;
 pub use shipped::SHIPPED;
 pub use tool::Tool;
@@ -88,6 +89,7 @@ impl Doer for Declared {
     fn accepts(&self, image: &Image) -> Result<()> {
         match self.about.moves {
             Moves::Archive => Ok(()),
+            Moves::Image => has_identity(&image.path),
             Moves::Tree => unpack::has_tree(&image.path),
         }
     }
@@ -125,16 +127,20 @@ impl Doer for Declared {
                 bases,
                 url,
                 ssh,
+                registry,
                 links,
                 out,
+                held,
             } => {
                 let part = Part {
                     tmp,
                     name,
                     url: Some(url),
                     ssh: Some(words::utf8(ssh)?),
+                    registry: registry.as_deref(),
                     links: Some(links),
                     out: Some(words::utf8(out)?),
+                    held: held.as_deref().map(words::utf8).transpose()?,
                     bases,
                     base: bases.last(),
                     ..Part::default()
@@ -146,6 +152,22 @@ impl Doer for Declared {
                     Verb::Update
                 };
                 self.expand(verb, &part)
+            }
+            Call::Hold {
+                base,
+                url,
+                registry,
+                held,
+            } => {
+                let part = Part {
+                    tmp,
+                    url: Some(url),
+                    registry: registry.as_deref(),
+                    held: Some(words::utf8(held)?),
+                    base: Some(base),
+                    ..Part::default()
+                };
+                self.expand(Verb::Hold, &part)
             }
             Call::Probe { .. } => bail!("{} moves images, it does not look at them", self.name),
         }

@@ -13,8 +13,26 @@ pub struct Room {
     pub read: Vec<PathBuf>,
     /// Absolute; may be read as well.
     pub write: Vec<PathBuf>,
+    /// Powers of root's that are kept.
+    pub powers: Vec<Power>,
     /// For whoever reads the rows: what the tool does there.
     pub why: String,
+}
+
+/// A power of root's that a step does not have, and may be left where nothing can be done with it that matters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Power {
+    /// To make nodes of devices, which Landlock refuses.
+    Mknod,
+}
+
+impl Power {
+    pub fn word(self) -> &'static str {
+        match self {
+            Power::Mknod => "mknod",
+        }
+    }
 }
 
 /// The key `room` as it is written.
@@ -26,6 +44,8 @@ pub(super) struct RoomTable {
     #[serde(default)]
     write: Vec<PathBuf>,
     #[serde(default)]
+    powers: Vec<Power>,
+    #[serde(default)]
     why: String,
 }
 
@@ -33,7 +53,7 @@ impl RoomTable {
     /// The room, or what is wrong with it; `place` is the file and the line.
     pub fn check(&self, place: &str) -> Result<Room> {
         ensure!(
-            !self.read.is_empty() || !self.write.is_empty(),
+            !self.read.is_empty() || !self.write.is_empty() || !self.powers.is_empty(),
             "{place}: room names no path: read = [\"/path\"] or write = [\"/path\"]"
         );
         for path in self.read.iter().chain(&self.write) {
@@ -49,6 +69,7 @@ impl RoomTable {
         Ok(Room {
             read: self.read.clone(),
             write: self.write.clone(),
+            powers: self.powers.clone(),
             why: self.why.clone(),
         })
     }

@@ -28,6 +28,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     shipped!("rsync-ssh"),
     shipped!("xdelta3-cli"),
     shipped!("zchunk"),
+    shipped!("zstd-chunked"),
     shipped!("zstd-cli"),
     shipped!("zsync"),
     shipped!("zsync-gz"),

@@ -64,7 +64,8 @@ pub fn blocks(section: &Section) -> Vec<Block> {
         },
         Block::Grid(Grid::filled(all)),
     ];
-    blocks.extend(trees(section));
+    blocks.extend(left_out(section, Check::Image, BESIDE_IMAGE));
+    blocks.extend(left_out(section, Check::Tree, LEFT_OUT));
     blocks.extend(repetition(section));
     blocks
 }
@@ -74,16 +75,20 @@ const LEFT_OUT: &str = "the unpacked tree is moved, and the archive, whose size 
     compared: mtimes, which names are hard links of one file, devices and fifos, extended attributes other than \
     capabilities and user.*.";
 
-/// Which methods moved trees, and what that leaves out.
-fn trees(section: &Section) -> Option<Block> {
-    let moves_trees = |method: &&MethodRows| method.rows().any(|row| row.check == Check::Tree);
+/// What `image` does not vouch for.
+const BESIDE_IMAGE: &str = "the image as an engine knows it is moved, config and layers, each with its digest. Not compared: \
+    how the archive is arranged, its tags, and fields of the config that tools drop when they push it.";
+
+/// Which methods were verified by `check`, and what that leaves out.
+fn left_out(section: &Section, check: Check, what: &str) -> Option<Block> {
+    let checked = |method: &&MethodRows| method.rows().any(|row| row.check == check);
     let named: Vec<&str> = section
         .ranked()
         .iter()
-        .filter(moves_trees)
+        .filter(checked)
         .map(|method| method.method)
         .collect();
-    let said = || Block::Text(format!("{}: {LEFT_OUT}", named.join(", ")));
+    let said = || Block::Text(format!("{}: {what}", named.join(", ")));
     (!named.is_empty()).then(said)
 }
 
