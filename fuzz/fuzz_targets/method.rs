@@ -30,6 +30,7 @@ fuzz_target!(|text: &str| {
             image: new.clone(),
             bases: vec![old.clone()],
             store: "/store".into(),
+            archive: "/images/new".into(),
         },
         Call::Update {
             name: new.name.clone(),

@@ -18,6 +18,8 @@ pub enum Call {
         image: Image,
         bases: Vec<Image>,
         store: PathBuf,
+        /// The image's archive, for tools that publish it and can give back its tree alone.
+        archive: PathBuf,
     },
     Update {
         name: String,

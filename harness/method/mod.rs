@@ -157,6 +157,7 @@ pub fn do_step(name: &str, file: &Path) -> Result<()> {
             image,
             bases,
             store,
+            ..
         } => method.publish(&image, &bases, &Store::at(&store)?),
         Call::Update {
             name,

@@ -55,6 +55,7 @@ const OF_AN_IMAGE: &[Verb] = &[
 const PLACEHOLDERS: &[(&str, &[Verb])] = &[
     ("image", SERVER),
     ("image-bytes", SERVER),
+    ("archive", SERVER),
     ("store", SERVER),
     ("name", OF_AN_IMAGE),
     ("tmp", STEPS),
@@ -123,6 +124,8 @@ pub struct Part<'a> {
     pub name: &'a str,
     /// Path and length in bytes.
     pub image: Option<(&'a str, u64)>,
+    /// Path of the archive that a tree was unpacked from, or of the image.
+    pub archive: Option<&'a str>,
     pub store: Option<&'a str>,
     pub url: Option<&'a str>,
     /// A program that stands in for `ssh`.
@@ -311,6 +314,7 @@ impl Part<'_> {
             "name" => Some(self.name.to_string()),
             "image" => self.image.map(|(path, _)| path.to_string()),
             "image-bytes" => self.image.map(|(_, bytes)| bytes.to_string()),
+            "archive" => self.archive.map(str::to_string),
             "store" => self.store.map(str::to_string),
             "url" => self.url.map(str::to_string),
             "ssh" => self.ssh.map(str::to_string),

@@ -40,8 +40,9 @@ pub fn of(
             image,
             bases,
             store,
+            archive,
         } => {
-            room.read.push(image.path.clone());
+            room.read.extend([image.path.clone(), archive.clone()]);
             room.write.push(store.clone());
             bases
         }

@@ -70,6 +70,7 @@ impl Setting<'_> {
             image: image_given.clone(),
             bases: bases_given.clone(),
             store: store.path().to_path_buf(),
+            archive: image.path.clone(),
         };
         // Beside the store, so that a tool can move a file into it.
         let scratch = Scratch::new(&self.folder, "server-")?;

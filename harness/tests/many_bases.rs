@@ -42,6 +42,7 @@ fn a_built_in_step_takes_thousands_of_bases() {
             image: new.clone(),
             bases: bases.clone(),
             store: store.path().to_path_buf(),
+            archive: new.path.clone(),
         };
         step(&method, &publish, &bench);
         let wire = Wire::open(&store).unwrap();

@@ -84,3 +84,33 @@ fn a_client_that_pulled_its_base_asks_for_the_files_it_lacks_and_one_that_loaded
     };
     assert!(held("pulled") > 1_000_000 && held("loaded") == 0);
 }
+
+/// The trap: Debian 12's client ends well, and what it fetched in part has another owner than the image's. The same
+/// commands with Debian 13's client, whose options are written in another way, rebuild the image's tree.
+#[test]
+fn debian_12s_client_rebuilds_another_tree_and_its_rows_say_so() {
+    let old = shipped("zstd-chunked-12");
+    let options = r#"pull_options = {{enable_partial_images = "true", use_hard_links = "false", ostree_repos = ""}}\n"#;
+    assert!(
+        old.contains(options) && old.contains("\"bookworm\""),
+        "{old}"
+    );
+    let end = r#"skip_mount_home = "true"\n"#;
+    let now = format!(r#"{end}[storage.options.pull_options]\nenable_partial_images = "true"\n"#);
+    let new = old
+        .replace(options, "")
+        .replace(end, &now)
+        .replace("\"bookworm\"", "\"trixie\"");
+    let bench = Bench::new();
+    let Some(rows) = rows(&bench, &[("twelve", old), ("thirteen", new)]) else {
+        return;
+    };
+    for row in rows.iter().filter(|row| row.method == "thirteen") {
+        assert_eq!(row.check, Check::Tree, "{row:?}");
+    }
+    let mut failed = rows
+        .iter()
+        .filter(|row| row.method == "twelve" && !row.verified());
+    let why = failed.find(|row| row.error.contains("wrong tree: "));
+    assert!(why.is_some(), "{rows:?}");
+}

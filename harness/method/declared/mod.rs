@@ -106,11 +106,13 @@ impl Doer for Declared {
                 image,
                 bases,
                 store,
+                archive,
             } => {
                 let mut part = Part {
                     tmp,
                     name: &image.name,
                     image: Some((words::utf8(&image.path)?, image.bytes)),
+                    archive: Some(words::utf8(archive)?),
                     store: Some(words::utf8(store)?),
                     bases,
                     ..Part::default()

@@ -29,6 +29,7 @@ pub const SHIPPED: &[(&str, &str)] = &[
     shipped!("xdelta3-cli"),
     shipped!("zchunk"),
     shipped!("zstd-chunked"),
+    shipped!("zstd-chunked-12"),
     shipped!("zstd-cli"),
     shipped!("zsync"),
     shipped!("zsync-gz"),
