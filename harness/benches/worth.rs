@@ -10,7 +10,7 @@ use anyhow::{Context, Result};
 use delta_lab::engine::ideas::{Ideas, OFF, Off};
 use delta_lab::engine::image::{Effort, make_with};
 use delta_lab::method::Methods;
-use delta_lab::run::save_images;
+use delta_lab::run::{Saved, save_images};
 use delta_lab::scenario::{self, Scenario};
 use delta_lab::source::cache::Cache;
 
@@ -28,7 +28,8 @@ fn main() -> Result<()> {
         let path = scenario::find(&word)?;
         let methods = Methods::in_folders(&[Path::new("scenarios/methods").to_path_buf()])?;
         let scenario = Scenario::read(&path, &methods)?;
-        let saved = save_images(&scenario, &Cache::open()?, false, &mut |_| ())?;
+        let shelves = save_images(&scenario, &Cache::open()?, false, &mut |_| ())?;
+        let saved: Vec<Saved> = shelves.into_iter().flat_map(|it| it.images).collect();
         let [.., old, new] = &saved[..] else {
             anyhow::bail!("{word}: a pair has two images");
         };

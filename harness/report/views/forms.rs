@@ -111,13 +111,13 @@ fn grid(forms: &Forms, methods: &[&str]) -> Grid {
         Column::names(Keep::Always, "form", names.collect()),
         Column::figures(Keep::Always, "image", "image", images),
     ];
-    columns.extend(methods.iter().map(|method| {
+    columns.extend(methods.iter().map(|&method| {
         let cell = |section: &Section| match rows(section, method) {
             Some(rows) => cells::moved(rows.main()),
             None => NO_FIGURE.into(),
         };
         let cells: Vec<Cell> = forms.iter().map(|(_, section)| cell(section)).collect();
-        Column::figures(Keep::Always, *method, *method, cells)
+        Column::figures(Keep::Always, method, method, cells)
     }));
     Grid { columns }
 }
