@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::plot::palette;
 use super::plot::tests::{check_texts, text_boxes};
 use super::*;
-use crate::record::{Bases, Check, Finding, Row, Verb};
+use crate::record::{Bases, Case, Check, Finding, Row, Verb};
 use crate::stats::fixture::{
     add_findings, every_step, policies, results, skipping, spoil, troubled,
 };
@@ -512,6 +512,26 @@ fn fleet() -> Results {
     results
 }
 
+/// Forms of the images in place of policies, four of them with a number.
+fn formed() -> Results {
+    let mut results = policies(2, 3);
+    let plan = &mut results.plan.scenarios[0];
+    let (case, rows) = (plan.cases[0].clone(), std::mem::take(&mut results.rows));
+    plan.cases.clear();
+    for form in ["as-is", "layers/1", "layers/2", "layers/4", "layers/8"] {
+        let turned = Case::default().with("form", form);
+        let of_case = rows.iter().filter(|row| row.case == case.case);
+        results.rows.extend(of_case.map(|row| Row {
+            case: turned.clone(),
+            ..row.clone()
+        }));
+        let mut planned = case.clone();
+        planned.case = turned;
+        plan.cases.push(planned);
+    }
+    results
+}
+
 #[test]
 fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
     let mut axes = policies(3, 4);
@@ -534,6 +554,7 @@ fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
         skipping(3),
         faults(),
         fleet(),
+        formed(),
     ];
     for view in VIEWS {
         let said: Vec<usize> = shapes
