@@ -111,13 +111,18 @@ fn is_linked(about: &Metadata) -> bool {
     !about.is_dir() && about.nlink() > 1
 }
 
-/// The layer of a source package: any number that hangs on its name alone, spread evenly.
+/// The layer of a source package among so many: it hangs on the name alone.
+///
+/// Linear hashing (Litwin, 1980): one layer more takes sources out of one layer and moves no others, so more layers only
+/// part what was together.
 fn layer_of(source: &str, layers: u32) -> u32 {
     let digest = Sha256::digest(source.as_bytes());
-    let mut first = [0; 8];
-    first.copy_from_slice(&digest[..8]);
-    let place = u64::from_be_bytes(first).checked_rem(u64::from(layers));
-    place.and_then(|place| place.try_into().ok()).unwrap_or(0)
+    let mut first = [0; 4];
+    first.copy_from_slice(&digest[..4]);
+    let layers = layers.max(1);
+    let half = 1 << layers.ilog2();
+    let place = u32::from_be_bytes(first) % (2 * half);
+    if place < layers { place } else { place - half }
 }
 
 /// Writes a layer at the file's end; returns its length and its sha256.
@@ -246,6 +251,18 @@ mod tests {
             assert!(*layer < 7);
         }
         assert_eq!(layer_of("openssl", 0), 0);
+    }
+
+    #[test]
+    fn one_layer_more_parts_one_and_leaves_the_others_as_they_are() {
+        let names: Vec<String> = (0..300).map(|at| format!("source-{at}")).collect();
+        for layers in 1..128 {
+            for name in &names {
+                let (before, after) = (layer_of(name, layers), layer_of(name, layers + 1));
+                assert!(after <= layers);
+                assert!(before == after || after == layers, "{name} of {layers}");
+            }
+        }
     }
 
     #[test]

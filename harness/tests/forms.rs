@@ -16,13 +16,13 @@ fn root() -> bool {
     root
 }
 
-/// A Debian tree in small as a tar: a package whose only file is `tool`, and dpkg's database.
+/// A Debian tree in small as a tar: a package whose only file is `tool`, one whose file never changes, dpkg's database.
 fn tree(bench: &Bench, name: &str, tool: &[u8]) {
     bench.write("tool", tool);
     let make = format!(
         "set -e; rm -rf tree; mkdir tree; cd tree; mkdir -p usr/bin var/lib/dpkg/info; cp ../tool usr/bin/tool; \
-         chmod 4755 usr/bin/tool; head -c 100000 /dev/zero > usr/bin/zeros; \
-         printf '/usr/bin/tool\\n' > var/lib/dpkg/info/tool.list; printf '/usr/bin/zeros\\n' > var/lib/dpkg/info/zeros.list; \
+         chmod 4755 usr/bin/tool; tail -c 100000 ../tool > usr/bin/same; \
+         printf '/usr/bin/tool\\n' > var/lib/dpkg/info/tool.list; printf '/usr/bin/same\\n' > var/lib/dpkg/info/same.list; \
          cd ..; tar -C tree -cf scenarios/{name} ."
     );
     let made = Command::new("sh")
@@ -107,7 +107,7 @@ fn each_form_is_an_image_of_its_own_that_every_method_moves() {
     // A file system has no layers.
     let layers = of(rows, "form=erofs", "layers");
     assert!(layers.iter().all(|row| row.check == Check::Skipped));
-    // One layer moves the whole image, more move what changed: the tool, and not the zeros.
+    // One layer moves the whole image, more move what changed: the tool, and not the other file.
     let update = |case: &str| {
         let rows = of(rows, case, "layers");
         let update = rows
