@@ -22,6 +22,7 @@ mod encode;
 mod format;
 mod group;
 mod gzip;
+mod half;
 mod header;
 mod pairing;
 mod plan;
@@ -48,13 +49,6 @@ pub struct Made {
     pub image_bytes: u64,
 }
 
-fn folder_of(path: &Path) -> &Path {
-    match path.parent() {
-        Some(folder) if !folder.as_os_str().is_empty() => folder,
-        _ => Path::new("."),
-    }
-}
-
 /// Makes the patch from `base` to `image` at `patch`; without a base, the image on its own. What is done is told to
 /// `say`. The file appears whole, after it was decoded and compared.
 pub fn make(
@@ -78,7 +72,7 @@ pub fn make_with(
 ) -> Result<Made> {
     let base = base.map(Space::open).transpose()?;
     let image = Space::open(image)?;
-    let folder = folder_of(patch);
+    let folder = half::folder_of(patch);
     let ends = encode::ends(base.as_ref(), &image)?;
     let both = image.len() + base.as_ref().map_or(0, Space::len);
     let job = Job {
@@ -86,6 +80,7 @@ pub fn make_with(
         image: &image,
         ends: &ends,
         effort,
+        patch,
         folder,
         say,
     };
@@ -109,7 +104,7 @@ pub fn make_with(
         (Err(_), Some(Ok(second))) => second,
         (Err(error), _) => return Err(error),
     };
-    publish(half, patch)?;
+    half::publish(half, patch)?;
     Ok(Made {
         patch_bytes: bytes,
         image_bytes: image.len(),
@@ -125,6 +120,8 @@ struct Job<'a> {
     image: &'a Space,
     ends: &'a encode::Ends,
     effort: Effort,
+    /// Where the patch is to be, and the folder that holds it.
+    patch: &'a Path,
     folder: &'a Path,
     say: &'a dyn Fn(&str),
 }
@@ -132,8 +129,7 @@ struct Job<'a> {
 impl Job<'_> {
     /// A patch in a temporary file, decoded and compared, and its length.
     fn attempt(&self, ideas: &Ideas) -> Result<(tempfile::NamedTempFile, u64)> {
-        let mut half = tempfile::NamedTempFile::new_in(self.folder)
-            .with_context(|| format!("make a file in {}", self.folder.display()))?;
+        let mut half = half::beside(self.patch)?;
         let file = half.as_file_mut();
         let bytes = encode::encode(
             self.base,
@@ -149,17 +145,6 @@ impl Job<'_> {
         encode::prove(&written, self.base, self.folder)?;
         Ok((half, bytes))
     }
-}
-
-fn publish(half: tempfile::NamedTempFile, path: &Path) -> Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    // A temporary file is its owner's alone; what is published is as readable as any file.
-    half.as_file()
-        .set_permissions(std::fs::Permissions::from_mode(0o644))
-        .context("set permissions")?;
-    half.persist(path)
-        .with_context(|| format!("write {}", path.display()))?;
-    Ok(())
 }
 
 /// Why a patch was not applied.
@@ -191,10 +176,7 @@ pub fn apply(
     let opened = Space::open(patch).map_err(Failure::Trouble)?;
     let base_opened = base.map(Space::open).transpose();
     base_opened.map_err(Failure::Trouble)?;
-    let folder = folder_of(image);
-    let half = tempfile::NamedTempFile::new_in(folder)
-        .with_context(|| format!("make a file in {}", folder.display()))
-        .map_err(Failure::Trouble)?;
+    let half = half::beside(image).map_err(Failure::Trouble)?;
     let rebuilt = rebuild(base, &opened, half.as_file(), say);
     let bytes = rebuilt
         .with_context(|| format!("{}", patch.display()))
@@ -205,7 +187,7 @@ pub fn apply(
                 Failure::Unfit(error)
             }
         })?;
-    publish(half, image).map_err(Failure::Trouble)?;
+    half::publish(half, image).map_err(Failure::Trouble)?;
     Ok(bytes)
 }
 
