@@ -102,6 +102,14 @@ impl Layout {
             Layout::Oci => "oci",
         }
     }
+
+    /// What skopeo, podman and their kin call such an archive, in front of its path.
+    pub fn transport(self) -> &'static str {
+        match self {
+            Layout::Docker | Layout::DockerOci => "docker-archive",
+            Layout::Oci => "oci-archive",
+        }
+    }
 }
 
 /// One layer, as the archive stores it.
@@ -145,25 +153,9 @@ impl Compression {
 /// out of the folder it is unpacked in, and when a layer is missing. The error names the entry and its offset.
 pub fn read(path: &Path) -> Result<Content> {
     let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
-    let about = file
-        .metadata()
-        .with_context(|| format!("look at {}", path.display()))?;
-    ensure!(about.is_file(), "{}: not a file", path.display());
-    let whole = FilePart {
-        file: &file,
-        what: path.display().to_string(),
-        offset: 0,
-        length: about.len(),
-    };
-    if !whole.begins_as_tar()? {
+    let Some(outer) = outer(&file, path)? else {
         return Ok(Content::Other);
-    }
-    let mut entries = Vec::new();
-    walk::walk(&whole, &mut |entry| {
-        entries.push(entry);
-        Ok(())
-    })?;
-    let outer = Outer { whole, entries };
+    };
     let Some((layout, described)) = manifests::images(&outer)? else {
         return Ok(Content::Tar(outer.entries));
     };
@@ -174,4 +166,37 @@ pub fn read(path: &Path) -> Result<Content> {
         layers,
         images,
     }))
+}
+
+/// How the image archive at `path` is arranged; nothing if it is none. Reads no layer.
+pub fn layout(path: &Path) -> Result<Option<Layout>> {
+    let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
+    let images = match outer(&file, path)? {
+        Some(outer) => manifests::images(&outer)?,
+        None => None,
+    };
+    Ok(images.map(|(layout, _)| layout))
+}
+
+/// The entries of a file that begins as a tar; nothing of another.
+fn outer<'a>(file: &'a File, path: &Path) -> Result<Option<Outer<'a>>> {
+    let about = file
+        .metadata()
+        .with_context(|| format!("look at {}", path.display()))?;
+    ensure!(about.is_file(), "{}: not a file", path.display());
+    let whole = FilePart {
+        file,
+        what: path.display().to_string(),
+        offset: 0,
+        length: about.len(),
+    };
+    if !whole.begins_as_tar()? {
+        return Ok(None);
+    }
+    let mut entries = Vec::new();
+    walk::walk(&whole, &mut |entry| {
+        entries.push(entry);
+        Ok(())
+    })?;
+    Ok(Some(Outer { whole, entries }))
 }

@@ -41,6 +41,9 @@ fn every_layout_gives_the_same_layers_in_order() {
         let bytes = archive_of(layout, &layers());
         let archive = image(&bytes);
         assert_eq!(archive.layout, layout);
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), &bytes).unwrap();
+        assert_eq!(super::layout(file.path()).unwrap(), Some(layout));
         assert_eq!(archive.layers.len(), 3, "{layout:?}");
         for (layer, contents) in archive.layers.iter().zip(layers()) {
             let at = layer.offset as usize;

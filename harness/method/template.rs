@@ -5,11 +5,13 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::{Serialize, Serializer};
 
 use super::Moves;
+use crate::archive;
 use crate::image::Image;
 use crate::wire::Links;
 use crate::words;
@@ -56,6 +58,7 @@ const PLACEHOLDERS: &[(&str, &[Verb])] = &[
     ("image", SERVER),
     ("image-bytes", SERVER),
     ("archive", SERVER),
+    ("archive-kind", SERVER),
     ("store", SERVER),
     ("name", OF_AN_IMAGE),
     ("tmp", STEPS),
@@ -307,6 +310,16 @@ impl Part<'_> {
         Ok(links.of(&format!("{}{suffix}", self.name)))
     }
 
+    /// What kind of archive a tool must be told that the image is.
+    fn transport(&self) -> Result<Option<String>> {
+        let Some(archive) = self.archive else {
+            return Ok(None);
+        };
+        let layout = archive::layout(Path::new(archive))?;
+        let layout = layout.with_context(|| format!("{archive}: it holds no image"))?;
+        Ok(Some(layout.transport().to_string()))
+    }
+
     fn value(&self, name: &str) -> Result<String> {
         let base = || self.base.context("there is no base in this step");
         let value = match name {
@@ -315,6 +328,7 @@ impl Part<'_> {
             "image" => self.image.map(|(path, _)| path.to_string()),
             "image-bytes" => self.image.map(|(_, bytes)| bytes.to_string()),
             "archive" => self.archive.map(str::to_string),
+            "archive-kind" => self.transport()?,
             "store" => self.store.map(str::to_string),
             "url" => self.url.map(str::to_string),
             "ssh" => self.ssh.map(str::to_string),
@@ -379,6 +393,8 @@ fn check_place(name: &str, verbs: &[Verb], verb: Verb) -> Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::archive::Layout;
+    use crate::archive::examples::{archive_of, tar_of};
 
     fn base(name: &str) -> Image {
         Image {
@@ -475,6 +491,31 @@ mod tests {
             said.starts_with("{base-bytes} is the length of an archive"),
             "{said}"
         );
+    }
+
+    #[test]
+    fn an_archive_is_of_the_kind_that_tools_must_be_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image.tar");
+        let part = Part {
+            archive: path.to_str(),
+            ..Part::default()
+        };
+        let layers = [tar_of(&[("app/main", b"one")])];
+        for (layout, kind) in [
+            (Layout::Docker, "docker-archive"),
+            (Layout::DockerOci, "docker-archive"),
+            (Layout::Oci, "oci-archive"),
+        ] {
+            std::fs::write(&path, archive_of(layout, &layers)).unwrap();
+            assert_eq!(expand("{archive-kind}", Verb::Publish, &part), [kind]);
+        }
+        let template = Template::parse("{archive-kind}", Verb::Publish, &[]).unwrap();
+        for no_image in [&layers[0][..], b"no tar"] {
+            std::fs::write(&path, no_image).unwrap();
+            let said = template.expand(&part).unwrap_err().to_string();
+            assert!(said.ends_with("image.tar: it holds no image"), "{said}");
+        }
     }
 
     #[test]
