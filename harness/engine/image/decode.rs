@@ -15,6 +15,7 @@ use super::gzip;
 use super::recipe::{Coded, Form, Recipe, WHOLE_BYTES};
 use super::space::Space;
 use super::sums::{self, Sums};
+use crate::engine::flow::{cores, each};
 
 /// A piece of contents in a group: the entry, where the piece begins, its length.
 #[derive(Clone, Copy)]
@@ -163,11 +164,12 @@ impl Decoding<'_> {
     }
 
     fn copies_of_base(&self) -> Result<()> {
-        for (entry, recipe) in self.recipes.iter().enumerate() {
-            if let Recipe::Base(index) = recipe {
-                self.copy(&self.bases.archive.content(*index)?, entry)?;
+        each(self.recipes.len(), cores(), |entry| {
+            match &self.recipes[entry] {
+                Recipe::Base(index) => self.copy(&self.bases.archive.content(*index)?, entry),
+                _ => Ok(()),
             }
-        }
+        })?;
         Ok(())
     }
 
@@ -186,7 +188,7 @@ impl Decoding<'_> {
         let heads = &patch.head.groups;
         let of_group = pieces(self.new, self.recipes, heads.len())?;
         say(&format!("{} groups of changed contents", heads.len()));
-        let late = group::in_threads(heads.len(), group::threads(), |number| {
+        let late = each(heads.len(), group::threads(), |number| {
             self.group(patch, number, &of_group[number])
                 .with_context(|| format!("group {number}"))
         })?;
@@ -229,17 +231,26 @@ impl Decoding<'_> {
 
     /// Lists of sums, then texts and names with digests.
     fn derived(&self, late: Vec<(usize, Vec<u8>)>) -> Result<()> {
-        let mut sums = NewSums::of(self.new, self.recipes, &self.bases);
-        let mut texts = Vec::new();
+        let own = Sums::of(self.new);
+        let sums = NewSums {
+            own: &own,
+            new: self.new,
+            recipes: self.recipes,
+            bases: &self.bases,
+        };
+        let (mut lists, mut texts) = (Vec::new(), Vec::new());
         for (entry, contents) in late {
-            if let Form::Sums { .. } = self.coded(entry)?.form {
-                let tar = self.new.entries[entry].tar;
-                let full = sums::expand(&contents, &mut |path| sums.at(path, tar))?;
-                self.put_late(entry, &full)?;
-            } else {
-                texts.push((entry, contents));
+            match self.coded(entry)?.form {
+                Form::Sums { .. } => lists.push((entry, contents)),
+                _ => texts.push((entry, contents)),
             }
         }
+        each(lists.len(), cores(), |nth| {
+            let (entry, contents) = &lists[nth];
+            let tar = self.new.entries[*entry].tar;
+            let full = sums::expand(contents, &mut |path| sums.at(path, tar))?;
+            self.put_late(*entry, &full)
+        })?;
         self.digests(texts)
     }
 
@@ -302,24 +313,16 @@ impl Decoding<'_> {
 
 /// Sums of files in the new image, for lists of sums; what the base has is asked there.
 pub struct NewSums<'a, 'b> {
-    new: &'a Archive,
-    recipes: &'a [Recipe],
-    bases: &'a Bases<'b>,
-    sums: Sums<'a>,
+    /// Of the new image's own files.
+    pub own: &'a Sums<'a>,
+    pub new: &'a Archive,
+    pub recipes: &'a [Recipe],
+    pub bases: &'a Bases<'b>,
 }
 
-impl<'a, 'b> NewSums<'a, 'b> {
-    pub fn of(new: &'a Archive, recipes: &'a [Recipe], bases: &'a Bases<'b>) -> NewSums<'a, 'b> {
-        NewSums {
-            new,
-            recipes,
-            bases,
-            sums: Sums::of(new),
-        }
-    }
-
+impl NewSums<'_, '_> {
     /// The sum of the file at `path`; none when it is itself derived. A layer that the base has is asked there.
-    pub fn at(&mut self, path: &[u8], tar: usize) -> Result<Option<sums::Sum>> {
+    pub fn at(&self, path: &[u8], tar: usize) -> Result<Option<sums::Sum>> {
         let Some(index) = self.new.find(path, Some(tar)) else {
             return self.bases.sum_at(path, usize::MAX);
         };
@@ -329,7 +332,7 @@ impl<'a, 'b> NewSums<'a, 'b> {
                 form: Form::Sums { .. } | Form::Digests { .. },
                 ..
             }) => Ok(None),
-            _ => self.sums.of_entry(index).map(Some),
+            _ => self.own.of_entry(index).map(Some),
         }
     }
 }

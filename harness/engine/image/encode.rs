@@ -8,15 +8,16 @@ use anyhow::{Context, Result, anyhow, ensure};
 use super::archive::Archive;
 use super::code::Coding;
 use super::decode::{self, NewSums, Piece};
-use super::digest::{Digests, Sha, sha256};
+use super::digest::{Sha, sha256};
 use super::format::{Codec, GroupHead, Head, Patch, Writer};
 use super::group::{self, Bases, MOST_IN_FRAME, Try};
 use super::gzip;
-use super::plan::{Known, Plan};
+use super::plan::{self, Plan};
 use super::recipe::{Coded, Form, PART_BYTES, Recipe, WHOLE_BYTES};
 use super::space::Space;
-use super::sums;
+use super::sums::{self, Sums};
 use super::tar::What;
+use crate::engine::flow::{cores, each};
 use crate::engine::ideas::Ideas;
 use crate::engine::pair::Effort;
 
@@ -84,18 +85,22 @@ pub fn encode(
     say: &dyn Fn(&str),
 ) -> Result<u64> {
     say("entries");
-    let mut archive = match base {
-        Some(base) => Archive::walk(base)?,
-        None => Archive::default(),
+    let (archive, base_digests, known) = match base {
+        Some(base) => plan::look(base)?,
+        None => Default::default(),
     };
-    let base_digests = Digests::of(&archive)?;
-    base_digests.show(&mut archive)?;
-    let known = Known::of(&archive)?;
     let mut plan = Plan::make(&archive, &known, image, ideas)?;
     drop(known);
     let bases = Bases::of(&archive, &base_digests);
-    measure_sums(&mut plan, &bases)?;
+    let own = Sums::of(&plan.new);
+    measure_sums(&plan.new, &mut plan.recipes, &own, &bases)?;
     let work = Encoding {
+        sums: NewSums {
+            own: &own,
+            new: &plan.new,
+            recipes: &plan.recipes,
+            bases: &bases,
+        },
         bases: &bases,
         plan: &plan,
         effort,
@@ -148,32 +153,33 @@ pub fn prove(patch: &Space, base: Option<&Space>, folder: &Path) -> Result<()> {
 }
 
 /// Finds how long lists of sums are with their marks.
-fn measure_sums(plan: &mut Plan, bases: &Bases) -> Result<()> {
-    let mut found = Vec::new();
-    {
-        let mut sums = NewSums::of(&plan.new, &plan.recipes, bases);
-        for (index, recipe) in plan.recipes.iter().enumerate() {
-            let Recipe::Coded(Coded {
-                form: Form::Sums { .. },
-                ..
-            }) = recipe
-            else {
-                continue;
-            };
-            let contents = plan.new.content(index)?.load(WHOLE_BYTES)?;
-            let tar = plan.new.entries[index].tar;
-            let reduced = sums::reduce(&contents, &mut |path| sums.at(path, tar))?;
-            found.push((index, reduced.map(|reduced| reduced.len() as u64)));
-        }
-    }
-    for (index, reduced) in found {
-        if let Recipe::Coded(coded) = &mut plan.recipes[index] {
+fn measure_sums(new: &Archive, recipes: &mut [Recipe], own: &Sums, bases: &Bases) -> Result<()> {
+    let is_list = |index: &usize| match &recipes[*index] {
+        Recipe::Coded(coded) => matches!(coded.form, Form::Sums { .. }),
+        _ => false,
+    };
+    let lists: Vec<usize> = (0..recipes.len()).filter(is_list).collect();
+    let sums = NewSums {
+        own,
+        new,
+        recipes,
+        bases,
+    };
+    let found = each(lists.len(), cores(), |nth| {
+        let index = lists[nth];
+        let contents = new.content(index)?.load(WHOLE_BYTES)?;
+        let tar = new.entries[index].tar;
+        let reduced = sums::reduce(&contents, &mut |path| sums.at(path, tar))?;
+        Ok(reduced.map(|reduced| reduced.len() as u64))
+    })?;
+    for (index, reduced) in lists.into_iter().zip(found) {
+        if let Recipe::Coded(coded) = &mut recipes[index] {
             coded.form = match reduced {
                 Some(bytes) => Form::Sums { bytes },
                 None => Form::Plain,
             };
             let group = coded.parts.first().map_or(0, |part| part.group);
-            let size = plan.new.entries[index].size;
+            let size = new.entries[index].size;
             coded.parts = Coded::cuts(coded.form.bytes(size))
                 .map(|_| super::recipe::Part { group, base: None })
                 .collect();
@@ -183,6 +189,7 @@ fn measure_sums(plan: &mut Plan, bases: &Bases) -> Result<()> {
 }
 
 struct Encoding<'a> {
+    sums: NewSums<'a, 'a>,
     bases: &'a Bases<'a>,
     plan: &'a Plan,
     effort: Effort,
@@ -195,7 +202,7 @@ impl Encoding<'_> {
         let plan = self.plan;
         let of_group = decode::pieces(&plan.new, &plan.recipes, plan.groups)?;
         say(&format!("{} groups of changed contents", plan.groups));
-        group::in_threads(plan.groups, group::threads(), |number| {
+        each(plan.groups, group::threads(), |number| {
             let (codec, coded) = self
                 .group(&of_group[number])
                 .with_context(|| format!("group {number}"))?;
@@ -207,7 +214,6 @@ impl Encoding<'_> {
     fn group(&self, pieces: &[Piece]) -> Result<(Codec, Vec<u8>)> {
         let plan = self.plan;
         let bytes: u64 = pieces.iter().map(|piece| piece.bytes).sum();
-        let mut sums = NewSums::of(&plan.new, &plan.recipes, self.bases);
         let load = |nth: usize| {
             let piece = &pieces[nth];
             let Recipe::Coded(coded) = &plan.recipes[piece.entry] else {
@@ -215,7 +221,7 @@ impl Encoding<'_> {
             };
             let part = &coded.parts[piece.part];
             let base = self.bases.load(&plan.new, coded, part)?;
-            let new = self.contents(piece, coded, &mut sums)?;
+            let new = self.contents(piece, coded)?;
             ensure!(new.len() as u64 == piece.bytes, "contents changed");
             Ok((base, new))
         };
@@ -234,7 +240,7 @@ impl Encoding<'_> {
         group::encode(self.effort, self.ideas, tries, pieces.len(), load)
     }
 
-    fn contents(&self, piece: &Piece, coded: &Coded, sums: &mut NewSums) -> Result<Vec<u8>> {
+    fn contents(&self, piece: &Piece, coded: &Coded) -> Result<Vec<u8>> {
         let content = self.plan.new.content(piece.entry)?;
         if let Form::Plain = coded.form {
             return content.part(piece.at, piece.bytes)?.load(PART_BYTES);
@@ -245,7 +251,7 @@ impl Encoding<'_> {
             Form::Gzip { .. } => Ok(gzip::unpacked(whole)),
             Form::Sums { .. } => {
                 let tar = self.plan.new.entries[piece.entry].tar;
-                let reduced = sums::reduce(&whole, &mut |path| sums.at(path, tar))?;
+                let reduced = sums::reduce(&whole, &mut |path| self.sums.at(path, tar))?;
                 Ok(reduced.unwrap_or(whole))
             }
             Form::Digests { .. } => Ok(self.plan.digests.reduce(&whole, None).unwrap_or(whole)),

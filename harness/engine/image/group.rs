@@ -1,8 +1,5 @@
 //! Groups: contents coded together, independent of other groups, so that several threads can work.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use anyhow::{Context, Result, anyhow, ensure};
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
@@ -26,7 +23,7 @@ const LIMITS: Limits = Limits {
 pub struct Bases<'a> {
     pub archive: &'a Archive,
     pub digests: &'a digest::Digests,
-    sums: Mutex<Sums<'a>>,
+    sums: Sums<'a>,
 }
 
 impl<'a> Bases<'a> {
@@ -34,19 +31,17 @@ impl<'a> Bases<'a> {
         Bases {
             archive,
             digests,
-            sums: Mutex::new(Sums::of(archive)),
+            sums: Sums::of(archive),
         }
     }
 
     /// The sum of the base's file at `path`.
     pub fn sum_at(&self, path: &[u8], tar: usize) -> Result<Option<sums::Sum>> {
-        let mut sums = self.sums.lock().map_err(|_| anyhow!("a thread failed"))?;
-        sums.at(path, tar)
+        self.sums.at(path, tar)
     }
 
     pub fn sum_of(&self, index: usize) -> Result<sums::Sum> {
-        let mut sums = self.sums.lock().map_err(|_| anyhow!("a thread failed"))?;
-        sums.of_entry(index)
+        self.sums.of_entry(index)
     }
 
     /// What a piece of contents is coded against. Of `new`, earlier contents of the group are there.
@@ -236,41 +231,6 @@ pub fn decode(
             Ok(())
         }
     }
-}
-
-/// Does `work` for 0..`count` on a few threads; the first error ends it.
-pub fn in_threads<T: Send>(
-    count: usize,
-    threads: usize,
-    work: impl Fn(usize) -> Result<T> + Sync,
-) -> Result<Vec<T>> {
-    let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
-    let worker = || loop {
-        let nth = next.fetch_add(1, Ordering::Relaxed);
-        if nth >= count {
-            break;
-        }
-        let result = work(nth);
-        if result.is_err() {
-            next.store(count, Ordering::Relaxed);
-        }
-        if let Ok(mut done) = done.lock() {
-            done.push((nth, result));
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 1..threads.min(count) {
-            scope.spawn(worker);
-        }
-        worker();
-    });
-    let mut done = done.into_inner().map_err(|_| anyhow!("a thread failed"))?;
-    done.sort_by_key(|(nth, _)| *nth);
-    let done: Result<Vec<T>> = done.into_iter().map(|(_, result)| result).collect();
-    let done = done?;
-    ensure!(done.len() == count, "a thread ended early");
-    Ok(done)
 }
 
 /// Threads that work on groups: more would need more memory than the bound.

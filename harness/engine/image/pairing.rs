@@ -1,15 +1,17 @@
 //! Which file of the base a changed file is coded against. Encoder only: the patch says what was chosen.
 
-use std::cell::OnceCell;
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::archive::Archive;
+use super::group::threads;
 use super::gzip;
 use super::recipe::WHOLE_BYTES;
 use super::sketch::{Similar, sketch};
 use super::tar;
+use crate::engine::flow::each;
 
 /// Smaller files are not looked for by their contents.
 const LEAST_BYTES: u64 = 512;
@@ -19,7 +21,7 @@ pub struct Pairing<'a> {
     base: &'a Archive,
     folded: HashMap<Vec<u8>, Vec<usize>>,
     names: HashMap<Vec<u8>, Vec<usize>>,
-    similar: OnceCell<Similar>,
+    similar: Mutex<Option<Arc<Similar>>>,
     /// Whether other paths than the same are looked at.
     looks_further: bool,
 }
@@ -55,7 +57,7 @@ impl<'a> Pairing<'a> {
             base,
             folded: HashMap::new(),
             names: HashMap::new(),
-            similar: OnceCell::new(),
+            similar: Mutex::default(),
             looks_further,
         };
         for (index, entry) in base.entries.iter().enumerate() {
@@ -69,16 +71,15 @@ impl<'a> Pairing<'a> {
         pairing
     }
 
-    /// The base's file for contents at `path`; `tar` is the archive of the base that is looked at first.
-    pub fn choose(
+    /// The base's file for contents at `path`, by where it is; `tar` is the archive of the base that is looked at first.
+    pub fn by_path(
         &self,
         path: &[u8],
         tar: Option<usize>,
         contents: &[u8],
     ) -> Result<Option<usize>> {
-        let size = contents.len() as u64;
         let by_path = self.base.find(path, tar);
-        if let Some(index) = self.fit(by_path.as_slice(), contents, size)? {
+        if let Some(index) = self.fit(by_path.as_slice(), contents)? {
             return Ok(Some(index));
         }
         if !self.looks_further {
@@ -87,23 +88,28 @@ impl<'a> Pairing<'a> {
         let path = tar::normal(path);
         let none = Vec::new();
         let folded = self.folded.get(&fold(&path)).unwrap_or(&none);
-        if let Some(index) = self.fit(folded, contents, size)? {
+        if let Some(index) = self.fit(folded, contents)? {
             return Ok(Some(index));
         }
         let named = self.names.get(name_of(&path)).unwrap_or(&none);
-        if let Some(index) = self.fit(named, contents, size)? {
-            return Ok(Some(index));
-        }
-        if size < LEAST_BYTES {
-            return Ok(None);
-        }
-        let nearest = self.similar()?.nearest(&sketch(contents));
+        self.fit(named, contents)
+    }
+
+    /// Whether contents of this length are looked for by what is in them.
+    pub fn looks_inside(&self, bytes: u64) -> bool {
+        self.looks_further && bytes >= LEAST_BYTES
+    }
+
+    /// The base's file that is most like `contents`, which have this sketch.
+    pub fn by_contents(&self, sketch: &[u32], contents: &[u8]) -> Result<Option<usize>> {
+        let nearest = self.similar()?.nearest(sketch);
         let nearest = nearest.map(|(index, _)| index);
-        self.fit(nearest.as_slice(), contents, size)
+        self.fit(nearest.as_slice(), contents)
     }
 
     /// Of the candidates that are ELF just when the contents are, the one nearest in size.
-    fn fit(&self, candidates: &[usize], contents: &[u8], size: u64) -> Result<Option<usize>> {
+    fn fit(&self, candidates: &[usize], contents: &[u8]) -> Result<Option<usize>> {
+        let size = contents.len() as u64;
         let mut fitting = Vec::new();
         for index in candidates.iter().take(64) {
             let entry = &self.base.entries[*index];
@@ -125,19 +131,28 @@ impl<'a> Pairing<'a> {
         Ok(nearest)
     }
 
-    fn similar(&self) -> Result<&Similar> {
-        if let Some(similar) = self.similar.get() {
-            return Ok(similar);
+    /// Made when it is first asked for; others wait meanwhile.
+    fn similar(&self) -> Result<Arc<Similar>> {
+        let mut made = self
+            .similar
+            .lock()
+            .map_err(|_| anyhow!("a thread failed"))?;
+        if let Some(similar) = &*made {
+            return Ok(Arc::clone(similar));
         }
-        let mut similar = Similar::default();
-        for (index, entry) in self.base.entries.iter().enumerate() {
+        let sketches = each(self.base.entries.len(), threads(), |index| {
+            let entry = &self.base.entries[index];
             let worth = entry.is_regular() && (LEAST_BYTES..=WHOLE_BYTES).contains(&entry.size);
-            if worth && !self.base.inner.contains_key(&index) {
-                let contents = self.base.content(index)?.load(WHOLE_BYTES)?;
-                similar.add(index, &sketch(&contents));
+            if !worth || self.base.inner.contains_key(&index) {
+                return Ok(Vec::new());
             }
+            Ok(sketch(&self.base.content(index)?.load(WHOLE_BYTES)?))
+        })?;
+        let mut similar = Similar::default();
+        for (index, sketch) in sketches.iter().enumerate() {
+            similar.add(index, sketch);
         }
-        Ok(self.similar.get_or_init(|| similar))
+        Ok(Arc::clone(made.insert(Arc::new(similar))))
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::collections::HashMap;
 
-use anyhow::Result;
+use anyhow::{Result, anyhow};
 
 use super::archive::Archive;
 use super::digest::{self, Digests};
+use super::group::threads;
 use super::gzip;
 use super::pairing::{Pairing, is_elf};
 use super::recipe::{Coded, Form, PART_BYTES, Part, Recipe, WHOLE_BYTES};
@@ -13,6 +14,7 @@ use super::sketch::{Similar, quick_hash, sketch};
 use super::space::Space;
 use super::sums;
 use super::tar::{Entry, What};
+use crate::engine::flow::{cores, each};
 use crate::engine::ideas::Ideas;
 
 /// Changed contents of a group, so that memory is bounded and threads have work.
@@ -35,29 +37,49 @@ pub struct Plan {
 }
 
 /// Contents of the base by their hash.
+#[derive(Default)]
 pub struct Known {
     of: HashMap<Hash, usize>,
     hashes: Vec<Option<Hash>>,
 }
 
 impl Known {
-    pub fn of(archive: &Archive) -> Result<Known> {
-        let mut known = Known {
-            of: HashMap::new(),
-            hashes: Vec::new(),
-        };
-        for index in 0..archive.entries.len() {
-            let hash = match archive.whole() {
-                Some(whole) if whole == index => None,
-                _ => hash_entry(archive, index)?,
-            };
+    fn of(hashes: Vec<Option<Hash>>) -> Known {
+        let mut of = HashMap::new();
+        for (index, hash) in hashes.iter().enumerate() {
             if let Some(hash) = hash {
-                known.of.entry(hash).or_insert(index);
+                of.entry(*hash).or_insert(index);
             }
-            known.hashes.push(hash);
         }
-        Ok(known)
+        Known { of, hashes }
     }
+}
+
+/// Walks a base: its entries, the digests that its names show, and what it holds.
+pub fn look(base: &Space) -> Result<(Archive, Digests, Known)> {
+    let mut archive = Archive::walk(base)?;
+    let whole = archive.whole();
+    let (digests, hashes) = hash(&archive, |index| whole != Some(index))?;
+    digests.show(&mut archive)?;
+    Ok((archive, digests, Known::of(hashes)))
+}
+
+/// The digests of an archive, and the hashes of those entries that are `wanted`, by all cores.
+fn hash(
+    archive: &Archive,
+    wanted: impl Fn(usize) -> bool + Sync,
+) -> Result<(Digests, Vec<Option<Hash>>)> {
+    std::thread::scope(|scope| {
+        let digests = scope.spawn(|| Digests::of(archive));
+        let hashes = each(archive.entries.len(), cores(), |index| {
+            match wanted(index) {
+                true => hash_entry(archive, index),
+                false => Ok(None),
+            }
+        });
+        let digests = digests.join().map_err(|_| anyhow!("a thread failed"))?;
+        Ok((digests?, hashes?))
+    })
 }
 
 fn hash_entry(archive: &Archive, index: usize) -> Result<Option<Hash>> {
@@ -80,12 +102,8 @@ impl Plan {
                     .contains_key(&(quick_hash(content)?, content.len())))
             })?
         };
-        let digests = Digests::of(&new)?;
+        let (digests, hashes) = hash(&new, |_| true)?;
         digests.show(&mut new)?;
-        let mut hashes = Vec::new();
-        for index in 0..new.entries.len() {
-            hashes.push(hash_entry(&new, index)?);
-        }
         let against = layers(base, known, &new, &hashes);
         let mut plan = Planning {
             base,
@@ -96,10 +114,12 @@ impl Plan {
             digests: &digests,
             pairing: Pairing::of(base, ideas.pairing),
             ideas,
+            found: HashMap::new(),
             seen: HashMap::new(),
             kinds: Vec::new(),
             programs: Similar::default(),
         };
+        plan.find_out()?;
         let mut recipes = Vec::new();
         for index in 0..new.entries.len() {
             let recipe = plan.recipe(index)?;
@@ -164,13 +184,74 @@ struct Planning<'a> {
     digests: &'a Digests,
     pairing: Pairing<'a>,
     ideas: &'a Ideas,
+    /// What was found out of contents that are coded, before they have their turn.
+    found: HashMap<usize, Found>,
     seen: HashMap<Hash, usize>,
     kinds: Vec<(usize, Sort)>,
     /// Programs of the new image so far.
     programs: Similar,
 }
 
+/// What the contents of an entry tell, whatever is decided about others.
+struct Found {
+    base: Option<usize>,
+    form: Form,
+    sort: Sort,
+    /// Of programs that others may be coded beside.
+    sketch: Option<Vec<u32>>,
+}
+
 impl Planning<'_> {
+    /// Finds out about all contents that will be coded, on several threads.
+    fn find_out(&mut self) -> Result<()> {
+        let mut seen = std::collections::HashSet::new();
+        let coded = (0..self.new.entries.len()).filter(|index| {
+            let Some(hash) = self.hashes[*index] else {
+                return false;
+            };
+            let entry = &self.new.entries[*index];
+            let has_own = !entry.is_extension() && !self.new.inner.contains_key(index);
+            has_own
+                && !self.known.of.contains_key(&hash)
+                && !self.is_long(entry)
+                && seen.insert(hash)
+        });
+        let coded: Vec<usize> = coded.collect();
+        let found = each(coded.len(), threads(), |nth| self.find(coded[nth]))?;
+        self.found = coded.into_iter().zip(found).collect();
+        Ok(())
+    }
+
+    fn find(&self, index: usize) -> Result<Found> {
+        let entry = &self.new.entries[index];
+        let contents = self.new.content(index)?.load(WHOLE_BYTES)?;
+        let sort = match is_elf(&contents) {
+            true => Sort::Elf,
+            false => Sort::Other,
+        };
+        let tar = self.against[entry.tar];
+        let mut base = self.pairing.by_path(&entry.path, tar, &contents)?;
+        let is_sought = base.is_none() && self.pairing.looks_inside(entry.size);
+        let is_sibling = self.ideas.beside && sort == Sort::Elf && entry.size <= MOST_BESIDE;
+        let sketch = (is_sought || is_sibling).then(|| sketch(&contents));
+        if let Some(sketch) = sketch.as_ref().filter(|_| is_sought) {
+            base = self.pairing.by_contents(sketch, &contents)?;
+        }
+        Ok(Found {
+            base,
+            form: self.form(entry, &contents)?,
+            sort,
+            sketch: sketch.filter(|_| is_sibling),
+        })
+    }
+
+    /// Whether contents are coded in pieces.
+    fn is_long(&self, entry: &Entry) -> bool {
+        let base = self.base.find(&entry.path, self.against[entry.tar]);
+        let long_base = base.is_some_and(|index| self.base.entries[index].size > WHOLE_BYTES);
+        entry.size > WHOLE_BYTES || long_base || entry.what == What::Raw
+    }
+
     fn recipe(&mut self, index: usize) -> Result<Recipe> {
         let entry = &self.new.entries[index];
         let Some(hash) = self.hashes[index] else {
@@ -215,43 +296,28 @@ impl Planning<'_> {
     }
 
     fn coded(&mut self, index: usize, entry: &Entry, tar: Option<usize>) -> Result<Coded> {
-        let content = self.new.content(index)?;
-        let long_base = self
-            .base
-            .find(&entry.path, tar)
-            .is_some_and(|index| self.base.entries[index].size > WHOLE_BYTES);
-        if entry.size > WHOLE_BYTES || long_base || entry.what == What::Raw {
+        if self.is_long(entry) {
+            let content = self.new.content(index)?;
             return self.long(index, entry, tar, &content);
         }
-        let contents = content.load(WHOLE_BYTES)?;
-        let base = self.pairing.choose(&entry.path, tar, &contents)?;
-        let form = self.form(entry, &contents)?;
-        let sort = if is_elf(&contents) {
-            Sort::Elf
-        } else {
-            Sort::Other
+        let found = match self.found.remove(&index) {
+            Some(found) => found,
+            None => self.find(index)?,
         };
-        self.kinds.push((index, sort));
-        let beside = match sort {
-            Sort::Elf if self.ideas.beside => self.sibling(index, &contents),
-            _ => None,
-        };
+        self.kinds.push((index, found.sort));
+        let beside = found.sketch.and_then(|own| self.sibling(index, &own));
         Ok(Coded {
-            base,
-            beside: beside.filter(|_| form == Form::Plain),
-            parts: parts(form.bytes(entry.size), None),
-            form,
+            base: found.base,
+            beside: beside.filter(|_| found.form == Form::Plain),
+            parts: parts(found.form.bytes(entry.size), None),
+            form: found.form,
         })
     }
 
     /// An earlier program of the new image that is much like this one: what is linked from the same parts changes alike.
-    fn sibling(&mut self, index: usize, contents: &[u8]) -> Option<usize> {
-        if contents.len() as u64 > MOST_BESIDE {
-            return None;
-        }
-        let own = sketch(contents);
-        let nearest = self.programs.nearest(&own);
-        self.programs.add(index, &own);
+    fn sibling(&mut self, index: usize, own: &[u32]) -> Option<usize> {
+        let nearest = self.programs.nearest(own);
+        self.programs.add(index, own);
         let (nearest, shared) = nearest?;
         (shared >= MUCH_ALIKE).then_some(nearest)
     }

@@ -1,6 +1,9 @@
 //! dpkg's lists of md5sums: a sum that is that of the file it names becomes a mark.
 
-use anyhow::{Context, Result};
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use anyhow::{Context, Result, anyhow};
 use md5::{Digest, Md5};
 
 use super::archive::Archive;
@@ -80,34 +83,36 @@ fn trimmed(path: &[u8]) -> &[u8] {
     path.strip_suffix(b"\n").unwrap_or(path)
 }
 
-/// Sums of the files in an image, each made once.
+/// Sums of the files in an image, each made once; several threads may ask.
 pub struct Sums<'a> {
     archive: &'a Archive,
-    known: std::collections::HashMap<usize, Sum>,
+    known: Mutex<HashMap<usize, Sum>>,
 }
 
 impl<'a> Sums<'a> {
     pub fn of(archive: &'a Archive) -> Sums<'a> {
         Sums {
             archive,
-            known: Default::default(),
+            known: Mutex::default(),
         }
     }
 
     /// The sum of the file at `path`; of several, the one in `tar`, else the last.
-    pub fn at(&mut self, path: &[u8], tar: usize) -> Result<Option<Sum>> {
+    pub fn at(&self, path: &[u8], tar: usize) -> Result<Option<Sum>> {
         match self.archive.find(path, Some(tar)) {
             Some(index) => self.of_entry(index).map(Some),
             None => Ok(None),
         }
     }
 
-    pub fn of_entry(&mut self, index: usize) -> Result<Sum> {
-        if let Some(sum) = self.known.get(&index) {
+    pub fn of_entry(&self, index: usize) -> Result<Sum> {
+        let known = || self.known.lock().map_err(|_| anyhow!("a thread failed"));
+        if let Some(sum) = known()?.get(&index) {
             return Ok(*sum);
         }
+        // Others may ask meanwhile.
         let sum = md5(&self.archive.content(index)?)?;
-        self.known.insert(index, sum);
+        known()?.insert(index, sum);
         Ok(sum)
     }
 }
