@@ -138,9 +138,9 @@ impl Setting<'_> {
         serde_json::from_slice(&text).with_context(|| format!("parse {}", path.display()))
     }
 
-    /// Removes the trial's folder, and what its clients hold.
+    /// Removes the trial's folder, and what is kept beside it.
     pub fn clear(&self) -> Result<()> {
-        clear(&self.holdings()?)?;
+        clear(&self.aside()?)?;
         clear(&self.folder)
     }
 
@@ -148,13 +148,7 @@ impl Setting<'_> {
     fn holding(&self, bases: &[&Image]) -> Result<PathBuf> {
         let names: Vec<&str> = bases.iter().map(|base| base.name.as_str()).collect();
         let names = sha256_hex(names.join("+").as_bytes());
-        Ok(self.holdings()?.join(&names[..16]))
-    }
-
-    /// Of all that the trial's clients hold. Beside its own folder, which its publishes have before them.
-    fn holdings(&self) -> Result<PathBuf> {
-        let trial = sha256_hex(self.folder.as_os_str().as_encoded_bytes());
-        Ok(self.work()?.join(format!("held-{}", &trial[..16])))
+        Ok(self.aside()?.join(&names[..16]))
     }
 }
 

@@ -52,6 +52,9 @@ pub fn write(store: &Store, ledger: &Path) -> Result<()> {
         .map(|(path, seen)| (in_hex(&path), seen))
         .collect();
     let text = serde_json::to_vec(&Ledger(seen)).context("write the store's ledger")?;
+    if let Some(folder) = ledger.parent() {
+        fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+    }
     replace(ledger, &text)
 }
 

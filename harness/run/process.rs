@@ -10,6 +10,7 @@ use super::scratch::Scratch;
 use super::setting::Setting;
 use super::step::{LOG, Outcome};
 use crate::clock::{self, Ran, Room, Work};
+use crate::image::sha256_hex;
 use crate::method::Call;
 
 /// Less than this left, and a failed step is the disk's fault: a tool that fails on a full disk leaves less than one
@@ -87,6 +88,13 @@ impl Setting<'_> {
         self.folder
             .parent()
             .context("a trial's folder stands in the work folder")
+    }
+
+    /// What the lab keeps of a trial: what stood in its store, what its clients hold. Beside the trial's own folder, which its
+    /// publishes have before them.
+    pub fn aside(&self) -> Result<PathBuf> {
+        let trial = sha256_hex(self.folder.as_os_str().as_encoded_bytes());
+        Ok(self.work()?.join(format!("aside-{}", &trial[..16])))
     }
 
     /// A fresh folder of its own for an update, beside the trials and not within one.

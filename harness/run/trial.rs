@@ -163,7 +163,7 @@ impl Setting<'_> {
         let held = self.holds_for(waiting);
         if let Some(last) = finished.last().filter(|_| held) {
             let store = Store::at(&ledger::place(&self.folder))?;
-            if ledger::restore(&store, &self.ledger(last))? {
+            if ledger::restore(&store, &self.ledger(last)?)? {
                 return ledger::rename(&store);
             }
         }
@@ -184,9 +184,9 @@ impl Setting<'_> {
         Ok(store)
     }
 
-    fn ledger(&self, planned: &Planned) -> PathBuf {
-        self.folder
-            .join(format!("store-after-{}.json", planned.act.image))
+    fn ledger(&self, planned: &Planned) -> Result<PathBuf> {
+        let name = format!("store-after-{}.json", planned.act.image);
+        Ok(self.aside()?.join(name))
     }
 
     /// Does one act; returns its row and what it found. A publish is proven, unless the act that follows does that.
@@ -223,7 +223,7 @@ impl Setting<'_> {
             if acted.0.verified() {
                 self.hold(planned.image, store)?;
             }
-            ledger::write(store, &self.ledger(planned))?;
+            ledger::write(store, &self.ledger(planned)?)?;
         }
         Ok(acted)
     }

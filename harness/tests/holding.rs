@@ -168,7 +168,7 @@ fn a_later_publish_can_put_nothing_into_what_a_client_holds() {
     let file = method(PULL)
         .replace(
             r#"["cp", "{image}", "{store}/{name}"]"#,
-            r#"["cp", "{image}", "{store}/{name}"], ["sh", "-c", "for d in ../../held-*/held ../../held-*/*/held ../../../held-*/*/held; do cp $0 $d/; done; true", "{image}"]"#,
+            r#"["cp", "{image}", "{store}/{name}"], ["sh", "-c", "for d in ../../aside-*/*/held ../../../aside-*/*/held $1/../../aside-*/*/held; do cp $0 $d/; done; true", "{image}", "{store}"]"#,
         )
         .replace(
             r#"["cmp", "{held}/{base-name}", "{base}"]"#,
@@ -189,6 +189,26 @@ fn a_later_publish_can_put_nothing_into_what_a_client_holds() {
         "{update:?}"
     );
     assert_eq!(rows.iter().filter(|row| !row.verified()).count(), 1);
+}
+
+/// A publish that could write there could make a store look untouched that it changed.
+#[test]
+fn a_publish_does_not_see_what_the_lab_noted_of_its_store() {
+    let bench = Bench::new();
+    bench.pair("pair", &["looks"]);
+    let file = r#"
+about = "a test"
+version = ["cp", "--version"]
+[publish]
+run = [
+  ["sh", "-c", "for f in $0/../store-after-* $0/../*/store-after-* $0/../../*/store-after-*; do test ! -e $f || exit 9; done", "{store}"],
+  ["cp", "{image}", "{store}/{name}"],
+]
+[update]
+run = [["curl", "-fsS", "-o", "{out}", "{url}/{name}"]]
+"#;
+    bench.write("scenarios/methods/looks.toml", file);
+    bench.expect(&["run", "pair", "--into", "results/r"], 0);
 }
 
 /// Unpacks an image archive and packs it again in another order; `then` are words of a shell in between.
