@@ -41,7 +41,7 @@ pub struct Descriptor {
 }
 
 /// A descriptor as JSON; `sha256` is lower-case hex.
-pub(super) fn descriptor(media_type: &str, sha256: &str, bytes: u64) -> Value {
+pub fn descriptor(media_type: &str, sha256: &str, bytes: u64) -> Value {
     json!({ "mediaType": media_type, "digest": format!("sha256:{sha256}"), "size": bytes })
 }
 

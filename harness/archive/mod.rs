@@ -168,6 +168,19 @@ pub fn read(path: &Path) -> Result<Content> {
     }))
 }
 
+/// The entries of a tar that is not compressed, in its order, with their offsets in the whole file; none of what does not
+/// begin as one.
+pub fn members(tar: &FilePart) -> Result<Vec<Entry>> {
+    let mut entries = Vec::new();
+    if tar.begins_as_tar()? {
+        walk::walk(tar, &mut |entry| {
+            entries.push(entry);
+            Ok(())
+        })?;
+    }
+    Ok(entries)
+}
+
 /// How the image archive at `path` is arranged; nothing if it is none. Reads no layer.
 pub fn layout(path: &Path) -> Result<Option<Layout>> {
     let file = File::open(path).with_context(|| format!("open {}", path.display()))?;
@@ -193,10 +206,6 @@ fn outer<'a>(file: &'a File, path: &Path) -> Result<Option<Outer<'a>>> {
     if !whole.begins_as_tar()? {
         return Ok(None);
     }
-    let mut entries = Vec::new();
-    walk::walk(&whole, &mut |entry| {
-        entries.push(entry);
-        Ok(())
-    })?;
+    let entries = members(&whole)?;
     Ok(Some(Outer { whole, entries }))
 }

@@ -47,10 +47,15 @@ impl FilePart<'_> {
     /// `length` bytes at `at`, counted from the part's start.
     pub fn bytes(&self, at: u64, length: u64) -> Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(length).context("a length beyond memory")?];
-        self.file
-            .read_exact_at(&mut bytes, self.offset + at)
-            .with_context(|| format!("read {} at offset {}", self.what, self.offset + at))?;
+        self.fill(at, &mut bytes)?;
         Ok(bytes)
+    }
+
+    /// Fills the buffer from the byte `at` of the part on, which must have as many.
+    pub fn fill(&self, at: u64, buffer: &mut [u8]) -> Result<()> {
+        self.file
+            .read_exact_at(buffer, self.offset + at)
+            .with_context(|| format!("read {} at offset {}", self.what, self.offset + at))
     }
 
     /// Reads all its bytes. The file's own position does not move, so several parts of one file can be read at once.

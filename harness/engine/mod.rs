@@ -5,3 +5,4 @@ pub mod flow;
 pub mod ideas;
 pub mod image;
 pub mod pair;
+pub mod tar_diff;

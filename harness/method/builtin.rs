@@ -14,10 +14,11 @@ use super::packed::PackedStore;
 use super::param::{Fit, Param};
 use super::patched::{Codec, Patched};
 use super::rsync::Rsync;
+use super::tar_diff::TarDiff;
 use super::whole::{Form, Whole};
 use super::xdelta3::Xdelta3;
 use super::zstd_patch::ZstdPatch;
-use super::{About, Call, Doer, Method, Moves, STEP_WORD};
+use super::{About, Call, Doer, Method, STEP_WORD};
 use crate::clock::{CommandLine, Release};
 use crate::crosscheck::Published;
 use crate::engine::chunk::{Buzhash, FastCdc, Fixed, Gear, Peaks};
@@ -57,6 +58,7 @@ pub const METHODS: &[Family] = &[
     family("xdelta3", None, &[], "a patch from each earlier release in VCDIFF, packed with zstd -19", |_| patched(Xdelta3, zstd(3))),
     family("bsdiff", None, &[], "a patch from each earlier release by suffix sorting, packed with bzip2", |_| patched(Bsdiff, zstd(3))),
     family("image-patch", Some(EFFORT), &["fast", "best"], "a patch that knows the files, layers and gzip members of an image", |at| Box::new(ImagePatch(EFFORTS[at as usize]))),
+    family("tar-diff", Some(ZSTD), &["3", "19"], "bootc's deltas: layers made of the files of the image before, by zstd and tar-diff", |level| Box::new(TarDiff { level: level.cast_signed() })),
     family("rsync", None, &[], "a delta from each earlier release by rsync's algorithm, packed with zstd -19", |_| patched(Rsync, zstd(3))),
 ];
 
@@ -232,7 +234,7 @@ impl BuiltIn {
             name,
             about: About {
                 text: family.about.to_string(),
-                moves: Moves::Archive,
+                moves: method.moves(),
                 uses_bases: method.uses_bases(),
                 only_by_name: None,
                 holds: false,

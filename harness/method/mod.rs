@@ -35,6 +35,7 @@ pub mod param;
 pub mod patched;
 pub mod rsync;
 mod spans;
+pub mod tar_diff;
 mod template;
 #[cfg(test)]
 mod tests;
@@ -52,6 +53,11 @@ pub trait Method {
     /// Whether a base changes what a client does.
     fn uses_bases(&self) -> bool {
         true
+    }
+
+    /// What it gives back: the archive, or the image in another one.
+    fn moves(&self) -> Moves {
+        Moves::Archive
     }
 
     /// Whether the method can move this image at all; the error says what it lacks (`layers` needs layers).

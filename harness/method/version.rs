@@ -20,6 +20,8 @@ pub(super) const SUFFIX_ARRAY: Library = Library("suffix_array");
 pub(super) const BZIP2: Library = Library("libbz2-rs-sys");
 pub(super) const FAST_RSYNC: Library = Library("fast_rsync");
 pub(super) const BITAR: Library = Library("bitar");
+/// Applies tar-diffs, and decides no bytes; whether an update ends well is its doing.
+pub(super) const OCI_DELTA: Library = Library("oci-delta");
 
 /// The versions that this program was built with.
 const LOCK: &str = include_str!("../../Cargo.lock");
@@ -85,6 +87,7 @@ mod tests {
             BZIP2,
             FAST_RSYNC,
             BITAR,
+            OCI_DELTA,
             ZSTD,
         ] {
             assert_eq!(library.versions().count(), 1, "{library}");

@@ -156,6 +156,7 @@ fn every_built_in_method_survives_a_cut_and_a_kill() {
         "bsdiff",
         "rsync",
         "image-patch/fast",
+        "tar-diff/3",
     ];
     bench.write(
         "scenarios/all.toml",

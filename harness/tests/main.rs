@@ -33,6 +33,7 @@ mod schedulers;
 mod shape;
 mod shards;
 mod ssh;
+mod tar_diff;
 mod torture;
 mod traps;
 mod trees;

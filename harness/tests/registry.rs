@@ -1,6 +1,6 @@
 //! Claims about registries and canonical archives, with a real registry and a real client where they are here.
 
-mod real;
+pub mod real;
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};

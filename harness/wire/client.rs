@@ -55,6 +55,18 @@ impl Client {
         read_all(self.get(object)?)
     }
 
+    /// The same, or nothing where the store has no such object.
+    pub fn get_if_there(&self, object: &str) -> Result<Option<Vec<u8>>> {
+        let response = self.ask(object, None)?;
+        let is_there = response.status() != StatusCode::NOT_FOUND;
+        if is_there {
+            expect_status(&response, StatusCode::OK, object)?;
+        }
+        // What a server says of an absent object is read too, so that the connection is free for the next one.
+        let bytes = read_all(Download::of(response, object))?;
+        Ok(is_there.then_some(bytes))
+    }
+
     /// `bytes` bytes of `object` from its byte `first` on, in memory; an error when it does not hold them all.
     pub fn get_range(&self, object: &str, first: u64, bytes: u64) -> Result<Vec<u8>> {
         if bytes == 0 {

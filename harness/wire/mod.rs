@@ -32,7 +32,7 @@ use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::oneshot;
 
 use crate::store::Store;
-pub use client::Client;
+pub use client::{Client, Download};
 pub use fault::{Interruption, Then};
 use meter::Meter;
 pub use meter::{ObjectTraffic, Traffic};

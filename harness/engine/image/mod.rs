@@ -11,6 +11,8 @@ use anyhow::{Context, Result, ensure};
 
 use super::ideas::Ideas;
 pub use super::pair::Effort;
+pub(super) use pairing::fold;
+pub(super) use sketch::{Similar, sketch};
 
 mod archive;
 mod code;

@@ -31,7 +31,7 @@ fn name_of(path: &[u8]) -> &[u8] {
 }
 
 /// A path with each version in it, digits and the dots between them, as one `0`: versions come and go.
-fn fold(path: &[u8]) -> Vec<u8> {
+pub fn fold(path: &[u8]) -> Vec<u8> {
     let mut folded = Vec::with_capacity(path.len());
     for (n, byte) in path.iter().enumerate() {
         let in_version = folded.last() == Some(&b'0');

@@ -32,6 +32,7 @@ use super::ideas::Ideas;
 use coder::{BitReader, BitWriter};
 pub use cost::Part;
 use unit::Models;
+pub(super) use window::align;
 
 /// How much time an encoder may spend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

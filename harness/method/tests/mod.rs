@@ -9,10 +9,11 @@ use std::path::Path;
 use anyhow::Result;
 use tempfile::TempDir;
 
-use super::Method;
 use super::builtin::{METHODS, builtin};
+use super::{Method, Moves};
 use crate::archive::Layout;
 use crate::archive::examples::{archive_of, gzip, tar_of};
+use crate::archive::identity::Identity;
 use crate::dice::noise;
 use crate::image::Image;
 use crate::store::Store;
@@ -103,6 +104,20 @@ fn methods() -> Vec<(String, Box<dyn Method>)> {
     .collect()
 }
 
+/// Whether a method gave back what it is to give back of the image: its bytes, or the same image.
+fn is_rebuilt(method: &dyn Method, rebuilt: &[u8], wanted: &[u8]) -> bool {
+    let identity = |bytes: &[u8]| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), bytes).unwrap();
+        Identity::of(file.path()).unwrap()
+    };
+    match method.moves() {
+        Moves::Archive => rebuilt == wanted,
+        Moves::Image => identity(rebuilt) == identity(wanted),
+        Moves::Tree => panic!("no built-in method moves trees"),
+    }
+}
+
 /// Half noise, half compressible.
 fn contents(seed: u64, bytes: usize) -> Vec<u8> {
     let mut contents = noise(seed, bytes / 2);
@@ -170,7 +185,8 @@ fn rebuilds_every_image(name: &str, method: &dyn Method, contents: &[Vec<u8>]) {
             if let Err(error) = method.update(&image.name, &bases, &wire.url(), &out) {
                 panic!("{said}: {error:#}");
             }
-            assert!(fs::read(&out).unwrap() == *wanted, "{said}: other bytes");
+            let rebuilt = fs::read(&out).unwrap();
+            assert!(is_rebuilt(method, &rebuilt, wanted), "{said}: other bytes");
             fs::remove_file(&out).unwrap();
         }
     }
@@ -180,7 +196,7 @@ fn rebuilds_every_image(name: &str, method: &dyn Method, contents: &[Vec<u8>]) {
 #[test]
 fn every_method_rebuilds_every_image_from_nothing_and_from_every_base() {
     for (name, method) in methods() {
-        if name != "layers" {
+        if !["layers", "tar-diff/3", "tar-diff/19"].contains(&name.as_str()) {
             rebuilds_every_image(&name, &*method, &plain_history());
         }
         rebuilds_every_image(&name, &*method, &archive_history());
@@ -226,7 +242,8 @@ fn a_damaged_store_gives_an_error_and_never_wrong_bytes() {
                     match lab.update(&*method, "v2", bases).0 {
                         Err(_) => errors += 1,
                         Ok(rebuilt) => {
-                            assert!(rebuilt == wanted[1], "{name}: {object}, byte {at}");
+                            let same = is_rebuilt(&*method, &rebuilt, &wanted[1]);
+                            assert!(same, "{name}: {object}, byte {at}");
                         }
                     }
                 }
@@ -262,7 +279,10 @@ fn an_update_writes_over_what_an_interrupted_one_left() {
         fs::write(&out, vec![7; image.len() + 1000]).unwrap();
         let wire = Wire::open(&lab.store).unwrap();
         method.update("v1", &[], &wire.url(), &out).unwrap();
-        assert!(fs::read(&out).unwrap() == image, "{name}");
+        assert!(
+            is_rebuilt(&*method, &fs::read(&out).unwrap(), &image),
+            "{name}"
+        );
         wire.close().unwrap();
     }
 }

@@ -8,6 +8,7 @@ use delta_lab::dice::{Dice, mix, mix_text};
 
 mod archives;
 mod clients;
+mod deltas;
 mod images;
 mod kills;
 mod patches;
