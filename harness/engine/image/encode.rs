@@ -188,6 +188,9 @@ fn measure_sums(new: &Archive, recipes: &mut [Recipe], own: &Sums, bases: &Bases
     Ok(())
 }
 
+/// A piece of contents that is coded while no other such piece is.
+const LARGE_BYTES: u64 = 24 << 20;
+
 struct Encoding<'a> {
     sums: NewSums<'a, 'a>,
     bases: &'a Bases<'a>,
@@ -202,9 +205,14 @@ impl Encoding<'_> {
         let plan = self.plan;
         let of_group = decode::pieces(&plan.new, &plan.recipes, plan.groups)?;
         say(&format!("{} groups of changed contents", plan.groups));
+        let one = Mutex::new(());
         each(plan.groups, group::threads(), |number| {
+            let pieces = &of_group[number];
+            // Two of these at a time would take more memory than the bound.
+            let is_large = pieces.iter().any(|piece| piece.bytes > LARGE_BYTES);
+            let _alone = is_large.then(|| one.lock());
             let (codec, coded) = self
-                .group(&of_group[number])
+                .group(pieces)
                 .with_context(|| format!("group {number}"))?;
             let bytes = coded.len() as u64;
             Ok((GroupHead { codec, bytes }, spill.put(&coded)?))

@@ -37,6 +37,18 @@ pub fn align(old: &[u8], new: &[u8], gain: usize) -> Vec<Op> {
     .run()
 }
 
+/// How far to go behind a match of this length that was not taken. To look at each of its bytes would take time that grows
+/// with the square of its length.
+fn passed(length: usize) -> usize {
+    match length {
+        0..LONG => 1,
+        _ => length - AHEAD,
+    }
+}
+
+/// A match that is stepped over at once.
+const LONG: usize = 1024;
+
 struct Aligner<'a> {
     old: &'a [u8],
     new: &'a [u8],
@@ -68,7 +80,8 @@ impl Aligner<'_> {
                     self.switch(scan, source);
                     scan += length;
                 }
-                None => scan += 1,
+                // Over a long match that gains nothing the current alignment is as good: nothing is missed there.
+                None => scan += found.map_or(1, |(_, length)| passed(length)),
             }
         }
         let length = self.forward(self.new.len());
@@ -237,12 +250,41 @@ struct Index<'a> {
     text: &'a [u8],
     order: Vec<i32>,
     starts: Vec<u32>,
-    seen: Vec<u64>,
+    seen: Seen,
 }
 
 /// The shortest match worth looking for.
 const SHORTEST: usize = 8;
-const SEEN_LOG2: u32 = 24;
+
+/// Which runs of [`SHORTEST`] bytes are in a text, told by one bit each; a few that are not seem to be.
+struct Seen {
+    bits: Vec<u64>,
+    /// A hash less its lowest bits tells the bit.
+    shift: u32,
+}
+
+/// Bits for each byte of the text: at most one run in four that is not there seems to be.
+const BITS_A_BYTE: usize = 4;
+
+impl Seen {
+    fn of(text: &[u8]) -> Self {
+        let bits = (text.len() * BITS_A_BYTE).next_power_of_two().max(64);
+        let mut seen = Self {
+            bits: vec![0; bits / 64],
+            shift: 64 - bits.trailing_zeros(),
+        };
+        for gram in text.windows(SHORTEST) {
+            let key = gram_hash(gram) >> seen.shift;
+            seen.bits[key as usize >> 6] |= 1 << (key & 63);
+        }
+        seen
+    }
+
+    fn may_have(&self, gram: &[u8]) -> bool {
+        let key = gram_hash(gram) >> self.shift;
+        self.bits[key as usize >> 6] >> (key & 63) & 1 == 1
+    }
+}
 
 impl<'a> Index<'a> {
     fn new(text: &'a [u8]) -> Self {
@@ -260,24 +302,18 @@ impl<'a> Index<'a> {
             *start = sum;
             sum += count;
         }
-        let mut seen = vec![0u64; 1 << (SEEN_LOG2 - 6)];
-        for gram in text.windows(SHORTEST) {
-            let key = gram_hash(gram);
-            seen[key >> 6] |= 1 << (key & 63);
-        }
         Self {
             text,
             order,
             starts,
-            seen,
+            seen: Seen::of(text),
         }
     }
 
     /// The longest match of `new[at..]`, and of equal ones the nearest to the alignment `shift`.
     fn longest(&self, new: &[u8], at: usize, shift: isize) -> Option<(usize, usize)> {
         let wanted = &new[at..];
-        let key = gram_hash(wanted.get(..SHORTEST)?);
-        if self.seen[key >> 6] >> (key & 63) & 1 == 0 {
+        if !self.seen.may_have(wanted.get(..SHORTEST)?) {
             return None;
         }
         let pair = usize::from(wanted[0]) << 8 | usize::from(wanted[1]);
@@ -348,10 +384,10 @@ const BYTE_BITS: i64 = 4;
 /// Equally long matches looked at on each side.
 const NEIGHBOURS: usize = 16;
 
-fn gram_hash(gram: &[u8]) -> usize {
+fn gram_hash(gram: &[u8]) -> u64 {
     let word = gram
         .iter()
-        .take(8)
+        .take(SHORTEST)
         .fold(0u64, |word, byte| word << 8 | u64::from(*byte));
-    (word.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> (64 - SEEN_LOG2)) as usize
+    word.wrapping_mul(0x9e37_79b9_7f4a_7c15)
 }

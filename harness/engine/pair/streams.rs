@@ -110,11 +110,13 @@ pub fn read_varint(bytes: &mut &[u8]) -> Result<u64> {
     bail!("a number is longer than 63 bits")
 }
 
-/// The filter chain. The dictionary covers the whole input, so its size follows from the length.
+/// The filter chain. A decoder's dictionary covers the whole input, so its size follows from the length; an encoder needs
+/// eleven times its dictionary, and takes a smaller one.
 fn filters(length: usize, encode: bool) -> Result<Filters> {
+    let most = if encode { 1 << 23 } else { 1 << 26 };
     let mut options = LzmaOptions::new_preset(6)?;
     options
-        .dict_size(length.clamp(4096, 1 << 26) as u32)
+        .dict_size(length.clamp(4096, most) as u32)
         .literal_context_bits(3)
         .literal_position_bits(0)
         .position_bits(0);
