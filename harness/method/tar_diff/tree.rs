@@ -3,7 +3,7 @@
 //! A delta names files of this tree. So a file that a later layer replaced, removed or hid behind a link is none of it: an
 //! engine that has the image mounted can't read it.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use anyhow::{Result, ensure};
 use tar::EntryType;
@@ -38,26 +38,20 @@ pub(super) struct Found {
 }
 
 impl Tree {
-    /// Lays a layer over what is there.
+    /// Lays a layer over what is there, entry by entry, as an engine unpacks it.
     pub fn lay(&mut self, layer: usize, entries: &[Entry]) -> Result<()> {
-        // Whiteouts are about the layers below, wherever they stand in their own.
+        let mut written = BTreeSet::new();
         for entry in entries {
             let (folder, name) = split(&entry.name);
-            if let Some(hidden) = name.strip_prefix(".wh.") {
-                let folder = self.real(&folder)?;
-                match hidden {
-                    ".wh..opq" => self.empty(&folder),
-                    _ if hidden.starts_with(".wh.") => {}
-                    _ => self.remove(&join(&folder, hidden)),
-                }
-            }
-        }
-        for entry in entries {
-            let (folder, name) = split(&entry.name);
-            if name.is_empty() || name.starts_with(".wh.") {
+            if name.is_empty() {
                 continue;
             }
-            let place = join(&self.real(&folder)?, name);
+            let folder = self.real(&folder)?;
+            if let Some(hidden) = name.strip_prefix(".wh.") {
+                self.hide(&folder, hidden, &written);
+                continue;
+            }
+            let place = join(&folder, name);
             let node = match entry.kind {
                 EntryType::Regular | EntryType::Continuous => Node::File(Found {
                     layer,
@@ -66,20 +60,28 @@ impl Tree {
                 }),
                 EntryType::Link => self.linked(entry.link.as_deref().unwrap_or_default())?,
                 EntryType::Symlink => Node::Link(entry.link.clone().unwrap_or_default()),
-                EntryType::Directory => {
-                    if !matches!(self.nodes.get(&place), Some(Node::Folder)) {
-                        self.remove(&place);
-                    }
-                    Node::Folder
-                }
+                EntryType::Directory => Node::Folder,
                 _ => Node::Other,
             };
-            if !matches!(node, Node::Folder) {
-                self.remove(&place);
+            // What is in a folder stays when that is told of again, and when it was never told of.
+            let is_folder = matches!(self.nodes.get(&place), None | Some(Node::Folder));
+            if !(is_folder && matches!(node, Node::Folder)) {
+                self.remove(&place, &BTreeSet::new());
             }
-            self.nodes.insert(place, node);
+            self.nodes.insert(place.clone(), node);
+            written.insert(place);
         }
         Ok(())
+    }
+
+    /// Does what a whiteout says: removes what the layers below have there, and nothing of its own layer.
+    fn hide(&mut self, folder: &str, hidden: &str, written: &BTreeSet<String>) {
+        match hidden {
+            ".wh..opq" => self.empty(folder, written),
+            // Metadata of a file system that once stored layers.
+            _ if hidden.starts_with(".wh.") => {}
+            _ => self.remove(&join(folder, hidden), written),
+        }
     }
 
     /// The files by path, in the order of their paths. One whose path is not UTF-8 can't be named in a delta.
@@ -129,26 +131,26 @@ impl Tree {
         Ok(place)
     }
 
-    /// Removes what is at a place, and all below it.
-    fn remove(&mut self, place: &str) {
-        self.nodes.remove(place);
-        self.empty(place);
+    /// Removes what is at a place and below it, but what is kept.
+    fn remove(&mut self, place: &str, kept: &BTreeSet<String>) {
+        if !kept.contains(place) {
+            self.nodes.remove(place);
+        }
+        self.empty(place, kept);
     }
 
-    fn empty(&mut self, folder: &str) {
-        if folder.is_empty() {
-            self.nodes.clear();
-            return;
-        }
+    fn empty(&mut self, folder: &str, kept: &BTreeSet<String>) {
         // What begins with a path and a slash stands between that and the path with the next byte.
-        let range = format!("{folder}/")..format!("{folder}0");
-        let below: Vec<String> = self
-            .nodes
-            .range(range)
-            .map(|(path, _)| path.clone())
-            .collect();
-        for path in below {
-            self.nodes.remove(&path);
+        let below: Vec<String> = match folder {
+            "" => self.nodes.keys().cloned().collect(),
+            _ => {
+                let range = format!("{folder}/")..format!("{folder}0");
+                let range = self.nodes.range(range);
+                range.map(|(path, _)| path.clone()).collect()
+            }
+        };
+        for path in below.iter().filter(|path| !kept.contains(*path)) {
+            self.nodes.remove(path);
         }
     }
 }
@@ -231,6 +233,12 @@ mod tests {
         assert_eq!(paths(&[&lower, &opaque]), ["a", "b/e", "bc"]);
         assert_eq!(paths(&[&lower, &[file(".wh.b", 0)]]), ["a", "bc"]);
         assert_eq!(paths(&[&lower, &[file("b/.wh..wh.plnk", 0)]]).len(), 4);
+        // A whiteout is about the place that its folder has when its turn comes.
+        let lower = [file("lib/x", 1), file("usr/lib/x", 2)];
+        let link = entry("lib", EntryType::Symlink, 0, "usr/lib");
+        let hides = file("lib/.wh.x", 0);
+        assert_eq!(paths(&[&lower, &[link.clone(), hides.clone()]]), [""; 0]);
+        assert_eq!(paths(&[&lower, &[hides, link]]), ["usr/lib/x"]);
     }
 
     #[test]
