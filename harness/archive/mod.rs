@@ -14,6 +14,7 @@ pub mod document;
 #[cfg(test)]
 pub(crate) mod examples;
 pub mod identity;
+mod layer;
 mod manifests;
 mod oci;
 mod outer;
@@ -36,6 +37,7 @@ use std::path::Path;
 use anyhow::{Context, Result, ensure};
 
 pub use canonical::{canonical, rewrite};
+pub use layer::take_layer;
 use outer::Outer;
 pub use plain::plain;
 pub use relayer::relayer;

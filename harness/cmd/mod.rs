@@ -204,9 +204,10 @@ Examples:
     Explain(explain::Args),
     /// Choose the base from which an update of an image will be smallest, and say how sure that is
     ///
-    /// No delta is made. It cuts the images into chunks of about 8 KiB, and compresses those that a base
-    /// lacks: the base with the fewest such bytes is chosen. Experiment n compares that figure with TLSH,
-    /// MinHash and common files, on real images.
+    /// A patch from each base is made by zstd at its quickest, in memory: the base with the shortest is
+    /// chosen. Where an image has more than 2 GiB, it is the base that lacks least: of chunks of about 8 KiB,
+    /// compressed. Experiment n compares the quick patch with that, with TLSH, MinHash and common files, on
+    /// real images and layers.
     #[command(after_help = "\
 Examples:
   delta-lab nearest shop/backend:2.0 shop/backend:1.9 shop/backend:1.8 shop/frontend:2.0

@@ -11,7 +11,7 @@ use super::out;
 use crate::probe;
 use crate::record::SIMILARITY;
 use crate::report::{self, units};
-use crate::stats::predict::{Choice, Held, NEAREST, SHARE, Sure, choose};
+use crate::stats::predict::{Choice, Held, LACKING, NEAREST, SHARE, Sure, choose};
 
 #[derive(clap::Args)]
 pub struct Args {
@@ -36,7 +36,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         .split_first()
         .context("the first word is the image")?;
     let probe = probe::find(SIMILARITY)?;
-    let mut held = Vec::new();
+    let mut all = Vec::new();
     for (saved, base) in bases.iter().zip(&args.bases) {
         let mut found = BTreeMap::new();
         (probe.look)(
@@ -47,29 +47,37 @@ pub fn run(args: &Args) -> Result<ExitCode> {
             },
         )
         .with_context(|| base.clone())?;
-        held.push(
-            Held::among(|measure| found.get(measure).copied())
-                .with_context(|| format!("{SIMILARITY} finds no {NEAREST}"))?,
-        );
+        all.push(found);
     }
+    // All by one measure: by the second where an image is too long for the first.
+    let by = |needs: &'static str| {
+        let held = all
+            .iter()
+            .map(|found| Held::by(needs, |measure| found.get(measure).copied()));
+        Some((needs, held.collect::<Option<Vec<Held>>>()?))
+    };
+    let (needs, held) = [NEAREST, LACKING]
+        .into_iter()
+        .find_map(by)
+        .with_context(|| format!("{SIMILARITY} finds no {LACKING}"))?;
     let choice = choose(&held).context("there is a base to choose")?;
     out::print(&match args.json {
-        true => as_json(&args.bases, &held, &choice),
+        true => as_json(&args.bases, (needs, &held), &choice),
         false => as_text(&args.bases, &held, &choice),
     })?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn as_json(names: &[String], held: &[Held], choice: &Choice) -> String {
+fn as_json(names: &[String], (needs, held): (&str, &[Held]), choice: &Choice) -> String {
     let bases: Vec<_> = names
         .iter()
         .zip(held)
-        .map(|(base, it)| json!({ "base": base, SHARE: it.share_ppm, NEAREST: it.lacking_bytes }))
+        .map(|(base, it)| json!({ "base": base, SHARE: it.share_ppm, needs: it.needs_bytes }))
         .collect();
     let told = json!({
         "base": names[choice.at],
         "sure": report::sureness(choice.sure),
-        "next_lacks_times": choice.margin,
+        "next_needs_times": choice.margin,
         "bases": bases,
     });
     format!("{told:#}\n")
@@ -77,15 +85,15 @@ fn as_json(names: &[String], held: &[Held], choice: &Choice) -> String {
 
 fn as_text(names: &[String], held: &[Held], choice: &Choice) -> String {
     let mut order: Vec<usize> = (0..held.len()).collect();
-    order.sort_by_key(|at| (*at != choice.at, held[*at].lacking_bytes));
+    order.sort_by_key(|at| (*at != choice.at, held[*at].needs_bytes));
     let width = names.iter().map(|it| it.chars().count()).max().unwrap_or(0);
     let mut text = String::new();
     for at in order {
         let (base, held) = (&names[at], &held[at]);
         text.push_str(&format!(
-            "{base:<width$}  holds {:5.1} % of the image, lacks {} compressed\n",
+            "{base:<width$}  holds {:5.1} % of the image, an update needs about {}\n",
             held.share_ppm as f64 / 10_000.0,
-            units::bytes(held.lacking_bytes)
+            units::bytes(held.needs_bytes)
         ));
     }
     text.push_str(&said(&names[choice.at], choice));
@@ -100,11 +108,11 @@ fn said(base: &str, choice: &Choice) -> String {
             );
         }
         (_, None) => "there is no other to choose from".to_string(),
-        (Sure::TossUp, _) => "the next best lacks about as much, so either will do".to_string(),
+        (Sure::TossUp, _) => "the next best needs about as much, so either will do".to_string(),
         (_, Some(margin)) if margin < 100.0 => {
-            format!("the next best lacks {margin:.1} times as much")
+            format!("the next best needs {margin:.1} times as much")
         }
-        (_, Some(_)) => "the next best lacks over 100 times as much".to_string(),
+        (_, Some(_)) => "the next best needs over 100 times as much".to_string(),
     };
     format!("use {base}: {}, {why}\n", report::sureness(choice.sure))
 }

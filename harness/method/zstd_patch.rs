@@ -93,6 +93,20 @@ impl Codec for ZstdPatch {
     }
 }
 
+/// Bytes of the patch that zstd makes at its quickest; none of a pair that is too long. Base and image are held in memory.
+pub fn quick_patch_bytes(
+    base: &[u8],
+    image: &mut dyn Read,
+    image_bytes: u64,
+) -> Result<Option<u64>> {
+    let quickest = ZstdPatch { level: 1 };
+    if quickest.fits(base.len() as u64, image_bytes).is_err() {
+        return Ok(None);
+    }
+    let patch = quickest.encode(base, image, image_bytes)?;
+    Ok(patch.map(|patch| patch.len() as u64))
+}
+
 /// The error of a zstd error code.
 fn said(code: usize) -> anyhow::Error {
     anyhow!("zstd: {}", zstd_safe::get_error_name(code))

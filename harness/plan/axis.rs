@@ -84,6 +84,8 @@ pub fn cores(value: &str) -> Result<Option<usize>> {
 /// A word, or two with a slash between; a scenario's `[form]` says what they stand for.
 fn form(value: &str) -> Result<()> {
     let (name, rest) = value.split_once('/').unwrap_or((value, "1"));
+    // A layer may be counted from the top.
+    let rest = rest.strip_prefix('-').unwrap_or(rest);
     if !words::is_name(name) || !words::is_name(rest) {
         bail!("no form `{value}`: write `{FORM_AS_IS}`, the NAME of a [form.NAME], or NAME/VALUE");
     }

@@ -67,7 +67,7 @@ pub const PROBES: &[Probe] = &[
     },
     Probe {
         name: "similarity",
-        about: "how alike the image and its bases are: TLSH, chunks, MinHash, files",
+        about: "how alike the image and its bases are: TLSH, chunks, MinHash, files, a quick patch",
         look: similarity::look,
         asks: None,
         accepts: |_| Ok(()),

@@ -36,6 +36,8 @@ pub struct Expect {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Of {
+    /// May be empty where `by` is given: the figure is over all methods then.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub method: String,
     /// `update` when absent.
     #[serde(default = "update")]
@@ -121,7 +123,11 @@ impl Expect {
 impl fmt::Display for Of {
     fn fmt(&self, f: &mut fmt::Formatter) -> fmt::Result {
         if !self.by.is_empty() {
-            write!(f, "{}: bases chosen by {}", self.method, self.by)?;
+            let method = match self.method.as_str() {
+                "" => "all methods",
+                method => method,
+            };
+            write!(f, "{method}: bases chosen by {}", self.by)?;
             if !self.case.is_empty() {
                 write!(f, " [{}]", self.case)?;
             }

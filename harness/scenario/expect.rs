@@ -74,7 +74,7 @@ fn check_chosen(measure: &str, of: &Of, scenario: &Scenario) -> Result<()> {
         "with `by` the figure is over all images: leave out `image`, `base` and `part`"
     );
     ensure!(
-        scenario.methods.contains(&of.method),
+        of.method.is_empty() || scenario.methods.contains(&of.method),
         "no method `{}` in this scenario{}",
         of.method,
         words::meant(&of.method, scenario.methods.iter().map(String::as_str))
@@ -102,6 +102,10 @@ fn check_measure(name: &str) -> Result<()> {
 }
 
 fn check_act(of: &Of, scenario: &Scenario) -> Result<()> {
+    ensure!(
+        !of.method.is_empty(),
+        "`of` without a `method`; only a figure with `by` is over all methods"
+    );
     let known = |what: &str, name: &str, names: &mut dyn Iterator<Item = &str>| {
         let names: Vec<&str> = names.collect();
         ensure!(

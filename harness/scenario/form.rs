@@ -17,6 +17,7 @@ pub(super) struct FormTable {
     pub filesystem: Option<String>,
     pub options: Option<Vec<String>>,
     pub relayer: Option<RelayerTable>,
+    pub layer: Option<Count>,
 }
 
 /// How an image is cut into other layers.
@@ -24,54 +25,49 @@ pub(super) struct FormTable {
 #[serde(deny_unknown_fields)]
 pub(super) struct RelayerTable {
     by: String,
-    /// A number, or the word that stands for the axis's value.
     layers: Count,
 }
 
+/// A number, or the word that stands for the axis's value.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
-enum Count {
-    Number(u32),
+pub(super) enum Count {
+    Number(i64),
     Word(String),
 }
 
 /// What a relayering goes by. There is one way yet.
 const PACKAGE: &str = "package";
 
-/// In options and in `layers`: what stands behind the `/` of a value of the axis.
+/// In options, `layers` and `layer`: what stands behind the `/` of a value of the axis.
 const VALUE: &str = "{value}";
 
 impl FormTable {
     /// The form, or none without keys. `value` is what stands behind the `/` of a value of the axis.
     pub fn form(&self, value: Option<&str>) -> Result<Option<Form>> {
-        let form = match (&self.filesystem, &self.relayer) {
-            (Some(_), Some(_)) => bail!("`as` and `relayer` are two forms; give it one"),
-            (None, None) => {
-                ensure!(self.options.is_none(), "`options` belongs to `as`");
-                return Ok(None);
-            }
-            (Some(kind), None) => Form::Filesystem {
+        let form = match (&self.filesystem, &self.relayer, &self.layer) {
+            (None, None, None) => None,
+            (Some(kind), None, None) => Some(Form::Filesystem {
                 kind: Filesystem::named(kind)?.name.to_string(),
                 options: self.options(value.unwrap_or(VALUE)),
-            },
-            (None, Some(relayer)) => {
-                ensure!(self.options.is_none(), "`options` belongs to `as`");
-                Form::Packages {
-                    layers: relayer.layers(value)?,
-                }
-            }
+            }),
+            (None, Some(relayer), None) => Some(Form::Packages {
+                layers: relayer.layers(value)?,
+            }),
+            (None, None, Some(layer)) => Some(Form::Layer {
+                number: which(layer, value)?,
+            }),
+            _ => bail!("`as`, `relayer` and `layer` are forms of their own; give it one"),
         };
+        ensure!(
+            self.options.is_none() || self.filesystem.is_some(),
+            "`options` belongs to `as`"
+        );
+        let Some(form) = form else { return Ok(None) };
         let takes = match &form {
             Form::Filesystem { .. } => self.options(VALUE).iter().any(|it| it.contains(VALUE)),
-            Form::Packages { .. } => {
-                matches!(
-                    self.relayer,
-                    Some(RelayerTable {
-                        layers: Count::Word(_),
-                        ..
-                    })
-                )
-            }
+            Form::Packages { .. } => self.relayer.iter().any(|it| it.layers.is_value()),
+            Form::Layer { .. } => self.layer.iter().any(Count::is_value),
         };
         match (takes, value) {
             (true, None) => bail!(
@@ -97,21 +93,39 @@ impl RelayerTable {
             "relayer: by = {:?}: it may be {PACKAGE:?}",
             self.by
         );
-        let layers = match &self.layers {
-            Count::Number(layers) => *layers,
+        let layers = self.layers.number("layers", value)?;
+        let fitting = u32::try_from(layers).ok();
+        fitting
+            .filter(|layers| (1..=MOST_LAYERS).contains(layers))
+            .with_context(|| format!("layers = {layers}: it may be 1 to {MOST_LAYERS}"))
+    }
+}
+
+/// Which layer, as it is counted from either end.
+fn which(layer: &Count, value: Option<&str>) -> Result<i32> {
+    let number = layer.number("layer", value)?;
+    let fitting = i32::try_from(number).ok().filter(|number| *number != 0);
+    fitting.with_context(|| {
+        format!("layer = {number}: 1 is the lowest, 2 the next, and -1 the top one")
+    })
+}
+
+impl Count {
+    fn number(&self, key: &str, value: Option<&str>) -> Result<i64> {
+        match self {
+            Count::Number(number) => Ok(*number),
             Count::Word(word) if word == VALUE => {
                 let value = value.unwrap_or("1");
                 value
                     .parse()
-                    .with_context(|| format!("`{value}` is no number of layers"))?
+                    .with_context(|| format!("{key}: `{value}` is no number"))
             }
-            Count::Word(word) => bail!("layers = {word:?}: a number, or {VALUE:?}"),
-        };
-        ensure!(
-            (1..=MOST_LAYERS).contains(&layers),
-            "layers = {layers}: it may be 1 to {MOST_LAYERS}"
-        );
-        Ok(layers)
+            Count::Word(word) => bail!("{key} = {word:?}: a number, or {VALUE:?}"),
+        }
+    }
+
+    fn is_value(&self) -> bool {
+        matches!(self, Count::Word(_))
     }
 }
 
@@ -131,7 +145,7 @@ pub(super) fn named(value: &str, tables: &BTreeMap<String, FormTable>) -> Result
     let form = table
         .form(value)
         .with_context(|| format!("[form.{name}]"))?;
-    form.with_context(|| format!("[form.{name}] has neither `as` nor `relayer`"))
+    form.with_context(|| format!("[form.{name}] has none of `as`, `relayer` and `layer`"))
         .map(Some)
 }
 
@@ -162,6 +176,10 @@ options = ["-comp", "zstd", "-b", "{value}"]"#;
         for (value, why) in [("0", "1 to 128"), ("129", "1 to 128"), ("x", "no number")] {
             assert!(said(layers, Some(value)).contains(why), "{value}");
         }
+        let layer = "layer = \"{value}\"";
+        assert_eq!(said(layer, Some("-2")), "layer -2");
+        assert_eq!(said("layer = 3", None), "layer 3");
+        assert!(said(layer, Some("0")).contains("1 is the lowest"));
         assert_eq!(said("", None), "none");
     }
 
@@ -180,8 +198,12 @@ options = ["-comp", "zstd", "-b", "{value}"]"#;
             ),
             (
                 "as = \"ext4\"\nrelayer = { by = \"package\", layers = 2 }",
-                "two forms",
+                "give it one",
             ),
+            ("layer = 1\nas = \"ext4\"", "give it one"),
+            ("layer = 1\noptions = []", "`options` belongs to `as`"),
+            ("layer = 0", "layer = 0: 1 is the lowest"),
+            ("layer = \"top\"", "layer = \"top\": a number, or"),
         ] {
             assert!(
                 said(text, None).contains(why),

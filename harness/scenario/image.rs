@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::ImageSpec;
-use super::form::{FormTable, RelayerTable};
+use super::form::{Count, FormTable, RelayerTable};
 use crate::source::synthetic::Change;
 use crate::source::{
     BuildBase, CommandImage, DockerBuild, EngineImage, Formed, Normalized, RegistryImage, Release,
@@ -35,6 +35,7 @@ pub(super) struct ImageTable {
     filesystem: Option<String>,
     options: Option<Vec<String>>,
     relayer: Option<RelayerTable>,
+    layer: Option<Count>,
 }
 
 #[derive(Deserialize)]
@@ -76,6 +77,7 @@ impl ImageTable {
             filesystem: self.filesystem.clone(),
             options: self.options.clone(),
             relayer: self.relayer.clone(),
+            layer: self.layer.clone(),
         };
         let form = form.form(None).with_context(|| format!("image `{name}`"))?;
         Ok(ImageSpec {

@@ -1,4 +1,4 @@
-//! What an image can be turned into, tree and all: an image of a file system, or other layers.
+//! What an image can be turned into: an image of a file system, other layers, or one of its layers.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -21,6 +21,8 @@ pub enum Form {
     Filesystem { kind: String, options: Vec<String> },
     /// At most that many layers, cut by Debian's packages.
     Packages { layers: u32 },
+    /// One of its layers, as a plain tar. 1 is the lowest, and -1 the top one.
+    Layer { number: i32 },
 }
 
 /// More layers than this no engine takes: overlayfs, as Docker uses it, has 128 at most.
@@ -28,6 +30,9 @@ pub const MOST_LAYERS: u32 = 128;
 
 /// Raised when the same tree is cut into other layers.
 const RELAYER_VERSION: &str = "delta-lab's layers by package, 1";
+
+/// Raised when another tar is made of the same layer.
+const LAYER_VERSION: &str = "delta-lab's plain tar of a layer, 1";
 
 /// The folders that a form is made in, beside what comes of it.
 const TREE: &str = "tree";
@@ -39,6 +44,7 @@ impl Form {
         match self {
             Form::Filesystem { kind, .. } => Filesystem::named(kind)?.version(),
             Form::Packages { .. } => Ok(RELAYER_VERSION.to_string()),
+            Form::Layer { .. } => Ok(LAYER_VERSION.to_string()),
         }
     }
 
@@ -47,54 +53,86 @@ impl Form {
         match self {
             Form::Filesystem { kind, .. } => kind,
             Form::Packages { .. } => "layers",
+            Form::Layer { .. } => "layer",
         }
     }
 
-    /// Makes it of the image at `base`, unpacks it again, and compares the trees; returns what is known of it.
-    pub fn make(
+    /// Whether the image's tree is unpacked to make it, which only root can do with its owners.
+    pub fn needs_root(&self) -> bool {
+        !matches!(self, Form::Layer { .. })
+    }
+
+    /// Makes it of the image at `base`, and verifies it; returns what is known of it.
+    pub fn make(&self, base: &Path, out: &Path, say: &dyn Fn(&str)) -> Result<Facts> {
+        let mut facts = vec![
+            ("form".to_string(), self.to_string()),
+            ("form_version".to_string(), self.version()?),
+        ];
+        facts.extend(match self {
+            Form::Filesystem { kind, options } => {
+                let filesystem = Filesystem::named(kind)?;
+                self.make_of_tree(base, out, say, &|tree, again| {
+                    let job = Job {
+                        tree,
+                        out,
+                        options,
+                        say,
+                    };
+                    (filesystem.make)(&job)?;
+                    let (by, keeps) = filesystem.unpack(out, tree, again, say)?;
+                    Ok((Some(by), keeps))
+                })?
+            }
+            Form::Packages { layers } => self.make_of_tree(base, out, say, &|tree, again| {
+                let folder = again.parent().context("it is made in a folder")?;
+                archive::relayer(tree, base, *layers, folder, &new_file(out)?)?;
+                unpack(out, again)?;
+                Ok((None, Keeps::All))
+            })?,
+            Form::Layer { number } => take(base, *number, out)?,
+        });
+        Ok(facts)
+    }
+
+    /// Unpacks the image, makes the form of its tree and unpacks that again, as `make` does, and compares the trees.
+    fn make_of_tree(
         &self,
         base: &Path,
         out: &Path,
         say: &dyn Fn(&str),
-    ) -> Result<Vec<(String, String)>> {
+        make: MakeOfTree,
+    ) -> Result<Facts> {
         let folder = out.parent().context("an image is made in a folder")?;
         let (tree, again) = (folder.join(TREE), folder.join(AGAIN));
         say("unpacking it");
         let left_out = unpack(base, &tree)?;
         let listing = Listing::of(&tree)?;
-        let mut facts = vec![
-            ("form".to_string(), self.to_string()),
-            ("form_version".to_string(), self.version()?),
-            ("tree_left_out".to_string(), left_out.to_string()),
-        ];
         say(&format!("making {self} of it"));
-        let keeps = match self {
-            Form::Filesystem { kind, options } => {
-                let filesystem = Filesystem::named(kind)?;
-                let job = Job {
-                    tree: &tree,
-                    out,
-                    options,
-                    say,
-                };
-                (filesystem.make)(&job)?;
-                let (by, keeps) = filesystem.unpack(out, &tree, &again, say)?;
-                facts.push(("verified_by".to_string(), by));
-                keeps
-            }
-            Form::Packages { layers } => {
-                let file = File::create(out).with_context(|| format!("make {}", out.display()))?;
-                archive::relayer(&tree, base, *layers, folder, &file)?;
-                unpack(out, &again)?;
-                Keeps::All
-            }
-        };
+        let (by, keeps) = make(&tree, &again)?;
         compare(listing, &again, keeps).with_context(|| format!("{self}, unpacked again"))?;
         for folder in [tree, again] {
             fs::remove_dir_all(&folder).with_context(|| format!("remove {}", folder.display()))?;
         }
+        let mut facts = vec![("tree_left_out".to_string(), left_out.to_string())];
+        facts.extend(by.map(|by| ("verified_by".to_string(), by)));
         Ok(facts)
     }
+}
+
+/// Makes a form of a tree, unpacks it to the second folder, and says by what and how much of a tree that keeps.
+type MakeOfTree<'a> = &'a dyn Fn(&Path, &Path) -> Result<(Option<String>, Keeps)>;
+
+/// What is known of an image: key and value.
+type Facts = Vec<(String, String)>;
+
+/// Its sha256 is verified against the DiffID in the image's config.
+fn take(base: &Path, number: i32, out: &Path) -> Result<Facts> {
+    let (at, layers) = archive::take_layer(base, number, &mut new_file(out)?)?;
+    Ok(vec![("layer".to_string(), format!("{at} of {layers}"))])
+}
+
+fn new_file(path: &Path) -> Result<File> {
+    File::create(path).with_context(|| format!("make {}", path.display()))
 }
 
 fn compare(tree: Listing, again: &Path, keeps: Keeps) -> Result<()> {
@@ -118,6 +156,7 @@ impl fmt::Display for Form {
             Form::Filesystem { kind, options } => write!(to, "{kind} {}", options.join(" ")),
             Form::Packages { layers: 1 } => to.write_str("1 layer"),
             Form::Packages { layers } => write!(to, "{layers} layers by package"),
+            Form::Layer { number } => write!(to, "layer {number}"),
         }
     }
 }

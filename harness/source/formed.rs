@@ -1,4 +1,4 @@
-//! An image in another form: the image of another source, unpacked and made into something else.
+//! An image in another form: the image of another source, made into something else.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -40,7 +40,14 @@ impl Formed {
     /// Why it can't be made here.
     pub fn lacks(&self) -> Option<Error> {
         let version = self.form.version().err();
-        version.or_else(|| self.of.lacks()).or_else(not_root)
+        version
+            .or_else(|| self.of.lacks())
+            .or_else(|| self.not_root())
+    }
+
+    fn not_root(&self) -> Option<Error> {
+        let may = !self.form.needs_root() || nix::unistd::geteuid().is_root();
+        (!may).then(|| Lacks("only root can unpack an image with its owners".to_string()).into())
     }
 }
 
@@ -58,7 +65,7 @@ impl SourceKind for Formed {
     }
 
     fn make(&self, order: &SaveOrder) -> Result<Made> {
-        if let Some(why) = not_root() {
+        if let Some(why) = self.not_root() {
             return Err(why);
         }
         let base = (order.save)(order.name, &self.of)?;
@@ -85,11 +92,6 @@ impl SourceKind for Formed {
     fn is_normal(&self) -> Option<&'static str> {
         Some("an image in another form is not normalized")
     }
-}
-
-fn not_root() -> Option<Error> {
-    let root = nix::unistd::geteuid().is_root();
-    (!root).then(|| Lacks("only root can unpack an image with its owners".to_string()).into())
 }
 
 impl fmt::Display for Formed {

@@ -7,14 +7,17 @@ use crate::record::{Finding, Move, Of, SIMILARITY, ScenarioPlan, Verb};
 use super::index::{Index, Step};
 use super::{Samples, transfer_bytes};
 
-/// The measure by which `delta-lab nearest` chooses: of the chunks that a base lacks, compressed. An expectation of
-/// experiment n holds it against the others.
-pub const NEAREST: &str = "lacking_bytes";
+/// The measure by which `delta-lab nearest` chooses: a quick patch from the base. Expectations of experiment n hold it against
+/// the others, over all their methods.
+pub const NEAREST: &str = "quick_patch_bytes";
+
+/// The measure by which it chooses among images that are too long for that: of the chunks that a base lacks, compressed.
+pub const LACKING: &str = "lacking_bytes";
 
 /// The measure by which it says that a base does not help.
 pub const SHARE: &str = "chunk_share_ppm";
 
-/// The next best base lacks at least so many times as much of the image as the chosen one.
+/// An update from the next best base needs at least so many times as much as from the chosen one.
 const SURE: f64 = 2.0;
 const LIKELY: f64 = 1.2;
 
@@ -39,37 +42,37 @@ pub enum Sure {
 pub struct Held {
     /// In millionths of the image's bytes.
     pub share_ppm: u64,
-    /// What it lacks, compressed.
-    pub lacking_bytes: u64,
+    /// About what an update from it needs.
+    pub needs_bytes: u64,
 }
 
 impl Held {
-    /// Among the findings of one pair, by measure; `None` where one was not found.
-    pub fn among(mut found: impl FnMut(&str) -> Option<u64>) -> Option<Held> {
+    /// Among the findings of one pair, by one measure; `None` where one was not found.
+    pub fn by(needs: &str, mut found: impl FnMut(&str) -> Option<u64>) -> Option<Held> {
         Some(Held {
             share_ppm: found(SHARE)?,
-            lacking_bytes: found(NEAREST)?,
+            needs_bytes: found(needs)?,
         })
     }
 }
 
-/// A base chosen among several by what each lacks of the image.
+/// A base chosen among several by what an update from each needs.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Choice {
     /// Its place among them.
     pub at: usize,
-    /// How many times as much the next best one lacks; `None` where there is no other.
+    /// How many times as much the next best one needs; `None` where there is no other.
     pub margin: Option<f64>,
     pub sure: Sure,
 }
 
-/// Chooses the base that lacks least of an image. The first of several that lack as much.
+/// Chooses the base from which an update needs least. The first of several that need as much.
 pub fn choose(bases: &[Held]) -> Option<Choice> {
     let mut order: Vec<usize> = (0..bases.len()).collect();
-    order.sort_by_key(|at| bases[*at].lacking_bytes);
+    order.sort_by_key(|at| bases[*at].needs_bytes);
     let at = *order.first()?;
-    let lacks = |at: usize| bases[at].lacking_bytes.max(1) as f64;
-    let margin = order.get(1).map(|next| lacks(*next) / lacks(at));
+    let needs = |at: usize| bases[at].needs_bytes.max(1) as f64;
+    let margin = order.get(1).map(|next| needs(*next) / needs(at));
     let sure = match margin {
         _ if bases[at].share_ppm < HELPS_PPM => Sure::NoneHelps,
         Some(margin) if margin < LIKELY => Sure::TossUp,
@@ -141,10 +144,36 @@ pub fn predictions(pairs: &[Pair]) -> Vec<Prediction> {
         return Vec::new();
     }
     let measures: BTreeSet<&String> = pairs.iter().flat_map(|pair| pair.found.keys()).collect();
-    let mut all: Vec<Prediction> = measures
-        .into_iter()
-        .filter_map(|by| predicted(pairs, by))
-        .collect();
+    let all = measures.into_iter().filter_map(|by| predicted(pairs, by));
+    placed(all.collect())
+}
+
+/// How well the bases of several methods are chosen by each measure, least regret first: the geometric mean of the methods'
+/// regrets, and the mean of their rhos. Only of measures that are known for each method.
+pub fn over_all(methods: &[Vec<Prediction>]) -> Vec<Prediction> {
+    let Some(first) = methods.first() else {
+        return Vec::new();
+    };
+    let mean = |values: Vec<f64>| values.iter().sum::<f64>() / values.len() as f64;
+    let of = |by: &str| {
+        let found = methods.iter().map(|it| it.iter().find(|it| it.by == by));
+        let found: Option<Vec<&Prediction>> = found.collect();
+        let found = found?;
+        let rhos: Option<Vec<f64>> = found.iter().map(|it| it.rho).collect();
+        let logs = found.iter().map(|it| it.regret.ln());
+        Some(Prediction {
+            by: by.to_string(),
+            pairs: found.iter().map(|it| it.pairs).sum(),
+            rho: rhos.map(mean),
+            regret: mean(logs.collect()).exp(),
+            place: 0,
+        })
+    };
+    placed(first.iter().filter_map(|it| of(&it.by)).collect())
+}
+
+/// Puts them in order, least regret first, and gives each its place.
+fn placed(mut all: Vec<Prediction>) -> Vec<Prediction> {
     all.sort_by(|one, other| {
         let regret = one.regret.total_cmp(&other.regret);
         regret.then_with(|| one.by.cmp(&other.by))
@@ -229,7 +258,7 @@ fn millionths(value: f64) -> i128 {
     (value * MILLION).round() as i128
 }
 
-/// The figure of an expectation with `by`, or why there is none.
+/// The figure of an expectation with `by`, or why there is none. Without a method it is over all of them.
 pub(super) fn figure(
     plan: &ScenarioPlan,
     index: &Index,
@@ -237,17 +266,27 @@ pub(super) fn figure(
     of: &Of,
     name: &str,
 ) -> Result<i128, String> {
-    let cases = plan.cases.iter().filter(|it| it.case == of.case);
-    let moves = cases.flat_map(|it| &it.moves);
-    let updates = moves.filter(|it| it.verb == Verb::Update).map(|it| {
-        let whose = (plan.name.as_str(), of.method.as_str(), &of.case);
-        let samples = Samples {
-            rows: index.rows(Step::new(whose, it.verb, &it.image, &it.bases)),
-        };
-        let moved = samples.spread(transfer_bytes).map(|it| it.median);
-        (it, moved)
-    });
-    let all = predictions(&pairs(updates, findings));
+    let judged = |method: &str| {
+        let cases = plan.cases.iter().filter(|it| it.case == of.case);
+        let moves = cases.flat_map(|it| &it.moves);
+        let updates = moves.filter(|it| it.verb == Verb::Update).map(|it| {
+            let whose = (plan.name.as_str(), method, &of.case);
+            let samples = Samples {
+                rows: index.rows(Step::new(whose, it.verb, &it.image, &it.bases)),
+            };
+            let moved = samples.spread(transfer_bytes).map(|it| it.median);
+            (it, moved)
+        });
+        predictions(&pairs(updates, findings))
+    };
+    let all = match of.method.as_str() {
+        "" => {
+            let methods = plan.methods.iter().map(|it| judged(&it.name));
+            let methods: Vec<Vec<Prediction>> = methods.filter(|it| !it.is_empty()).collect();
+            over_all(&methods)
+        }
+        method => judged(method),
+    };
     let Some(prediction) = all.iter().find(|it| it.by == of.by) else {
         let known: Vec<&str> = all.iter().map(|it| it.by.as_str()).collect();
         return Err(match known.as_slice() {
@@ -360,13 +399,41 @@ mod tests {
     }
 
     #[test]
+    fn over_all_methods_the_regret_is_the_geometric_mean_of_theirs() {
+        let method = |good: f64, fair: f64, other: &str| {
+            let told = [("good_ppm", good), ("fair_ppm", fair), (other, 1.0)];
+            let told = told.map(|(by, regret)| Prediction {
+                by: by.to_string(),
+                pairs: 6,
+                rho: (by != "fair_ppm").then_some(regret / 10.0),
+                regret,
+                place: 0,
+            });
+            told.to_vec()
+        };
+        let all = over_all(&[method(1.0, 2.0, "a_ppm"), method(4.0, 0.5, "b_ppm")]);
+        let told: Vec<_> = all
+            .iter()
+            .map(|it| (it.by.as_str(), it.regret, it.rho, it.pairs, it.place))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                ("fair_ppm", 1.0, None, 12, 1),
+                ("good_ppm", 2.0, Some(0.25), 12, 2)
+            ]
+        );
+        assert_eq!(over_all(&[]), []);
+    }
+
+    #[test]
     fn a_choice_is_as_sure_as_the_next_best_base_is_worse() {
-        let sure = |lacking: &[u64], share_ppm| {
-            let held = |lacking_bytes: &u64| Held {
+        let sure = |needs: &[u64], share_ppm| {
+            let held = |needs_bytes: &u64| Held {
                 share_ppm,
-                lacking_bytes: *lacking_bytes,
+                needs_bytes: *needs_bytes,
             };
-            let bases: Vec<Held> = lacking.iter().map(held).collect();
+            let bases: Vec<Held> = needs.iter().map(held).collect();
             choose(&bases).map(|it| (it.at, it.sure))
         };
         assert_eq!(sure(&[500, 100], 900_000), Some((1, Sure::Sure)));

@@ -260,6 +260,96 @@ fn an_image_alone_may_have_a_form_too() {
     }
 }
 
+/// An image of two layers by package, saved by a scenario, whose archive is then a file of another.
+fn layered(bench: &Bench) {
+    tree(bench, "old.tar", &noise(1, 300_000));
+    bench.write(
+        "scenarios/layered.toml",
+        "about = \"a test\"\nmethods = [\"raw\"]\n[[image]]\nname = \"old\"\nfile = \"old.tar\"\n\
+         relayer = { by = \"package\", layers = 8 }\n",
+    );
+    let saved = text(&bench.run(&["save", "layered"]).stdout);
+    let path = saved.split_whitespace().last().unwrap();
+    std::fs::copy(path, bench.path("scenarios/layered.tar")).unwrap();
+}
+
+#[test]
+fn one_layer_is_an_image_of_its_own_which_probes_and_every_method_take() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new();
+    layered(&bench);
+    let scenario = |top: &str| {
+        format!(
+            "about = \"a test\"\nmethods = [\"raw\", \"zstd-patch/3\"]\nprobes = [\"similarity\"]\n\
+             [[image]]\nname = \"whole\"\nfile = \"layered.tar\"\n\
+             [[image]]\nname = \"lowest\"\nfile = \"layered.tar\"\nlayer = 1\n\
+             [[image]]\nname = \"top\"\nfile = \"layered.tar\"\nlayer = {top}\n"
+        )
+    };
+    bench.write("scenarios/one.toml", scenario("-1"));
+    bench.expect(&["run", "one", "--into", "results/r"], 0);
+    let results = Results::load(&bench.path("results/r")).unwrap();
+    assert!(results.rows.iter().all(|row| row.check == Check::Exact));
+    let images = &results.plan.scenarios[0].images;
+    let layers: u32 = images[0].about["layers"].parse().unwrap();
+    assert!(layers > 1);
+    let said = |at: usize| {
+        (
+            images[at].about["layout"].as_str(),
+            &*images[at].about["layer"],
+        )
+    };
+    assert_eq!(said(1), ("tar", &*format!("1 of {layers}")));
+    assert_eq!(said(2), ("tar", &*format!("{layers} of {layers}")));
+    let found =
+        |it: &&delta_lab::record::Finding| it.image == "top" && it.measure == "lacking_bytes";
+    assert_eq!(results.findings.iter().filter(found).count(), 2);
+    // The image has both layers, so that a patch from it is next to nothing.
+    let patch = |row: &&Row| row.image == "top" && row.bases.to_string() == "whole";
+    let mut patches = results.rows.iter().filter(patch);
+    let patch = patches.find(|row| row.method == "zstd-patch/3" && row.payload_bytes.is_some());
+    assert!(patch.unwrap().payload_bytes.unwrap() < 2000);
+
+    bench.write("scenarios/one.toml", scenario("9"));
+    let why = format!("no layer 9: the image has {layers} layers, from 1 (the lowest) to {layers}");
+    let said = bench.expect(&["save", "one"], 2);
+    assert!(said.contains(&why) && said.contains("image top"), "{said}");
+    bench.write("scenarios/one.toml", scenario("0"));
+    let said = bench.expect(&["list", "one"], 2);
+    assert!(
+        said.contains("one.toml:11") && said.contains("1 is the lowest"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_layers_of_an_image_are_values_of_the_axis_and_need_no_root() {
+    if !root() {
+        return;
+    }
+    let bench = Bench::new();
+    layered(&bench);
+    bench.write(
+        "scenarios/axis.toml",
+        "about = \"a test\"\nmethods = [\"raw\"]\n[axes]\nform = [\"layer/{1,2,-1}\"]\n\
+         [form.layer]\nlayer = \"{value}\"\n[[image]]\nname = \"old\"\nfile = \"layered.tar\"\n",
+    );
+    let everybody = std::fs::Permissions::from_mode(0o777);
+    std::fs::set_permissions(bench.dir.path(), everybody).unwrap();
+    use std::os::unix::process::CommandExt;
+    let mut command = bench.command(&["run", "axis", "--into", "results/r"]);
+    command.env("DELTA_LAB_CACHE", bench.path("nobody"));
+    let output = command.uid(65_534).gid(65_534).output().unwrap();
+    assert_eq!(output.status.code(), Some(0), "{}", text(&output.stderr));
+    let rows = bench.rows("results/r");
+    assert!(rows.iter().all(|row| row.check == Check::Exact), "{rows:?}");
+    let bytes = |case: &str| of(&rows, case, "raw")[0].image_bytes;
+    assert_ne!(bytes("form=layer/1"), bytes("form=layer/2"));
+    assert!(bytes("form=layer/-1") > 0);
+}
+
 #[test]
 fn a_wrong_axis_of_forms_is_refused_with_its_line() {
     let bench = Bench::new();
@@ -275,7 +365,7 @@ fn a_wrong_axis_of_forms_is_refused_with_its_line() {
         ),
         (
             "[axes]\nform = [\"x\"]\n[form.x]\n",
-            "neither `as` nor `relayer`",
+            "none of `as`, `relayer` and `layer`",
         ),
         (
             "probes = [\"chunks\"]\n[axes]\nform = [\"x\"]\n[form.x]\nas = \"ext4\"\n",

@@ -32,7 +32,7 @@ fn the_base_that_holds_most_is_chosen_in_any_order_and_none_where_none_helps() {
     let bench = bench();
     let chosen = nearest(&bench, &["new.bin", "other.bin", "old.bin", "half.bin"]);
     assert!(
-        chosen.contains("\nuse old.bin: sure, the next best lacks "),
+        chosen.contains("\nuse old.bin: sure, the next best needs "),
         "{chosen}"
     );
     let order: Vec<&str> = chosen
@@ -64,17 +64,22 @@ fn an_image_that_is_not_there_is_named() {
 }
 
 #[test]
-fn the_experiment_judges_the_figure_by_which_it_chooses() {
-    let file = checkout().join("scenarios/experiments/n-similarity.toml");
-    let scenario = std::fs::read_to_string(file).unwrap();
-    let scenario: toml::Table = scenario.parse().unwrap();
-    let expects = scenario["expect"].as_array().unwrap();
-    let judged: Vec<_> = expects
-        .iter()
-        .map(|expect| {
-            assert_eq!(expect["of"]["by"].as_str(), Some(NEAREST));
-            expect["measure"].as_str().unwrap()
-        })
-        .collect();
-    assert_eq!(judged, ["regret_place", "regret_ppm"]);
+fn the_experiments_judge_the_figure_by_which_it_chooses_over_all_methods() {
+    for name in ["n-similarity", "n-layers"] {
+        let file = checkout().join(format!("scenarios/experiments/{name}.toml"));
+        let scenario = std::fs::read_to_string(file).unwrap();
+        let scenario: toml::Table = scenario.parse().unwrap();
+        let expects = scenario["expect"].as_array().unwrap();
+        let judged: Vec<_> = expects
+            .iter()
+            .map(|expect| {
+                let of = &expect["of"];
+                assert_eq!(of["by"].as_str(), Some(NEAREST));
+                assert!(of.get("method").is_none());
+                expect["measure"].as_str().unwrap()
+            })
+            .collect();
+        assert_eq!(judged, ["regret_place", "regret_ppm"], "{name}");
+        assert_eq!(expects[0]["equals"].as_integer(), Some(1), "{name}");
+    }
 }

@@ -110,7 +110,7 @@ pub fn unpack(archive: &Path, to: &Path) -> Result<LeftOut> {
 
 /// Most bytes of files that an archive of this length is unpacked to. Real images are compressed to a fifth at best, and a
 /// file with holes is longer than what is stored of it; a few MB made to fill a disk hold a thousand times their length.
-fn most_bytes(archive_bytes: u64) -> u64 {
+pub(super) fn most_bytes(archive_bytes: u64) -> u64 {
     archive_bytes.saturating_mul(100).saturating_add(1 << 28)
 }
 
@@ -125,10 +125,14 @@ fn lay(root: &mut Root, file: &File, layer: &Layer, what: &str) -> Result<()> {
     root.lay(&mut plain, true, what)?;
     // Read to the end, to verify the hash: a compressed layer has not been hashed before.
     io::copy(&mut plain, &mut io::sink()).with_context(|| format!("read {what}"))?;
-    let (_, digest) = plain.finish();
+    check_hash(layer, &plain.finish().1, what)
+}
+
+/// Fails unless the sha256 of a layer's plain tar is what the image's config says, if it says it.
+pub(super) fn check_hash(layer: &Layer, digest: &str, what: &str) -> Result<()> {
     if let Some(said) = &layer.diff_id {
         ensure!(
-            *said == digest,
+            said == digest,
             "{what}: damaged: the sha256 of its tar is {digest}, but the image's config says {said}"
         );
     }

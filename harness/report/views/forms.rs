@@ -251,7 +251,7 @@ fn chart(title: String, series: Vec<Series>) -> Lines {
         title,
         subtitle: "The main update. A form without a value is a level line.".to_string(),
         x: Axis {
-            words: "value that the form is named with".to_string(),
+            words: "the form's parameter".to_string(),
             tick: size_words,
             spacing: Spacing::Log2,
         },

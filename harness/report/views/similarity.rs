@@ -3,7 +3,9 @@
 use crate::report::block::{Block, Column, Grid, Keep, NO_FIGURE};
 use crate::report::clean;
 use crate::report::plot::{Axis, Dot, Plot, Points, Spacing, ticks};
-use crate::stats::predict::{Held, NEAREST, Pair, Prediction, Sure, choose, pairs, predictions};
+use crate::stats::predict::{
+    Held, NEAREST, Pair, Prediction, Sure, choose, over_all, pairs, predictions,
+};
 use crate::stats::{Scenario, Section, transfer_bytes};
 
 use super::picture::plotted;
@@ -47,7 +49,7 @@ fn of_section(section: &Section, scenario: &Scenario) -> Vec<Block> {
         return Vec::new();
     }
     let said = "Rho is Spearman's rank correlation with the delta's bytes, 1 at best. Regret is the delta with the base that \
-                the figure chooses over the delta with the best base, the mean over all targets: 1 at best.";
+                the figure chooses over the delta with the best base, the mean over all targets: 1 at best. Over all methods it is the geometric mean of theirs.";
     let mut blocks = vec![
         Block::Head {
             level: 1,
@@ -62,9 +64,19 @@ fn of_section(section: &Section, scenario: &Scenario) -> Vec<Block> {
 }
 
 fn grid(judged: &[Judged]) -> Grid {
-    let first = &judged[0].predictions;
-    let by: Vec<&str> = first.iter().map(|it| it.by.as_str()).collect();
+    let methods: Vec<Vec<Prediction>> = judged.iter().map(|it| it.predictions.clone()).collect();
+    let all = over_all(&methods);
+    let by: Vec<&str> = all.iter().map(|it| it.by.as_str()).collect();
     let mut columns = vec![Column::names(Keep::Always, "figure", by.clone())];
+    if judged.len() > 1 {
+        let regrets = all.iter().map(|it| format!("{:.3}", it.regret)).collect();
+        columns.push(Column::figures(
+            Keep::Key,
+            "regret",
+            "regret, all methods",
+            regrets,
+        ));
+    }
     for method in judged {
         let of = |cell: &dyn Fn(&Prediction) -> String| -> Vec<String> {
             let found = |by: &&str| method.predictions.iter().find(|it| it.by == **by);
@@ -135,7 +147,9 @@ fn sureness(judged: &Judged) -> String {
 }
 
 fn held(pair: &Pair) -> Option<Held> {
-    Held::among(|measure| u64::try_from(*pair.found.get(measure)?).ok())
+    Held::by(NEAREST, |measure| {
+        u64::try_from(*pair.found.get(measure)?).ok()
+    })
 }
 
 /// How sure, in a word or two.
@@ -154,10 +168,10 @@ fn chart(section: &Section, judged: &[Judged]) -> Option<Block> {
         .enumerate()
         .flat_map(|(kind, method)| {
             method.pairs.iter().filter_map(move |pair| {
-                let lacking = held(pair)?.lacking_bytes as f64;
+                let needs = held(pair)?.needs_bytes as f64;
                 Some(Dot {
                     name: clean::line(&format!("{} to {}", pair.base, pair.image)),
-                    at: (lacking, pair.bytes as f64),
+                    at: (needs, pair.bytes as f64),
                     kind,
                     front: false,
                 })
@@ -169,12 +183,12 @@ fn chart(section: &Section, judged: &[Judged]) -> Option<Block> {
     }
     let points = Points {
         title: format!(
-            "{}: what a base lacks, and the delta from it",
+            "{}: a quick patch, and the delta from the same base",
             section.title()
         ),
         subtitle: "Every ordered pair of images, by each method.".into(),
         x: Axis {
-            words: "bytes of the chunks that the base lacks, compressed".to_string(),
+            words: "bytes of the patch that zstd makes at its quickest".to_string(),
             tick: ticks::bytes,
             spacing: Spacing::Fitting,
         },
@@ -186,7 +200,7 @@ fn chart(section: &Section, judged: &[Judged]) -> Option<Block> {
         kinds: judged.iter().map(|it| it.method.to_string()).collect(),
         dots,
         front: None,
-        diagonal: Some("delta as long as what the base lacks".into()),
+        diagonal: Some("delta as long as the quick patch".into()),
         notes: Vec::new(),
     };
     plotted("similarity", section, Plot::Points(points))

@@ -46,9 +46,6 @@ fn filesystem(kind: &str, options: &[&str]) -> Form {
     }
 }
 
-/// What is known of an image: key and value.
-type Facts = Vec<(String, String)>;
-
 /// Makes it in a folder of its own; returns its facts, and its bytes.
 fn made(form: &Form, base: &Path) -> Result<(Facts, Vec<u8>)> {
     let dir = tempfile::tempdir().unwrap();
