@@ -127,19 +127,20 @@ fn later(layers: &[Vec<Item>], dice: &mut Dice) -> Vec<Vec<Item>> {
     let mut layers = layers.to_vec();
     for layer in &mut layers {
         for item in layer.iter_mut() {
-            if let Item::File(name, contents) = item {
-                if dice.chance(40) && !contents.is_empty() {
-                    let at = dice.index(contents.len());
-                    let some = dice.index(3000).min(contents.len() - at);
-                    match dice.index(4) {
-                        0 => drop(contents.drain(at..at + some)),
-                        1 => drop(contents.splice(at..at, dice.bytes(some))),
-                        2 => contents[at..at + some]
-                            .iter_mut()
-                            .step_by(7)
-                            .for_each(|byte| *byte ^= 1),
-                        _ => *name = path(dice),
-                    }
+            if let Item::File(name, contents) = item
+                && !contents.is_empty()
+                && dice.chance(40)
+            {
+                let at = dice.index(contents.len());
+                let some = dice.index(3000).min(contents.len() - at);
+                match dice.index(4) {
+                    0 => drop(contents.drain(at..at + some)),
+                    1 => drop(contents.splice(at..at, dice.bytes(some))),
+                    2 => contents[at..at + some]
+                        .iter_mut()
+                        .step_by(7)
+                        .for_each(|byte| *byte ^= 1),
+                    _ => *name = path(dice),
                 }
             }
         }
