@@ -18,6 +18,7 @@ const SLOW: &[(&str, f64)] = &[
     ("rdiff", 1.9),
     ("bsdiff", 2.0),
     ("rsync-batch", 2.1),
+    ("tar-diff/19", 2.2),
     ("rsync", 2.6),
     ("xdelta3-cli/whole", 3.3),
     ("xdelta3-cli/default", 4.7),
@@ -25,6 +26,7 @@ const SLOW: &[(&str, f64)] = &[
     ("gzip-xdelta3/plain", 5.2),
     ("gzip-xdelta3/rsyncable", 5.5),
     ("zsync-gz", 7.0),
+    ("tar-diff/3", 7.0),
 ];
 
 /// How long a slow method may take for images of so many bytes together, in seconds; `None` for all others, which
