@@ -83,7 +83,8 @@ pub const MEASURES: &[Measure] = &[
 pub const SIMILARITY: &str = "similarity";
 
 /// The measures of how well bases are chosen by such a measure, over all targets: the mean of delta with the chosen base over
-/// delta with the best one, and Spearman's rho of measure and delta, both in millionths; and the place among all measures.
+/// delta with the best one, and Spearman's rho of measure and delta, both in millionths; and the place among all measures, to a
+/// thousandth.
 pub const CHOSEN: &[&str] = &["regret_ppm", "regret_place", "rho_ppm"];
 
 /// The measure of that name.

@@ -93,7 +93,7 @@ pub struct Prediction {
     /// The mean over all targets of the delta with the chosen base over the delta with the best one. Among bases that the
     /// measure does not tell apart, the mean of their deltas.
     pub regret: f64,
-    /// 1 with the least regret; measures of the same regret share a place.
+    /// 1 with the least regret; measures of the same regret, to a thousandth, share a place.
     pub place: usize,
 }
 
@@ -172,13 +172,14 @@ pub fn over_all(methods: &[Vec<Prediction>]) -> Vec<Prediction> {
     placed(first.iter().filter_map(|it| of(&it.by)).collect())
 }
 
-/// Puts them in order, least regret first, and gives each its place.
+/// Puts them in order, least regret first, and gives each its place. A thousandth of a delta is what bases differ by that are
+/// as good as each other.
 fn placed(mut all: Vec<Prediction>) -> Vec<Prediction> {
     all.sort_by(|one, other| {
         let regret = one.regret.total_cmp(&other.regret);
         regret.then_with(|| one.by.cmp(&other.by))
     });
-    let regrets: Vec<i128> = all.iter().map(|it| millionths(it.regret)).collect();
+    let regrets: Vec<f64> = all.iter().map(|it| (it.regret * 1e3).round()).collect();
     for (at, prediction) in all.iter_mut().enumerate() {
         let better = regrets.iter().filter(|it| **it < regrets[at]).count();
         prediction.place = better + 1;
@@ -396,6 +397,15 @@ mod tests {
         let pairs = [pair("v3", "v1", 300, &far), pair("v3", "v2", 100, &found)];
         let places: Vec<usize> = predictions(&pairs).iter().map(|it| it.place).collect();
         assert_eq!(places, [1, 1, 3]);
+        let near = [1.0104, 1.0096, 1.0106].map(|regret| Prediction {
+            by: regret.to_string(),
+            pairs: 2,
+            rho: None,
+            regret,
+            place: 0,
+        });
+        let places: Vec<usize> = placed(near.to_vec()).iter().map(|it| it.place).collect();
+        assert_eq!(places, [1, 1, 3], "to a thousandth");
     }
 
     #[test]
