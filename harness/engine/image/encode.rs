@@ -188,8 +188,8 @@ fn measure_sums(new: &Archive, recipes: &mut [Recipe], own: &Sums, bases: &Bases
     Ok(())
 }
 
-/// A piece of contents that is coded while no other such piece is.
-const LARGE_BYTES: u64 = 24 << 20;
+/// A longer piece of contents, or one with a longer base, is coded while no other such piece is.
+const LARGE_BYTES: u64 = 16 << 20;
 
 struct Encoding<'a> {
     sums: NewSums<'a, 'a>,
@@ -209,7 +209,7 @@ impl Encoding<'_> {
         each(plan.groups, group::threads(), |number| {
             let pieces = &of_group[number];
             // Two of these at a time would take more memory than the bound.
-            let is_large = pieces.iter().any(|piece| piece.bytes > LARGE_BYTES);
+            let is_large = pieces.iter().any(|piece| self.longest(piece) > LARGE_BYTES);
             let _alone = is_large.then(|| one.lock());
             let (codec, coded) = self
                 .group(pieces)
@@ -246,6 +246,19 @@ impl Encoding<'_> {
             _ => Try::Pair,
         };
         group::encode(self.effort, self.ideas, tries, pieces.len(), load)
+    }
+
+    /// Bytes of a piece or of what it is coded against, whichever is longer.
+    fn longest(&self, piece: &Piece) -> u64 {
+        let base = match &self.plan.recipes[piece.entry] {
+            Recipe::Coded(coded) => match (coded.base, coded.parts[piece.part].base) {
+                (_, Some((_, length))) => length,
+                (Some(base), None) => self.bases.archive.entries[base].size,
+                (None, None) => 0,
+            },
+            _ => 0,
+        };
+        piece.bytes.max(base)
     }
 
     fn contents(&self, piece: &Piece, coded: &Coded) -> Result<Vec<u8>> {
