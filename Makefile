@@ -4,7 +4,7 @@
 #   SAMPLES=3    for `make bench-peers`: how often each step is timed
 #   ONLY=chunk   for `make bench-kernels`: part of the kernels' names; all when absent
 #   HOURS=1 SEED=...   for `make torture`; CAMPAIGN=... and ROUND=... repeat what failed; ROUNDS=10000 instead of HOURS
-#   EFFORT=fast  for `make bench-worth`; PAIRS=... for other scenarios
+#   EFFORT=fast  for `make bench-worth`; PAIRS=... for other scenarios, IDEA=... for one line
 #   MINUTES=1 TARGETS=...   for `make fuzz`
 #   FILES=...    for `make mutants`
 #   ONLY=g       for `make experiments`: letters or names, several with commas; all when absent
@@ -78,7 +78,7 @@ bench-peers: build tools docker ## our own methods beside the best tools there a
 	$(LAB) run rebuild security-update debian-11-to-12 --method $(PEERS) --samples $(SAMPLES) --into $(DIR) --report
 
 bench-worth: build docker ## what each idea in our own patches is worth: one of them off at a time, on real images
-	EFFORT=$(EFFORT) cargo bench --locked --bench worth -- $(PAIRS)
+	EFFORT=$(EFFORT) IDEA=$(IDEA) cargo bench --locked --bench worth -- $(PAIRS)
 
 report: build ## draw every view of DIR again
 	$(LAB) report $(DIR)

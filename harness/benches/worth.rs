@@ -1,7 +1,7 @@
 //! What each idea in an image patch is worth: patches with one idea off at a time. It measures; nothing asserts.
 //!
-//! `make bench-worth`. Words are scenarios, whose last two images make the pair; EFFORT=fast for the other effort. Each
-//! patch is decoded and compared before its bytes count.
+//! `make bench-worth`. Words are scenarios, whose last two images make the pair; EFFORT=fast for the other effort, and
+//! IDEA=word for those lines alone whose name has the word. Each patch is decoded and compared before its bytes count.
 
 use std::path::Path;
 use std::time::Instant;
@@ -23,7 +23,10 @@ fn main() -> Result<()> {
         Ok("fast") => Effort::Fast,
         _ => Effort::Best,
     };
-    let lines: [Off; 1] = [("nothing", |_| ())];
+    let word = std::env::var("IDEA").unwrap_or_default();
+    let nothing: Off = ("nothing", |_| ());
+    let lines =
+        || std::iter::once(&nothing).chain(OFF.iter().filter(|(name, _)| name.contains(&word)));
     for word in words {
         let path = scenario::find(&word)?;
         let methods = Methods::in_folders(&[Path::new("scenarios/methods").to_path_buf()])?;
@@ -37,7 +40,7 @@ fn main() -> Result<()> {
         let patch = folder.path().join("patch");
         println!("\n| {word} without | bytes | of all | made in |\n|---|--:|--:|--:|");
         let mut all = 0;
-        for (name, switch) in lines.iter().chain(OFF) {
+        for (name, switch) in lines() {
             let mut ideas = Ideas::default();
             switch(&mut ideas);
             let begun = Instant::now();
