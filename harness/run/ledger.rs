@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
+use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -11,6 +12,7 @@ use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 use walkdir::WalkDir;
 
+use super::scratch::clear;
 use crate::image::hex;
 use crate::record::replace;
 use crate::store::Store;
@@ -45,6 +47,17 @@ impl Seen {
     }
 }
 
+impl Seen {
+    /// Whether it is the same file: one that is moved has another time of change.
+    fn is_same_but_time(&self, other: &Seen) -> bool {
+        let known = |seen: &Seen| match seen {
+            Seen::Folder => None,
+            Seen::File { bytes, inode, .. } => Some((*bytes, *inode)),
+        };
+        known(self) == known(other)
+    }
+}
+
 /// Writes down every file and folder of the store.
 pub fn write(store: &Store, ledger: &Path) -> Result<()> {
     let seen = look(store)?
@@ -58,24 +71,29 @@ pub fn write(store: &Store, ledger: &Path) -> Result<()> {
     replace(ledger, &text)
 }
 
-/// Takes the store back to what the ledger says, by removing what came later. False when that can't be done: a
-/// file is gone, or was changed in place.
-pub fn restore(store: &Store, ledger: &Path) -> Result<bool> {
+/// The store as the ledger says it was, in a fresh folder; what came later is removed. None when that can't be done: a file is
+/// gone, was changed in place, or came while this was done.
+///
+/// A step that was killed may live on for a moment. It knows the old folder, by its name or, behind a mount of its own, by
+/// itself, and what it writes there is lost with it.
+pub fn restore(store: &Store, ledger: &Path) -> Result<Option<Store>> {
     let Ok(text) = fs::read(ledger) else {
-        return Ok(false);
+        return Ok(None);
     };
     let Ledger(mut then) =
         serde_json::from_slice(&text).with_context(|| format!("parse {}", ledger.display()))?;
-    let mut later = Vec::new();
+    let (mut kept, mut later) = (BTreeMap::new(), Vec::new());
     for (path, seen) in look(store)? {
         match then.remove(&in_hex(&path)) {
             None => later.push((path, seen)),
-            Some(before) if before == seen => {}
-            Some(_) => return Ok(false),
+            Some(before) if before == seen => {
+                kept.insert(path, seen);
+            }
+            Some(_) => return Ok(None),
         }
     }
     if !then.is_empty() {
-        return Ok(false);
+        return Ok(None);
     }
     // Sorted, a folder stands before what is in it.
     for (path, seen) in later.iter().rev() {
@@ -87,7 +105,46 @@ pub fn restore(store: &Store, ledger: &Path) -> Result<bool> {
         };
         removed.with_context(|| format!("remove {}", path.display()))?;
     }
-    Ok(true)
+    let tops = kept.keys().filter(|path| path.components().count() == 1);
+    let Some(fresh) = move_to_fresh(store, tops)? else {
+        return Ok(None);
+    };
+    let now = look(&fresh)?;
+    let is_same = now.len() == kept.len()
+        && now
+            .iter()
+            .zip(&kept)
+            .all(|((path, now), (other, then))| path == other && now.is_same_but_time(then));
+    if !is_same {
+        return Ok(None);
+    }
+    write(&fresh, ledger)?;
+    Ok(Some(fresh))
+}
+
+/// Moves what lies at the top of a store into a fresh folder, and removes the old one. None where the system refuses: a folder
+/// that may not be written can't be moved by an ordinary user.
+fn move_to_fresh<'a>(
+    store: &Store,
+    tops: impl Iterator<Item = &'a PathBuf>,
+) -> Result<Option<Store>> {
+    let path = store.path();
+    let trial = path
+        .parent()
+        .context("a store lies in its trial's folder")?;
+    let name = path.file_name().and_then(|name| name.to_str());
+    let fresh = Store::at(&named(trial, name.and_then(number).unwrap_or_default() + 1))?;
+    let about = fs::metadata(path).with_context(|| format!("look at {}", path.display()))?;
+    fs::set_permissions(fresh.path(), about.permissions())
+        .with_context(|| format!("set the mode of {}", fresh.path().display()))?;
+    for top in tops {
+        match fs::rename(path.join(top), fresh.path().join(top)) {
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(None),
+            moved => moved.with_context(|| format!("move {}", path.join(top).display()))?,
+        }
+    }
+    clear(path)?;
+    Ok(Some(fresh))
 }
 
 /// Where a trial's store is, or is to be: a run that continues gives it another name.
@@ -97,18 +154,6 @@ pub fn place(trial: &Path) -> PathBuf {
         .filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir()))
         .filter_map(|entry| number(entry.file_name().to_str()?));
     named(trial, numbers.max().unwrap_or_default())
-}
-
-/// Gives a store that was taken back a fresh name, so that nobody who knew the old one writes into it.
-pub fn rename(store: &Store) -> Result<Store> {
-    let path = store.path();
-    let trial = path
-        .parent()
-        .context("a store lies in its trial's folder")?;
-    let name = path.file_name().and_then(|name| name.to_str());
-    let fresh = named(trial, name.and_then(number).unwrap_or_default() + 1);
-    fs::rename(path, &fresh).with_context(|| format!("rename {}", path.display()))?;
-    Store::at(&fresh)
 }
 
 /// `store`, `store-1`, `store-2` …
@@ -151,6 +196,7 @@ fn in_hex(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use std::ffi::OsStr;
+    use std::os::fd::AsRawFd;
 
     use super::*;
 
@@ -161,7 +207,10 @@ mod tests {
         let ledger = dir.path().join("ledger.json");
         fs::create_dir(store.object("chunks")).unwrap();
         fs::write(store.object("chunks/a"), "one").unwrap();
-        assert!(!restore(&store, &ledger).unwrap(), "there is no ledger yet");
+        assert!(
+            restore(&store, &ledger).unwrap().is_none(),
+            "there is no ledger yet"
+        );
         write(&store, &ledger).unwrap();
         fs::write(store.object("chunks/b"), "half a chu").unwrap();
         fs::create_dir_all(store.object("v2/parts")).unwrap();
@@ -170,21 +219,31 @@ mod tests {
             "half",
         )
         .unwrap();
-        assert!(restore(&store, &ledger).unwrap());
-        assert!(!store.object("v2").exists());
-        assert!(!store.object("chunks/b").exists() && store.object("chunks/a").exists());
-        let fresh = rename(&store).unwrap();
-        assert!(!store.is_there() && fresh.object("chunks/a").exists());
+        let fresh = restore(&store, &ledger).unwrap().unwrap();
+        assert!(!fresh.object("v2").exists());
+        assert!(!fresh.object("chunks/b").exists() && fresh.object("chunks/a").exists());
+        assert!(!store.is_there());
         assert_eq!(place(dir.path()), fresh.path());
-        assert!(
-            restore(&fresh, &ledger).unwrap(),
-            "a name is not in a ledger"
-        );
-        let again = rename(&fresh).unwrap();
+        let again = restore(&fresh, &ledger).unwrap().unwrap();
         assert!(again.path().ends_with("store-2"));
         let store = again;
         // The same length, written in place.
         fs::write(store.object("chunks/a"), "two").unwrap();
-        assert!(!restore(&store, &ledger).unwrap());
+        assert!(restore(&store, &ledger).unwrap().is_none());
+    }
+
+    /// A room has the store behind a mount, which goes where the folder goes.
+    #[test]
+    fn who_still_holds_the_folder_itself_can_put_nothing_into_what_is_taken_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = Store::at(&dir.path().join("store")).unwrap();
+        let ledger = dir.path().join("ledger.json");
+        fs::write(store.object("v1"), "one").unwrap();
+        write(&store, &ledger).unwrap();
+        let held = fs::File::open(store.path()).unwrap();
+        let late = format!("/proc/self/fd/{}/late", held.as_raw_fd());
+        let fresh = restore(&store, &ledger).unwrap().unwrap();
+        fs::write(late, "noise").unwrap_err();
+        assert_eq!(look(&fresh).unwrap().len(), 1);
     }
 }

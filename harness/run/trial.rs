@@ -163,8 +163,8 @@ impl Setting<'_> {
         let held = self.holds_for(waiting);
         if let Some(last) = finished.last().filter(|_| held) {
             let store = Store::at(&ledger::place(&self.folder))?;
-            if ledger::restore(&store, &self.ledger(last)?)? {
-                return ledger::rename(&store);
+            if let Some(store) = ledger::restore(&store, &self.ledger(last)?)? {
+                return Ok(store);
             }
         }
         self.clear()?;
