@@ -219,10 +219,9 @@ impl Setting<'_> {
             }
             Err(why) => (self.row(planned, Check::Failed, &why), Vec::new()),
         };
-        if planned.act.verb == Verb::Publish {
-            if acted.0.verified() {
-                self.hold(planned.image, store)?;
-            }
+        // A store that a failed publish left is none to come back to.
+        if planned.act.verb == Verb::Publish && acted.0.verified() {
+            self.hold(planned.image, store)?;
             ledger::write(store, &self.ledger(planned)?)?;
         }
         Ok(acted)

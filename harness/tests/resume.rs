@@ -59,6 +59,48 @@ fn a_torn_last_line_is_mended() {
     );
 }
 
+/// What is published again, and fails, leaves a store that no update can be made from.
+#[test]
+fn a_publish_that_failed_when_it_was_done_again_is_no_store_to_go_on_from() {
+    if !crate::bench::has("curl") {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pair("pair", &["moody"]);
+    let switch = bench.path("switch");
+    std::fs::create_dir(&switch).unwrap();
+    let file = r#"
+about = "a test"
+version = ["curl", "--version"]
+room = { read = ["SWITCH"], why = "a test" }
+[publish]
+run = [
+  ["cp", "{image}", "{store}/{name}"],
+  ["sh", "-c", "if test $1 != $2 && test -e SWITCH/fails; then mv $0/$2 $0/noise; exit 1; fi", "{store}", "old", "{name}"],
+]
+[update]
+run = [["curl", "-fsS", "-o", "{out}", "{url}/{name}"]]
+"#;
+    bench.write(
+        "scenarios/methods/moody.toml",
+        file.replace("SWITCH", switch.to_str().unwrap()),
+    );
+    bench.expect(&["run", "pair", "--into", "results/r"], 0);
+    let whole = repeatable(&bench.rows("results/r"));
+    // The last update is to be made again, and the store of a finished trial is gone.
+    let rows = bench.path("results/r/rows.csv");
+    let text = std::fs::read_to_string(&rows).unwrap();
+    let kept: Vec<&str> = text.lines().collect();
+    let kept = kept[..kept.len() - 1].join("\n") + "\n";
+    std::fs::write(&rows, kept).unwrap();
+    std::fs::write(switch.join("fails"), "").unwrap();
+    let err = bench.expect(&["run", "pair", "--into", "results/r"], 2);
+    assert!(err.contains("done again after an interruption"), "{err}");
+    std::fs::remove_file(switch.join("fails")).unwrap();
+    bench.expect(&["run", "pair", "--into", "results/r"], 0);
+    assert_eq!(repeatable(&bench.rows("results/r")), whole);
+}
+
 #[test]
 fn two_runs_into_one_folder_are_refused() {
     let bench = bench();
