@@ -1,5 +1,6 @@
 //! Words that people type: which ones are valid names, and which one was probably meant.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -15,7 +16,8 @@ pub fn is_name(word: &str) -> bool {
 
 /// The end of an error about an unknown word: the nearest known one, or all of them.
 pub fn meant<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
-    let known: Vec<&str> = known.collect();
+    let mut seen = BTreeSet::new();
+    let known: Vec<&str> = known.filter(|word| seen.insert(*word)).collect();
     let nearest = known
         .iter()
         .map(|other| (strsim::damerau_levenshtein(word, other), other))

@@ -93,6 +93,7 @@ fn described(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Value
         "forms": scenario.forms.iter().map(|(value, form)| (value.clone(), form.to_string())).collect::<BTreeMap<_, _>>(),
         "axes": scenario.axes.iter().cloned().collect::<BTreeMap<_, _>>(),
         "samples": scenario.samples,
+        "once": scenario.once,
         "trials": trials.collect::<Vec<Value>>(),
     })
 }
@@ -113,6 +114,13 @@ fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<St
             Ok(looked) => writeln!(text, "  {kind}  {name:<20} {}", looked.text)?,
             Err(why) => writeln!(text, "  {kind}  {name:<20} skipped: {why:#}")?,
         }
+    }
+    if !scenario.once.is_empty() && scenario.samples > 1 {
+        writeln!(
+            text,
+            "  once    {:<20} in the first sample alone",
+            scenario.once.join(", ")
+        )?;
     }
     for (axis, values) in &scenario.axes {
         writeln!(text, "  axis    {axis:<20} {}", values.join(", "))?;

@@ -21,6 +21,9 @@ pub struct Selection {
     /// Run these methods instead of the scenario's list, such as `-m xdelta3 -m 'fastcdc/{16k,64k}'`; may be repeated
     #[arg(short, long = "method", value_name = "M")]
     methods: Vec<String>,
+    /// Leave these methods out of the scenario's list, such as `--without 'bsdiff-cli,zstd-cli/{3,19}'`; may be repeated
+    #[arg(long, value_name = "M")]
+    without: Vec<String>,
     #[command(flatten)]
     pub bounds: Bounds,
 }
@@ -86,6 +89,27 @@ impl Selection {
         found
     }
 
+    /// Takes the methods out that are not wanted, and what is expected of them.
+    fn leave_out(&self, scenario: &mut Scenario, methods: &Methods) -> Result<()> {
+        let unwanted = expand(&self.without, methods)?;
+        for name in &unwanted {
+            ensure!(
+                scenario.methods.contains(name),
+                "--without {name}: {} has no such method",
+                scenario.name
+            );
+        }
+        scenario.methods.retain(|name| !unwanted.contains(name));
+        ensure!(
+            unwanted.is_empty() || !scenario.methods.is_empty(),
+            "--without leaves no method of {}",
+            scenario.name
+        );
+        let named = |method: &String| !unwanted.contains(method);
+        scenario.expects.retain(|expect| is_of(expect, &named));
+        Ok(())
+    }
+
     fn read_named(&self, words: &[String]) -> Result<Vec<Chosen>> {
         let mut chosen: Vec<Chosen> = Vec::new();
         for word in words {
@@ -94,10 +118,12 @@ impl Selection {
             let mut scenario = Scenario::read(&path, &methods)?;
             if !self.methods.is_empty() {
                 scenario.methods = expand(&self.methods, &methods)?;
+                scenario.once.clear();
                 scenario.probes.clear();
                 let named = |method: &String| scenario.methods.contains(method);
                 scenario.expects.retain(|expect| is_of(expect, &named));
             }
+            self.leave_out(&mut scenario, &methods)?;
             self.bounds.put_into(&mut scenario);
             ensure!(
                 chosen.iter().all(|(other, _)| other.name != scenario.name),

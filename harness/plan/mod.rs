@@ -54,6 +54,8 @@ pub struct Outline {
     pub methods: Vec<String>,
     pub probes: Vec<String>,
     pub samples: u32,
+    /// The methods that are done in the first sample alone.
+    pub once: Vec<String>,
     /// The axes that are turned, each with its values.
     pub axes: Vec<(String, Vec<String>)>,
 }
@@ -75,7 +77,8 @@ pub fn plan(outline: &Outline) -> Vec<Trial> {
         .map(|probe| trial(outline, probe, &Case::default(), 1, &looks));
     let methods = (1..=outline.samples).flat_map(|sample| {
         cases.iter().flat_map(move |(case, deeds)| {
-            let methods = outline.methods.iter();
+            let again = move |method: &&String| sample == 1 || !outline.once.contains(method);
+            let methods = outline.methods.iter().filter(again);
             methods.map(move |method| trial(outline, method, case, sample, deeds))
         })
     });
@@ -183,6 +186,7 @@ mod tests {
             methods: words(&["a", "b"]),
             probes: words(&["layers"]),
             samples,
+            once: Vec::new(),
             axes: axes
                 .iter()
                 .map(|(axis, values)| (axis.to_string(), words(values)))
@@ -216,6 +220,21 @@ mod tests {
         );
         let looks: Vec<String> = trials[0].acts.iter().map(|it| it.act.deed()).collect();
         assert_eq!(looks, ["probe v2", "probe v2 against v1"]);
+    }
+
+    #[test]
+    fn a_method_that_is_measured_once_has_no_second_sample() {
+        let outline = Outline {
+            once: vec!["b".to_string()],
+            ..outline(&["v1"], 3, &[])
+        };
+        let methods = plan(&outline)
+            .into_iter()
+            .filter(|trial| trial.verb() != Verb::Probe);
+        let order: Vec<String> = methods
+            .map(|trial| format!("{} {}", trial.sample, trial.doer))
+            .collect();
+        assert_eq!(order, ["1 a", "1 b", "2 a", "3 a"]);
     }
 
     #[test]

@@ -113,6 +113,7 @@ fn planned_method(name: &str, rows: &[&Row], host: &Host) -> PlannedMethod {
             .filter(|_| version.is_none())
             .cloned(),
         version: version.map(String::from),
+        once: false,
     }
 }
 

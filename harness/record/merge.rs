@@ -274,7 +274,8 @@ impl Order {
             }
             for sample in 1..=scenario.samples {
                 for case in &scenario.cases {
-                    for method in &scenario.methods {
+                    let again = |method: &&PlannedMethod| sample == 1 || !method.once;
+                    for method in scenario.methods.iter().filter(again) {
                         let trial = Whole {
                             case: case.case.clone(),
                             sample,

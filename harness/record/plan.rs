@@ -25,7 +25,7 @@ pub struct ScenarioPlan {
     pub name: String,
     #[serde(default)]
     pub about: String,
-    /// How often each act is done.
+    /// How often each act is done, but for those of methods that are measured once.
     pub samples: u32,
     /// In order of release.
     #[serde(default, rename = "image")]
@@ -66,6 +66,9 @@ pub struct PlannedMethod {
     pub version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
+    /// Whether it is done in the first sample alone.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub once: bool,
 }
 
 /// What every method does under one case, once for each sample.

@@ -161,6 +161,7 @@ impl<'a> Ready<'a> {
                 name: name.clone(),
                 version: version.as_ref().ok().cloned(),
                 skipped: version.as_ref().err().map(|(_, why)| why.clone()),
+                once: self.scenario.once.contains(name),
             })
         });
         ScenarioPlan {

@@ -28,6 +28,9 @@ struct Table {
     probes: Vec<Spanned<String>>,
     #[serde(default = "one")]
     samples: Spanned<u32>,
+    /// Methods that are measured in the first sample alone.
+    #[serde(default)]
+    once: Vec<Spanned<String>>,
     /// Seconds a step may take.
     time_limit_s: Option<Spanned<u64>>,
     /// MiB of resident memory a step's processes may hold together.
@@ -112,6 +115,17 @@ impl Scenario {
         let samples = Spanned::new(table.samples.span(), u64::from(*table.samples.get_ref()));
         let samples = file.bounded("samples", &samples, MOST_SAMPLES.unsigned_abs())?;
         scenario.samples = u32::try_from(samples)?;
+        for word in &table.once {
+            let names = methods.expand(word.get_ref());
+            for name in names.with_context(|| file.place(word))? {
+                ensure!(
+                    scenario.methods.contains(&name),
+                    "{}: `{name}` is to be measured once, and is not among the methods",
+                    file.place(word)
+                );
+                scenario.once.push(name);
+            }
+        }
         if let Some(seconds) = &table.time_limit_s {
             let seconds = file.bounded("time_limit_s", seconds, MOST_SECONDS)?;
             scenario.limits.time = Duration::from_secs(seconds);

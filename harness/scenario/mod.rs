@@ -31,6 +31,8 @@ pub struct Scenario {
     pub probes: Vec<String>,
     /// Timed repetitions of every act.
     pub samples: u32,
+    /// The methods among them that are measured in the first sample alone, because they are slow.
+    pub once: Vec<String>,
     pub limits: Limits,
     /// Whether it is to be run only where steps are locked in for good.
     pub locked: bool,
@@ -70,6 +72,7 @@ impl Scenario {
             methods: Vec::new(),
             probes: Vec::new(),
             samples: 1,
+            once: Vec::new(),
             limits: Limits {
                 time: TIME_LIMIT,
                 memory_bytes: three_quarters_of_memory(),
@@ -117,6 +120,7 @@ impl Scenario {
             methods: self.methods.clone(),
             probes: self.probes.clone(),
             samples: self.samples,
+            once: self.once.clone(),
             axes: self.axes.clone(),
         }
     }

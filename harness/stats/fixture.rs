@@ -161,6 +161,7 @@ fn planned_method(method: &Invented) -> PlannedMethod {
         name: method.0.into(),
         version: Some(format!("{} 1.2.3", method.0)),
         skipped: None,
+        once: false,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::bench::{Bench, noise, scenario};
+use crate::bench::{Bench, noise, scenario, text};
 
 /// Runs a scenario file's text and returns the error.
 fn refused(text: &str) -> String {
@@ -147,6 +147,33 @@ fn images_without_one_source_are_refused() {
     says(
         &format!("about = \"\"\nmethods = [\"raw\"]\n{IMAGE}{IMAGE}"),
         &["bad.toml:6", "`a` is listed twice"],
+    );
+}
+
+#[test]
+fn a_method_that_is_to_be_measured_once_or_left_out_is_one_of_the_scenario() {
+    says(
+        &format!("about = \"\"\nmethods = [\"raw\"]\nonce = [\"gzip/6\"]\n{IMAGE}"),
+        &["bad.toml:3", "`gzip/6` is to be measured once"],
+    );
+    let bench = Bench::new();
+    bench.pair("pair", &["raw", "zstd/3"]);
+    let said = |without: &str| bench.expect(&["run", "pair", "--without", without], 2);
+    let missing = said("gzip/6");
+    assert!(
+        missing.contains("--without gzip/6: pair has no such method"),
+        "{missing}"
+    );
+    let none = said("raw,zstd/3");
+    assert!(
+        none.contains("--without leaves no method of pair"),
+        "{none}"
+    );
+    let one = bench.run(&["list", "pair", "--without", "zstd/3"]);
+    let shown = text(&one.stdout);
+    assert!(
+        shown.contains("method  raw") && !shown.contains("zstd/3"),
+        "{shown}"
     );
 }
 

@@ -16,6 +16,7 @@ about = "two releases"
 methods = ["raw", "gzip/6", "fastcdc/{4k,16k}", "zstd-patch/3", "absent"]
 probes = ["chunks", "layers"]
 samples = 2
+once = ["zstd-patch/3"]
 [axes]
 policy = ["all", "previous"]
 [[image]]
@@ -98,7 +99,7 @@ fn sixteen_shards_run_apart_and_merged_are_the_bytes_of_one_run() {
     let load = |dir: &str| Results::load(&bench.path(dir)).unwrap();
     let (one, merged) = (load("results/one"), load("results/merged"));
     assert_eq!(in_order(&one.rows), in_order(&merged.rows));
-    assert!(one.rows.len() >= 100, "{}", one.rows.len());
+    assert!(one.rows.len() >= 90, "{}", one.rows.len());
     assert_eq!((&one.findings, &one.plan), (&merged.findings, &merged.plan));
     // One machine made them all, so no time is missing.
     let timed = |rows: &[Row]| rows.iter().filter(|row| row.wall_ns.is_some()).count();
