@@ -69,6 +69,7 @@ fn source_of(word: &str) -> Result<(Source, String)> {
     let last = word.rsplit('/').next().unwrap_or(word);
     let image = EngineImage {
         reference: word.to_string(),
+        newest: true,
     };
     Ok((Source::Docker(image), fit(last)))
 }

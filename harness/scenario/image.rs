@@ -128,6 +128,7 @@ impl ImageTable {
             );
             sources.push(Source::Docker(EngineImage {
                 reference: reference.clone(),
+                newest: false,
             }));
         }
         if let Some(reference) = &self.registry {

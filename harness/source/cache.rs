@@ -174,8 +174,20 @@ impl WantedImage<'_> {
             place.display(),
             entry.source
         );
+        let moved = self.source.kind().moved(&entry.facts);
+        if let Some(moved) = moved.as_ref().filter(|moved| moved.follow) {
+            (self.say)(&format!("{}; saving that one", moved.said));
+            return Ok(None);
+        }
         let Some(damage) = entry.damage(place)? else {
-            return Ok(Some(self.saved(entry, place, true)));
+            let mut saved = self.saved(entry, place, true);
+            saved.warnings.extend(moved.map(|moved| {
+                format!(
+                    "{}; the one that was saved before is used: `delta-lab save --refresh` takes the other",
+                    moved.said
+                )
+            }));
+            return Ok(Some(saved));
         };
         if self.source.kind().is_reproducible() {
             (self.say)(&format!("{damage}; making the image again"));

@@ -1,5 +1,6 @@
 //! Images of the docker engine, saved with `docker save` through its command line.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
@@ -8,12 +9,16 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::key::Identity;
-use super::{Made, SaveOrder, SourceKind, program};
+use super::{Made, Moved, SaveOrder, SourceKind, program};
 
 /// `docker save` of a reference, which is pulled when the engine does not have it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct EngineImage {
     pub reference: String,
+    /// Whether it is the image that has this name now, whatever was saved before: so on a command line. A scenario keeps
+    /// to the image that it has rows of.
+    #[serde(skip)]
+    pub newest: bool,
 }
 
 impl SourceKind for EngineImage {
@@ -28,6 +33,18 @@ impl SourceKind for EngineImage {
     fn make(&self, order: &SaveOrder) -> Result<Made> {
         save(&self.reference, order.out, order.refresh, order.say)
     }
+
+    fn moved(&self, facts: &BTreeMap<String, String>) -> Option<Moved> {
+        let saved = facts.get(IMAGE_ID)?;
+        // Without an engine, or where it has no such image, what was saved is all there is.
+        let engine = Engine::connect().ok()?;
+        let reference = one_image(&engine, &self.reference).ok()?;
+        let now = engine.held(&reference).ok()??.id;
+        (now != *saved).then(|| Moved {
+            said: format!("{reference} is another image in the engine by now"),
+            follow: self.newest,
+        })
+    }
 }
 
 impl fmt::Display for EngineImage {
@@ -35,6 +52,9 @@ impl fmt::Display for EngineImage {
         write!(to, "docker save {}", self.reference)
     }
 }
+
+/// The fact that says which image it is.
+const IMAGE_ID: &str = "image_id";
 
 /// How to start a daemon.
 const START: &str = "systemctl start docker, or dockerd where there is no systemd";
@@ -154,7 +174,7 @@ impl Engine {
         Made {
             facts: vec![
                 ("engine".into(), format!("docker {}", self.version)),
-                ("image_id".into(), held.id.clone()),
+                (IMAGE_ID.into(), held.id.clone()),
             ],
             warnings: Vec::new(),
         }

@@ -1,5 +1,6 @@
 //! Where images come from: one file for each kind of source, and the cache that keeps each saved image.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -79,10 +80,24 @@ pub trait SourceKind: fmt::Display {
         false
     }
 
+    /// Where the name that it has names another image by now than the one with these facts: in words.
+    fn moved(&self, _facts: &BTreeMap<String, String>) -> Option<Moved> {
+        None
+    }
+
     /// Why `normalize` would not change the image; `None` where it may.
     fn is_normal(&self) -> Option<&'static str> {
         None
     }
+}
+
+/// A name that was given to another image after its first one was saved.
+#[derive(Debug, PartialEq)]
+pub struct Moved {
+    /// A sentence.
+    pub said: String,
+    /// Whether the image that has the name now is the one that is asked for.
+    pub follow: bool,
 }
 
 /// An image to be made.
@@ -187,6 +202,7 @@ mod tests {
     fn docker(reference: &str) -> Source {
         Source::Docker(EngineImage {
             reference: reference.to_string(),
+            newest: false,
         })
     }
 

@@ -1,6 +1,7 @@
 //! What the claims share: a folder with scenarios in it, and the program run there.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -29,6 +30,13 @@ impl Bench {
     pub fn write(&self, path: &str, text: impl AsRef<[u8]>) {
         fs::create_dir_all(self.path(path).parent().unwrap()).unwrap();
         fs::write(self.path(path), text).unwrap();
+    }
+
+    /// A file that can be run.
+    pub fn write_program(&self, path: &str, text: impl AsRef<[u8]>) {
+        self.write(path, text);
+        let executable = fs::Permissions::from_mode(0o755);
+        fs::set_permissions(self.path(path), executable).unwrap();
     }
 
     /// The program with these arguments, in this folder.

@@ -173,16 +173,13 @@ fn a_tool_of_ones_own_is_declared_checked_and_run_as_the_page_says() {
     }
     let bench = Bench::new();
     bench.pair("mine", &["mine"]);
-    bench.write(
+    bench.write_program(
         "bin/my-tool",
         "#!/bin/sh\nset -e\ncase $1 in\n\
          --version) echo my-tool 1.0 ;;\n\
          put) gzip -n -c \"$2\" >\"$3\" ;;\n\
          get) curl -fsS \"$2\" | gzip -d >\"$3\" ;;\nesac\n",
     );
-    use std::os::unix::fs::PermissionsExt;
-    let executable = fs::Permissions::from_mode(0o755);
-    fs::set_permissions(bench.path("bin/my-tool"), executable).unwrap();
 
     let mut method = copying_method();
     for (theirs, mine) in [

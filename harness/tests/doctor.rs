@@ -28,10 +28,7 @@ fn a_declared_method_is_here_with_its_tools_version_or_missing_with_its_reason()
     };
     bench.write("scenarios/methods/here.toml", method("here-tool"));
     bench.write("scenarios/methods/gone.toml", method("gone-tool"));
-    bench.write("bin/here-tool", "#!/bin/sh\necho here-tool 4.2, by us\n");
-    use std::os::unix::fs::PermissionsExt;
-    let executable = std::fs::Permissions::from_mode(0o755);
-    std::fs::set_permissions(bench.path("bin/here-tool"), executable).unwrap();
+    bench.write_program("bin/here-tool", "#!/bin/sh\necho here-tool 4.2, by us\n");
     let said = doctor(&bench, &format!("{}:/bin", bench.path("bin").display()));
     let declared = section(&said, "declared methods: shipped, and of scenarios/methods");
     let words: Vec<&str> = declared.split_whitespace().collect();

@@ -21,6 +21,7 @@ mod makefile;
 mod many_bases;
 mod map;
 mod million;
+mod moved;
 mod nearest;
 mod pulls;
 mod real_ssh;

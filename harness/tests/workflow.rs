@@ -1,7 +1,6 @@
 //! The example workflows, played through: their own commands, with tars for images and a stand-in for GitHub's `gh`.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt;
 use std::process::Output;
 
 use crate::bench::{Bench, LAB, checkout, text};
@@ -51,11 +50,8 @@ fn begun() -> (Bench, Vec<Written>) {
         "methods = [\"fastcdc/16k\"]\nfrom = [\"1.4.2.tar\"]\n[limits]\ndelta_grows = \"200 kB\"\n",
     );
     fs::create_dir(bench.path("comments")).unwrap();
-    bench.write("bin/gh", GH);
-    bench.write("bin/docker", "#!/bin/sh\ncat > /dev/null\n");
-    for tool in ["bin/gh", "bin/docker"] {
-        fs::set_permissions(bench.path(tool), fs::Permissions::from_mode(0o755)).unwrap();
-    }
+    bench.write_program("bin/gh", GH);
+    bench.write_program("bin/docker", "#!/bin/sh\ncat > /dev/null\n");
     std::os::unix::fs::symlink(LAB, bench.path("bin/delta-lab")).unwrap();
     (bench, files)
 }
