@@ -269,7 +269,8 @@ fn entries(tar: &Arc<File>, offset: u64, length: u64) -> Result<Vec<Entry>> {
             head: *header.as_bytes(),
             about: (
                 header.entry_type().as_byte(),
-                u64::from(header.mode().unwrap_or(0)),
+                // Some engines write the kind into the mode too.
+                u64::from(header.mode().unwrap_or(0) & 0o7777),
                 header.uid().unwrap_or(0),
                 header.gid().unwrap_or(0),
                 entry.link_name_bytes().map(|link| link.into_owned()),

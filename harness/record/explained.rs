@@ -100,9 +100,13 @@ impl Cost {
     /// What the methods of that name are charged by.
     pub fn of_method(method: &str) -> Cost {
         const LAYERS: [&str; 4] = ["layers", "raw", "gzip", "zstd"];
-        const CHUNKS: [&str; 12] = [
+        const CHUNKS: [&str; 16] = [
             "fixed",
             "fastcdc",
+            "fastcdc-pack",
+            "gear",
+            "buzhash",
+            "peaks",
             "casync",
             "casync-ssh",
             "casync-tree",

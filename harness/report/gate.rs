@@ -212,10 +212,15 @@ fn why(grown: &[Grown], told: &Told, cost: Cost) -> Vec<Block> {
             ));
         }
     }
+    // The figures above are of compressed layers.
+    let packed = match cost {
+        Cost::Layers => ", before compression",
+        Cost::Chunks | Cost::Patch => "",
+    };
     match lines.is_empty() {
         true => Vec::new(),
         false => vec![
-            Block::Text(format!("Why, counted as {}:", cost.words())),
+            Block::Text(format!("Why, counted as {}{packed}:", cost.words())),
             Block::List(lines),
         ],
     }

@@ -61,7 +61,7 @@ fn each_file_is_told_by_how_it_differs_and_charged_for_it() {
         "image.tar",
         &[
             ("same", noise(1, 5000), 7, 0o644),
-            ("touched", noise(2, 5000), 8, 0o644),
+            ("touched", noise(2, 5000), 8, 0o100_644),
             ("changed", changed, 7, 0o644),
             ("new/place", noise(4, 5000), 7, 0o644),
             ("mode", noise(5, 5000), 8, 0o755),
