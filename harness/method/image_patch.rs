@@ -23,6 +23,10 @@ use crate::wire::{Client, WireUrl};
 /// Patches of one effort.
 pub struct ImagePatch(pub Effort);
 
+/// The effort of full forms. The best one mixes what nothing predicts: of an image of 281 MB that took 344 s instead of
+/// 76, and 52.3 MB came of it instead of 53.5.
+const FULL: Effort = Effort::Fast;
+
 /// `NAME/patches.json`.
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -63,8 +67,9 @@ impl ImagePatch {
         let path = store.object(object);
         let folder = path.parent().context("an object without a folder")?;
         fs::create_dir_all(folder).with_context(|| format!("make {}", folder.display()))?;
+        let effort = base.map_or(FULL, |_| self.0);
         let base = base.map(|base| base.path.as_path());
-        let made = image::make(base, &image.path, &path, self.0, &|_| ())
+        let made = image::make(base, &image.path, &path, effort, &|_| ())
             .with_context(|| format!("make {object}"))?;
         Ok(made.patch_bytes)
     }
@@ -72,11 +77,10 @@ impl ImagePatch {
 
 impl Method for ImagePatch {
     fn version(&self) -> Result<String> {
-        let level = match self.0 {
-            Effort::Fast => 9,
-            Effort::Best => 19,
+        let zstd = match self.0 {
+            Effort::Fast => zstd_version(9),
+            Effort::Best => format!("{}, full: {}", zstd_version(19), zstd_version(9)),
         };
-        let zstd = zstd_version(level);
         Ok(format!("{LAB}, image patch {}, {zstd}", image::VERSION))
     }
 

@@ -8,7 +8,7 @@ pub const REASONABLE_S: u64 = 30;
 const SLOW: &[(&str, f64)] = &[
     // Their full form, of 40 MB.
     ("image-patch/fast", 1.1),
-    ("image-patch/best", 0.8),
+    ("image-patch/best", 1.0),
     ("bsdiff-cli", 0.5),
     ("ostree", 0.7),
     ("zstd-cli/19", 0.7),
