@@ -78,6 +78,7 @@ mod tests {
     use super::*;
     use crate::archive::Layout;
     use crate::archive::examples::{archive_of, gzip, tar_of};
+    use crate::image::sha256_hex;
 
     /// What is taken out of a file of these bytes: place, number of layers, tar.
     fn taken(archive: &[u8], number: i32) -> Result<(usize, usize, Vec<u8>)> {
@@ -105,6 +106,20 @@ mod tests {
         let tar = tar_of(&[("one", &[7; 5000])]);
         let archive = archive_of(Layout::Oci, &[gzip(&tar), tar_of(&[("two", b"2")])]);
         assert_eq!(taken(&archive, 1).unwrap().2, tar);
+    }
+
+    /// Only its unpacked bytes tell of a compressed layer whether it is the one of the config.
+    #[test]
+    fn a_compressed_layer_that_is_not_what_the_config_says_is_refused() {
+        let tars = ["one", "two"].map(|name| tar_of(&[(name, name.as_bytes())]));
+        let mut archive = archive_of(Layout::Docker, &tars.each_ref().map(|tar| gzip(tar)));
+        let said = sha256_hex(&tars[1]).into_bytes();
+        let mut places = archive.windows(said.len());
+        let at = places.position(|bytes| bytes == said).unwrap();
+        archive[at..at + 4].copy_from_slice(b"0000");
+        let why = format!("{:#}", taken(&archive, 2).unwrap_err());
+        assert!(why.contains("damaged: the sha256 of its tar is"), "{why}");
+        assert_eq!(taken(&archive, 1).unwrap().2, tars[0]);
     }
 
     #[test]

@@ -49,23 +49,25 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         .with_context(|| base.clone())?;
         all.push(found);
     }
-    // All by one measure: by the second where an image is too long for the first.
-    let by = |needs: &'static str| {
-        let held = all
-            .iter()
-            .map(|found| Held::by(needs, |measure| found.get(measure).copied()));
-        Some((needs, held.collect::<Option<Vec<Held>>>()?))
-    };
-    let (needs, held) = [NEAREST, LACKING]
-        .into_iter()
-        .find_map(by)
-        .with_context(|| format!("{SIMILARITY} finds no {LACKING}"))?;
+    let (needs, held) =
+        by_one_measure(&all).with_context(|| format!("{SIMILARITY} finds no {LACKING}"))?;
     let choice = choose(&held).context("there is a base to choose")?;
     out::print(&match args.json {
         true => as_json(&args.bases, (needs, &held), &choice),
         false => as_text(&args.bases, &held, &choice),
     })?;
     Ok(ExitCode::SUCCESS)
+}
+
+/// The bases by what was found of each, all by one measure: by the second where a pair is too long for the first.
+fn by_one_measure(found: &[BTreeMap<String, u64>]) -> Option<(&'static str, Vec<Held>)> {
+    let by = |needs: &'static str| {
+        let held = found
+            .iter()
+            .map(|found| Held::by(needs, |measure| found.get(measure).copied()));
+        Some((needs, held.collect::<Option<Vec<Held>>>()?))
+    };
+    [NEAREST, LACKING].into_iter().find_map(by)
 }
 
 fn as_json(names: &[String], (needs, held): (&str, &[Held]), choice: &Choice) -> String {
@@ -115,4 +117,30 @@ fn said(base: &str, choice: &Choice) -> String {
         (_, Some(_)) => "the next best needs over 100 times as much".to_string(),
     };
     format!("use {base}: {}, {why}\n", report::sureness(choice.sure))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn where_one_pair_is_too_long_for_a_quick_patch_all_are_told_by_what_they_lack() {
+        let found = |quick: Option<u64>, lacking| {
+            let mut found = BTreeMap::from([(SHARE, 500_000), (LACKING, lacking)]);
+            found.extend(quick.map(|quick| (NEAREST, quick)));
+            let named = found
+                .into_iter()
+                .map(|(name, value)| (name.to_string(), value));
+            named.collect::<BTreeMap<String, u64>>()
+        };
+        let needs = |all: &[BTreeMap<String, u64>]| {
+            let (by, held) = by_one_measure(all)?;
+            Some((by, held.iter().map(|it| it.needs_bytes).collect::<Vec<_>>()))
+        };
+        let short = [found(Some(7), 20), found(Some(8), 10)];
+        assert_eq!(needs(&short), Some((NEAREST, vec![7, 8])));
+        let long = [found(Some(7), 20), found(None, 10)];
+        assert_eq!(needs(&long), Some((LACKING, vec![20, 10])));
+        assert_eq!(needs(&[BTreeMap::new()]), None);
+    }
 }

@@ -4,6 +4,7 @@
 //! --patch-from=BASE --long=31` applies. The server holds the base in memory and as much of the image as a window covers,
 //! the client holds both.
 
+use std::fs;
 use std::io::{self, Read};
 
 use anyhow::{Context, Result, anyhow, ensure};
@@ -11,6 +12,7 @@ use zstd::zstd_safe::{self, DCtx};
 
 use super::patched::Codec;
 use super::version::zstd as zstd_version;
+use crate::image::Image;
 
 /// zstd's largest window is 2^31 bytes. The start of a longer base, and the part of an image after the first window, cannot
 /// be matched: such a pair would be encoded without those matches (a patch between images of 2.34 GiB took 620 MB, one
@@ -93,17 +95,14 @@ impl Codec for ZstdPatch {
     }
 }
 
-/// Bytes of the patch that zstd makes at its quickest; none of a pair that is too long. Base and image are held in memory.
-pub fn quick_patch_bytes(
-    base: &[u8],
-    image: &mut dyn Read,
-    image_bytes: u64,
-) -> Result<Option<u64>> {
+/// Bytes of the patch that zstd makes at its quickest; none of a pair that is too long. The base is held in memory.
+pub fn quick_patch_bytes(base: &Image, image: &Image) -> Result<Option<u64>> {
     let quickest = ZstdPatch { level: 1 };
-    if quickest.fits(base.len() as u64, image_bytes).is_err() {
+    if quickest.fits(base.bytes, image.bytes).is_err() {
         return Ok(None);
     }
-    let patch = quickest.encode(base, image, image_bytes)?;
+    let held = fs::read(&base.path).with_context(|| format!("read {}", base.name))?;
+    let patch = quickest.encode(&held, &mut image.open()?, image.bytes)?;
     Ok(patch.map(|patch| patch.len() as u64))
 }
 
@@ -115,6 +114,20 @@ fn said(code: usize) -> anyhow::Error {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_pair_that_is_too_long_for_a_quick_patch_is_not_even_read() {
+        let image = |bytes| Image {
+            name: "an image".to_string(),
+            path: "/nowhere".into(),
+            bytes,
+            sha256: String::new(),
+        };
+        for (base, new) in [(LIMIT_BYTES + 1, 1), (1, LIMIT_BYTES + 1)] {
+            assert_eq!(quick_patch_bytes(&image(base), &image(new)).unwrap(), None);
+        }
+        quick_patch_bytes(&image(1), &image(1)).unwrap_err();
+    }
 
     #[test]
     fn the_window_covers_base_and_image_up_to_the_limit_of_zstd() {

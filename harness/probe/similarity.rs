@@ -4,7 +4,6 @@
 //! files. The quick patch needs the bases themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::fs;
 use std::io::{self, Write};
 
 use anyhow::{Context, Result};
@@ -87,11 +86,8 @@ pub fn look(image: &Image, bases: &[Image], find: Find) -> Result<()> {
 
 /// Of the patch from the best of the bases; none where one pair is too long for it.
 fn quick_patch(image: &Image, bases: &[Image]) -> Result<Option<u64>> {
-    let patch = |base: &Image| -> Result<Option<u64>> {
-        let held = fs::read(&base.path).with_context(|| format!("read {}", base.name))?;
-        quick_patch_bytes(&held, &mut image.open()?, image.bytes)
-    };
-    let patches: Option<Vec<u64>> = bases.iter().map(patch).collect::<Result<_>>()?;
+    let patches = bases.iter().map(|base| quick_patch_bytes(base, image));
+    let patches: Option<Vec<u64>> = patches.collect::<Result<_>>()?;
     Ok(patches.and_then(|patches| patches.into_iter().min()))
 }
 
