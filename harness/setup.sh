@@ -44,6 +44,7 @@ tools   skopeo                  skopeo                  copies images without an
 tools   squashfs-tools          mksquashfs              makes images into squashfs, and back
 tools   erofs-utils             mkfs.erofs              the same for erofs
 tools   e2fsprogs               mke2fs                  the same for ext4
+tools   util-linux-extra        fincore                 says what of a file is in memory, for the axis cache
 tools   pip:hdiffpatch          python3:hdiffpatch      patches by HDiffPatch, as a Python package
 extra   cargo:bita              bita                    a compressed archive cloned chunk by chunk from seeds
 docker  docker.io               dockerd                 builds and saves the images

@@ -19,6 +19,7 @@ use serde::{Deserialize, Serialize};
 
 mod calls;
 mod cgroup;
+mod cold;
 mod cores;
 mod environment;
 mod inner;
@@ -32,6 +33,7 @@ mod tree;
 mod walls;
 
 pub use cgroup::sweep;
+pub use cold::Cold;
 pub use cores::cores;
 pub use environment::{environment, environment_in};
 pub use release::Release;

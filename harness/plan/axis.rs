@@ -24,6 +24,12 @@ pub const CORES: &str = "cores";
 /// Its value for a step that may use whatever the lab may.
 const ALL_CORES: &str = "all";
 
+/// The axis that says where the bases of an update lie when it begins: in memory, as files do that were just written, or on
+/// the disk alone, as on a device that was switched on. What is read of them can be told of the second alone.
+pub const CACHE: &str = "cache";
+const WARM: &str = "warm";
+const COLD: &str = "cold";
+
 /// Every axis.
 pub const AXES: &[Axis] = &[
     Axis {
@@ -68,7 +74,25 @@ pub const AXES: &[Axis] = &[
         default: ALL_CORES,
         check: |value| cores(value).map(|_| ()),
     },
+    Axis {
+        name: CACHE,
+        about: "whether a client has its bases in memory, or must read them from its disk",
+        default: WARM,
+        check: |value| cold(value).map(|_| ()),
+    },
 ];
+
+/// Whether a value of the axis [`CACHE`] puts the bases out of memory.
+pub fn cold(value: &str) -> Result<bool> {
+    match value {
+        WARM => Ok(false),
+        COLD => Ok(true),
+        _ => bail!(
+            "no cache `{value}`{}",
+            words::meant(value, [WARM, COLD].into_iter())
+        ),
+    }
+}
 
 /// How many processors a value of the axis [`CORES`] leaves a step; nothing for all there are.
 pub fn cores(value: &str) -> Result<Option<usize>> {

@@ -77,6 +77,12 @@ pub const MEASURES: &[Measure] = &[
     drifting("peak_rss_bytes", "peak memory", Unit::Bytes, |row| {
         row.peak_rss_bytes.map(Into::into)
     }),
+    drifting(
+        "base_read_bytes",
+        "read of the base from disk",
+        Unit::Bytes,
+        |row| row.base_read_bytes.map(Into::into),
+    ),
 ];
 
 /// The probe by whose measures a base can be chosen.

@@ -48,9 +48,9 @@ pub use rows::{RowFile, read_rows, rewrite_rows};
 
 /// Version of the columns of rows.csv and findings.csv and of the keys of plan.toml and host.toml.
 ///
-/// 2 added `case`, called the verb and the bases by their names, and put facts.csv into plan.toml. 3 added `room`. Folders
-/// of earlier schemas are still read; a run adds to folders of its own schema alone.
-pub const SCHEMA: u32 = 3;
+/// 2 added `case`, called the verb and the bases by their names, and put facts.csv into plan.toml. 3 added `room`, 4
+/// `base_read_bytes`. Folders of earlier schemas are still read; a run adds to folders of its own schema alone.
+pub const SCHEMA: u32 = 4;
 
 /// The oldest schema that is read.
 pub const OLDEST_SCHEMA: u32 = 1;

@@ -36,14 +36,15 @@ const COLUMNS: [(&str, &str); WIDTH] = [
     ("wall_ns", ""),
     ("cpu_ns", ""),
     ("peak_rss_bytes", ""),
+    ("base_read_bytes", ""),
     ("room", ""),
     ("check", ""),
     ("error", ""),
 ];
-const WIDTH: usize = 24;
+const WIDTH: usize = 25;
 
 /// Columns that earlier schemas lack.
-const LATER: [&str; 2] = ["case", "room"];
+const LATER: [&str; 3] = ["case", "base_read_bytes", "room"];
 
 /// About the length of a line, to make room once.
 const LINE_BYTES: u64 = 260;
@@ -137,8 +138,8 @@ impl Reading {
             image: name(line.cell(6), &last.image),
             image_sha256: name(line.cell(7), &last.image_sha256),
             bases_sha256: name(line.cell(9), &last.bases_sha256),
-            room: name(line.cell(21), &last.room),
-            error: name(cell::unguarded(line.cell(23)), &last.error),
+            room: name(line.cell(22), &last.room),
+            error: name(cell::unguarded(line.cell(24)), &last.error),
             case: shared(&mut self.cases, line.cell(4))?,
             verb: verb(line.cell(5))?,
             bases: shared(&mut self.bases, line.cell(8))?,
@@ -153,7 +154,8 @@ impl Reading {
             wall_ns: line.figure(18)?,
             cpu_ns: line.figure(19)?,
             peak_rss_bytes: line.figure(20)?,
-            check: check(line.cell(22))?,
+            base_read_bytes: line.figure(21)?,
+            check: check(line.cell(23))?,
         })
     }
 }
@@ -186,7 +188,7 @@ fn check(cell: &str) -> Result<Check> {
         Check::Failed,
     ];
     let found = checks.into_iter().find(|check| check.word() == cell);
-    found.ok_or_else(|| strange(22, cell))
+    found.ok_or_else(|| strange(23, cell))
 }
 
 #[cfg(test)]
@@ -225,6 +227,7 @@ mod tests {
             wall_ns: Some(11),
             cpu_ns: Some(12),
             peak_rss_bytes: Some(13),
+            base_read_bytes: Some(14),
             room: "locked; reads /a: why".into(),
             check: Check::Tree,
             error: "a, \"b\"".into(),
@@ -239,7 +242,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("rows.csv");
         let text = format!(
-            "{}3,s,m,v,,update,i,aa,,,1,10,many,,,,,,,,,,exact,\n",
+            "{}3,s,m,v,,update,i,aa,,,1,10,many,,,,,,,,,,,exact,\n",
             header::<Row>()
         );
         std::fs::write(&path, text).unwrap();

@@ -85,6 +85,10 @@ pub struct Row {
     pub cpu_ns: Option<u64>,
     /// Peak resident memory of the largest single process of the step.
     pub peak_rss_bytes: Option<u64>,
+    /// Update of a client whose bases are on its disk alone: what was read of them, in whole pages, read-ahead included.
+    /// Empty where they were in memory, and before schema 4.
+    #[serde(default)]
+    pub base_read_bytes: Option<u64>,
     /// What kept the step in its room: `locked`, `in part` or `open`, and what the method's file lets it reach beyond it,
     /// with the reason. Empty without figures, and before schema 3.
     #[serde(default)]

@@ -109,6 +109,14 @@ pub fn peak_memory<'m, 'r: 'm>(steps: impl Iterator<Item = &'m Samples<'r>>) -> 
     }
 }
 
+/// What an update reads of its bases.
+pub fn base_read(step: Option<&Samples>) -> Cell {
+    or_none(step, |step| {
+        let median = step.spread(|row| row.base_read_bytes)?.median;
+        Some((units::bytes(median), median))
+    })
+}
+
 /// How a method's outputs were verified, and how many of its rows were not.
 pub fn check(method: &MethodRows) -> String {
     let any = |check: &Check| method.rows().any(|row| row.check == *check);

@@ -20,6 +20,7 @@ fn shapes() -> Vec<(&'static str, Results)> {
         ("many releases", results("history", 4, 12, 1)),
         ("a single image", results("single", 3, 1, 1)),
         ("failures and skips", troubled(4, 3)),
+        ("cold bases", cold()),
     ];
     let mut published = results("publish-only", 5, 3, 1);
     published.rows.retain(|row| row.verb == Verb::Publish);
@@ -532,6 +533,30 @@ fn formed() -> Results {
     results
 }
 
+/// Clients whose bases are on their disk alone.
+fn cold() -> Results {
+    let mut results = results("cold", 5, 2, 3);
+    let updates = results.rows.iter_mut().filter(|row| !row.bases.is_empty());
+    for row in updates.filter(|row| row.verb == Verb::Update) {
+        row.base_read_bytes = row.payload_bytes.map(|bytes| bytes * u64::from(row.sample));
+    }
+    results
+}
+
+#[test]
+fn what_is_read_of_the_base_is_a_column_a_chart_and_a_front_where_it_is_known() {
+    let known = [cold(), results("warm", 5, 2, 3)].map(|results| {
+        let charts: Vec<&str> = charts(&results).iter().map(|(chart, _)| *chart).collect();
+        let report = report(&results);
+        (
+            report.contains("read of the base, update"),
+            charts.contains(&"reads"),
+            charts.contains(&"front-reads"),
+        )
+    });
+    assert_eq!(known, [(true, true, true), (false, false, false)]);
+}
+
 #[test]
 fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
     let mut axes = policies(3, 4);
@@ -555,6 +580,7 @@ fn every_view_has_something_to_say_of_some_results_and_its_grids_are_whole() {
         faults(),
         fleet(),
         formed(),
+        cold(),
     ];
     for view in VIEWS {
         let said: Vec<usize> = shapes

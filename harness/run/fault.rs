@@ -178,6 +178,10 @@ fn sum(attempts: Vec<Attempt>) -> Figures {
             },
             held: next.held,
             traffic: Some(sum.traffic.unwrap_or_default().plus(next.traffic)),
+            base_read_bytes: match (sum.base_read_bytes, next.base_read_bytes) {
+                (Some(one), Some(other)) => Some(one + other),
+                (one, other) => one.or(other),
+            },
             ..Figures::default()
         }
     })

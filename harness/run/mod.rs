@@ -235,6 +235,7 @@ fn setting<'a>(
         release,
         limits: ready.scenario.limits,
         cores: cores_of(&trial.case)?,
+        cold: is_cold(&trial.case)?,
         folder: folder.work().join(place(trial)),
         guard: folder.guard(),
         servers: OnceCell::new(),
@@ -256,6 +257,12 @@ fn holders(trial: &Trial) -> Vec<Vec<usize>> {
 fn cores_of(case: &Case) -> Result<Option<usize>> {
     let value = case.get(axis::CORES);
     Ok(value.map(axis::cores).transpose()?.flatten())
+}
+
+/// Whether a case puts the bases of an update out of memory.
+fn is_cold(case: &Case) -> Result<bool> {
+    let value = case.get(axis::CACHE);
+    Ok(value.map(axis::cold).transpose()?.unwrap_or_default())
 }
 
 /// Name of a trial's folder: its own, and of letters that no tool takes for anything but a name.

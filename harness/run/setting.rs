@@ -27,6 +27,8 @@ pub struct Setting<'a> {
     pub limits: Limits,
     /// How many processors a step may use, where the case says so.
     pub cores: Option<usize>,
+    /// Whether clients have their bases on their disk alone, where the case says so.
+    pub cold: bool,
     /// Folder of this trial, kept until all its rows are written.
     pub folder: PathBuf,
     /// See `clock::Work::guard`.

@@ -1,6 +1,6 @@
 //! One step: its process between two readings of the meters, and its output verified.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
@@ -9,7 +9,7 @@ use super::seen::Seen;
 use super::setting::Setting;
 use super::trees::Tree;
 use super::{ledger, verify};
-use crate::clock::{self, Held};
+use crate::clock::{self, Cold, Held};
 use crate::crosscheck;
 use crate::image::Image;
 use crate::method::{self, Call, Moves};
@@ -27,6 +27,8 @@ pub struct Figures {
     /// What kept it in its room.
     pub held: Held,
     pub traffic: Option<Traffic>,
+    /// What was read of bases that were on the disk alone.
+    pub base_read_bytes: Option<u64>,
     pub added: Option<(Holdings, Holdings)>,
     /// What a probe found, or what is known of an update beside its figures.
     pub found: Vec<Found>,
@@ -39,6 +41,7 @@ pub struct Attempt {
     pub account: clock::Account,
     pub held: Held,
     pub traffic: Traffic,
+    pub base_read_bytes: Option<u64>,
 }
 
 /// What a client's scratch holds beside its own files: where the rebuilt image must be, what it holds beside its bases, the
@@ -143,6 +146,7 @@ impl Setting<'_> {
             account: attempt.account,
             held: attempt.held,
             traffic: Some(attempt.traffic),
+            base_read_bytes: attempt.base_read_bytes,
             found,
             ..Figures::default()
         }))
@@ -177,7 +181,12 @@ impl Setting<'_> {
             out,
             held: (self.doer.about().holds && !bases.is_empty()).then(|| scratch.join(HELD)),
         };
+        let cold = match self.put_out(&given, scratch) {
+            Ok(cold) => cold,
+            Err(why) => return Ok(Err(format!("{why:#}"))),
+        };
         let tried = self.try_process(&call, scratch, &wire.ports(), stop)?;
+        let base_read_bytes = cold.map(|cold| cold.read_bytes()).transpose()?;
         let traffic = wire.close()?;
         self.refuse_touched(&untouched, inputs())?;
         let (ran, failure) = match tried {
@@ -198,7 +207,20 @@ impl Setting<'_> {
             account: ran.account,
             held: ran.held,
             traffic,
+            base_read_bytes,
         }))
+    }
+
+    /// Puts the bases that a client is given, and what it holds, out of memory, where the case says so.
+    fn put_out(&self, given: &[Image], scratch: &Path) -> Result<Option<Cold>> {
+        if !self.cold || given.is_empty() {
+            return Ok(None);
+        }
+        let mut paths: Vec<PathBuf> = given.iter().map(|base| base.path.clone()).collect();
+        if self.doer.about().holds {
+            paths.push(scratch.join(HELD));
+        }
+        Cold::of(&paths).map(Some)
     }
 
     /// Whether what is at the output path in `scratch` is the image, and came over the wire; in words if not.

@@ -10,7 +10,7 @@ use super::road::Way;
 use super::setting::Setting;
 use super::step::{self, Figures};
 use super::{hold, ledger, objects, road, room};
-use crate::clock;
+use crate::clock::{self, Cold};
 use crate::image::Image;
 use crate::method::Moves;
 use crate::plan::{Planned, Trial};
@@ -139,6 +139,14 @@ impl Setting<'_> {
             if let Some(trees) = self.trees {
                 trees.of(image).map_err(|why| skipped(format!("{why:#}")))?;
             }
+        }
+        if self.cold && trial.verb() != Verb::Probe {
+            let given = self.images.iter().map(|image| self.given(image));
+            let paths = given
+                .map(|given| Ok(given?.path))
+                .collect::<Result<Vec<_>>>();
+            let out = paths.and_then(|paths| Cold::of(&paths));
+            out.map_err(|why| skipped(format!("cache=cold: {why:#}")))?;
         }
         Ok(())
     }
@@ -277,6 +285,7 @@ impl Setting<'_> {
             wall_ns: Some(figures.account.wall_ns),
             cpu_ns: Some(figures.account.cpu_ns),
             peak_rss_bytes: Some(figures.account.peak_rss_bytes),
+            base_read_bytes: figures.base_read_bytes,
             room: one_line(&room::told(&figures.held, self.doer.about().room.as_ref())).into(),
             ..self.row(planned, check, "")
         }

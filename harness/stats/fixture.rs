@@ -259,6 +259,7 @@ pub fn spoil(results: &mut Results, method: &str, check: Check, why: &str, of: f
                 wall_ns: None,
                 cpu_ns: None,
                 peak_rss_bytes: None,
+                base_read_bytes: None,
                 check,
                 error: why.into(),
                 ..row.clone()

@@ -63,6 +63,7 @@ mod tests {
             requests,
             apply_ns,
             memory_bytes: 0,
+            base_read_bytes: None,
         }
     }
 

@@ -18,6 +18,8 @@ pub struct Cost {
     pub apply_ns: u64,
     /// The most memory of its largest process.
     pub memory_bytes: u64,
+    /// What was read of the bases, where they lay on the disk alone.
+    pub base_read_bytes: Option<u64>,
 }
 
 /// One method under one case.
@@ -51,6 +53,7 @@ impl Cost {
             requests: median(|row| row.requests).unwrap_or(0),
             apply_ns: median(|row| row.wall_ns)?,
             memory_bytes: step.spread(|row| row.peak_rss_bytes).map_or(0, |it| it.max),
+            base_read_bytes: median(|row| row.base_read_bytes),
         })
     }
 }

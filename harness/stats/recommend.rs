@@ -214,6 +214,7 @@ pub mod tests {
             requests: 1,
             apply_ns: (apply_s * 1e9) as u64,
             memory_bytes: 100_000_000,
+            base_read_bytes: None,
         };
         Offer {
             method: method.into(),

@@ -2,6 +2,8 @@
 
 use std::fs;
 
+use delta_lab::record::SCHEMA;
+
 use crate::bench::{Bench, noise, scenario, text};
 
 /// Runs a scenario file's text and returns the error.
@@ -280,7 +282,11 @@ fn results_of_another_schema_or_torn_are_refused() {
     bench.expect(&["run", "pair", "--into", "results/r"], 0);
     let path = bench.path("results/r/rows.csv");
     let good = fs::read_to_string(&path).unwrap();
-    fs::write(&path, good.replace("\n3,pair,", "\n9,pair,")).unwrap();
+    fs::write(
+        &path,
+        good.replace(&format!("\n{SCHEMA},pair,"), "\n9,pair,"),
+    )
+    .unwrap();
     assert!(
         bench
             .expect(&["report", "results/r"], 2)

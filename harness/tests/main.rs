@@ -7,6 +7,7 @@ mod cheats;
 mod check_method;
 mod ci;
 mod clock;
+mod cold;
 mod cross_check;
 mod declared;
 mod docs;

@@ -137,6 +137,7 @@ fn figure(picture: &Picture) -> Result<String> {
         Some("apply" | "publish" | "time") => "time",
         Some("memory") => "memory",
         Some("storage") => "storage",
+        Some("reads") => "reads",
         _ => "transfer",
     };
     let (file, name) = (text(file), text(picture.name));

@@ -70,6 +70,13 @@ pub fn blocks(scenario: &Scenario) -> Vec<Block> {
             &|(_, method)| cells::time(method.publishes.last(), false),
         )
         .measuring("time", TIME),
+        of(
+            Keep::Helpful,
+            "base read",
+            "read of the base, main update",
+            &|(_, method)| cells::base_read(method.main()),
+        )
+        .measuring("reads", BYTES),
     ]);
     let head = Block::Head {
         level: 1,

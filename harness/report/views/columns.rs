@@ -109,6 +109,13 @@ pub fn costs(section: &Section, spread: bool) -> Vec<Column> {
             &|method| cells::peak_memory(method.publishes.iter()),
         )
         .measuring("memory", BYTES),
+        of(
+            Keep::Helpful,
+            "base read",
+            "read of the base, update".into(),
+            &|method| cells::base_read(method.main()),
+        )
+        .measuring("reads", BYTES),
     ]);
     columns
 }

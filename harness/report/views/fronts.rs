@@ -50,6 +50,16 @@ const AGAINST: &[Against] = &[
         tick: ticks::bytes,
         of: |offer| offer.main().map(|cost| cost.memory_bytes as f64),
     },
+    Against {
+        name: "front-reads",
+        title: "bytes of an update against what the device reads of the image it holds",
+        axis: "read of the base, from the device's disk",
+        tick: ticks::bytes,
+        of: |offer| {
+            let read = offer.main().and_then(|cost| cost.base_read_bytes);
+            read.map(|bytes| bytes as f64)
+        },
+    },
 ];
 
 pub fn charts(section: &Section) -> Vec<Block> {

@@ -7,12 +7,14 @@ use crate::stats::Reading;
 
 use super::machine;
 
-const MEASURED: [&str; 5] = [
+const MEASURED: [&str; 6] = [
     "A figure is given only for a step whose output was verified. exact: the rebuilt file has the image's sha256; tree: \
      the rebuilt folder has the same names, modes, owners, links and contents as the image's tree.",
     "Transfer is what crossed the wire as bodies, in both directions. Heads are counted apart (header_bytes).",
     "Storage is what the store's folder grew by, all releases of a method in one store.",
     "Every step is a process. Time is wall time; peak memory is that of the step's largest single process.",
+    "Read of the base is what the kernel read of it from the disk during the update, in whole pages, read-ahead included. It \
+     is known where the case says cache=cold.",
     "Sizes are decimal (1 kB = 1,000 B). Of several samples the median is shown.",
 ];
 

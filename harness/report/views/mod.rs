@@ -23,6 +23,7 @@ mod matrix;
 mod measured;
 mod picture;
 mod ranking;
+mod reads;
 pub mod recommended;
 mod resume;
 mod seeds;
@@ -109,6 +110,7 @@ pub const VIEWS: &[View] = &[
     view("storage", REPORT, Of::Section(storage::chart)),
     view("time and memory", REPORT, Of::Section(time::grid)),
     view("time", REPORT, Of::Section(time::chart)),
+    view("reads", ANSWER, Of::Section(reads::chart)),
     view("speed", REPORT, Of::Section(speed::grid)),
     view("links", REPORT, Of::Assumed(links::blocks)),
     view("fronts", REPORT, Of::Section(fronts::charts)),
