@@ -628,3 +628,4 @@ fn many_cases_are_compared_on_a_screen_and_ranked_in_the_report() {
 }
 
 mod page;
+mod pictures;
