@@ -107,8 +107,9 @@ fuzz: ## run every fuzz target, or TARGETS, for MINUTES each (1); the input of a
 mutants: ## change the code in small ways and see a test go red: all of .cargo/mutants.toml, or FILES
 	cargo mutants $(foreach file,$(FILES),--file '$(file)')
 
-experiments: build tools roads ## answer the questions in scenarios/experiments and write results/experiments.md; ONLY=g for one
-	$(LAB) experiments $(subst $(comma),$(space),$(ONLY))
+# Into a folder of its own: the answers in results/experiments are kept, and images built on another day are other images.
+experiments: build tools docker roads ## answer the questions in scenarios/experiments anew: rows and a page beside DIR; ONLY=g for one
+	$(LAB) experiments $(subst $(comma),$(space),$(ONLY)) --into $(DIR)-experiments
 
 baseline: build ## run smoke afresh and keep its rows as the bytes to compare with
 	rm -rf target/baseline
