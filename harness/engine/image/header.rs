@@ -260,8 +260,9 @@ impl Times {
             Times::SHIFTED => shifted.unwrap_or(0),
             Times::RECENT => {
                 let place = script.number(TIME, &[1], place.unwrap_or(0) as u64) as usize;
-                let index = self.recent.len().checked_sub(place + 1);
-                index.map_or(0, |index| self.recent[index])
+                // A hostile script may say any number.
+                let from_last = self.recent.iter().rev();
+                from_last.copied().nth(place).unwrap_or(0)
             }
             _ => {
                 let moved = script.difference(TIME, &[2], given as i64 - last as i64);
@@ -280,5 +281,21 @@ impl Times {
         }
         self.recent.push(time);
         time
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_that_came_up_before_any_other_is_no_time() {
+        for ago in [0, 1, u64::MAX] {
+            let mut script = Script::writing();
+            script.choice(TIME, 2, &[0, 0], Times::RECENT);
+            script.number(TIME, &[1], ago);
+            let mut script = Script::reading(script.finish());
+            assert_eq!(Times::default().code(&mut script, None, 0), 0);
+        }
     }
 }
