@@ -4,7 +4,7 @@
 pub const REASONABLE_S: u64 = 30;
 
 /// Megabytes a second that slow methods publish on one core of a small server, images that share little (the slowest
-/// case: results/debian-12, `debian-11-to-12`, processor time of the publish).
+/// case: the scenario `debian-11-to-12`, processor time of the publish).
 const SLOW: &[(&str, f64)] = &[
     // Their full form, of 40 MB.
     ("image-patch/fast", 1.1),
