@@ -18,8 +18,8 @@ endif
 TARGET = $(shell cargo metadata --no-deps --offline --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')
 LAB = $(patsubst $(CURDIR)/%,%,$(TARGET))/release/delta-lab
 
-# The methods of `make real` unless METHODS says otherwise: about half an hour within steps on two cores. The others
-# take about four hours more. Both are sums of the wall times in results/debian-12/rows.csv.
+# The methods of `make real` unless METHODS says otherwise: about a quarter of an hour within steps on two cores. The others
+# take about two hours more. Both are sums of wall times: those in results/debian-12/rows.csv, and what it leaves out.
 QUICK := raw gzip/6 zstd/3 fixed/64k fastcdc/16k fastcdc/64k fastcdc/256k fastcdc-pack/64k peaks/64k \
 	bita/64k xdelta3 zstd-patch/3 bsdiff rsync layers casync/64k casync/256k zstd-cli/3 zsync zchunk bita-cli/zstd rsync-ssh borg
 SLOW := zstd/19 zstd-patch/19 casync/16k desync zstd-chunked tar-diff/3 tar-diff/19 gzip-casync/plain gzip-casync/rsyncable gzip-xdelta3/plain \
