@@ -97,3 +97,30 @@ fn the_readme_shows_what_the_kept_results_say() {
     let said = text(&output.stdout) + &text(&output.stderr);
     assert_eq!(output.status.code(), Some(0), "{said}");
 }
+
+#[test]
+fn the_kept_report_and_its_charts_are_what_the_kept_rows_say() {
+    let kept = checkout().join("results/debian-12");
+    let bench = Bench::new();
+    for file in ["rows.csv", "findings.csv", "plan.toml", "host.toml"] {
+        let into = format!("results/debian-12/{file}");
+        bench.write(&into, fs::read(kept.join(file)).unwrap());
+    }
+    bench.expect(&["report", "results/debian-12"], 0);
+    let names = |dir: &std::path::Path| {
+        let files = fs::read_dir(dir).unwrap();
+        let names = files.map(|file| file.unwrap().file_name().into_string().unwrap());
+        let mut names: Vec<String> = names.filter(|name| !name.starts_with('.')).collect();
+        names.sort();
+        names
+    };
+    let drawn = bench.path("results/debian-12");
+    assert_eq!(names(&drawn), names(&kept));
+    for name in names(&kept) {
+        let same = fs::read(drawn.join(&name)).unwrap() == fs::read(kept.join(&name)).unwrap();
+        assert!(
+            same,
+            "results/debian-12/{name} is not what its rows say: run delta-lab report results/debian-12"
+        );
+    }
+}
