@@ -11,7 +11,8 @@ use super::*;
 const WINDOWS: [(&str, usize); 2] = [("desktop", 1280), ("phone", 390)];
 /// The first screens of a page: the answer, the ranking, the first charts.
 const HEIGHT: usize = 4000;
-/// A picture is kept and compared with so many pixels a side made one. How letters are smoothed then hardly shows.
+/// Each square of so many pixels a side becomes one before a picture is kept or compared: how letters are smoothed then
+/// hardly shows.
 const SHRINK: usize = 5;
 /// How far a channel of 255 may be off before a place has changed, and how many places of 1,000 may have.
 const FAR: u8 = 32;
