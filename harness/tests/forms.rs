@@ -16,14 +16,15 @@ fn root() -> bool {
     root
 }
 
-/// A Debian tree in small as a tar: a package whose only file is `tool`, one whose file never changes, dpkg's database.
+/// A Debian tree in small as a tar: a package whose only file is `tool`, one whose file never changes, dpkg's database. All
+/// times are the same, or a second that ends between two trees would change every layer.
 fn tree(bench: &Bench, name: &str, tool: &[u8]) {
     bench.write("tool", tool);
     let make = format!(
         "set -e; rm -rf tree; mkdir tree; cd tree; mkdir -p usr/bin var/lib/dpkg/info; cp ../tool usr/bin/tool; \
          chmod 4755 usr/bin/tool; tail -c 100000 ../tool > usr/bin/same; \
          printf '/usr/bin/tool\\n' > var/lib/dpkg/info/tool.list; printf '/usr/bin/same\\n' > var/lib/dpkg/info/same.list; \
-         cd ..; tar -C tree -cf scenarios/{name} ."
+         find . -exec touch -d @1700000000 {{}} +; cd ..; tar -C tree -cf scenarios/{name} ."
     );
     let made = Command::new("sh")
         .args(["-c", &make])
