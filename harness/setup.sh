@@ -58,6 +58,7 @@ peers   openssh-client          ssh                     its client
 peers   docker-registry         docker-registry         the real registry that layers are held against
 peers   slurm-wlm               slurmd                  a scheduler that deals out shards
 peers   munge                   munged                  what its parts know each other by
+peers   pigz                    pigz                    the real pigz that its style of deflate is held against
 peers   parallel                parallel                the same over ssh
 peers   jq                      jq                      reads the plan in the example workflow
 peers   chromium                chromium                the browser that report.html is tried in
