@@ -1,6 +1,7 @@
 //! Image patches between random releases: what one process makes, another one applies, to the byte.
 
 use std::fs;
+use std::io::Write;
 
 use delta_lab::dice::Dice;
 use delta_lab::engine::image::{Effort, make};
@@ -49,7 +50,15 @@ fn damage(bytes: &mut Vec<u8>, dice: &mut Dice) {
     }
 }
 
-/// A pair of images of one history, either of them the base; one in five was damaged.
+/// The file that a gzip program makes of an image, at a level of zlib's that a patch can pack again, or at one that it can't.
+fn pack(bytes: &[u8], dice: &mut Dice) -> Vec<u8> {
+    let level = flate2::Compression::new(*dice.pick(&[6, 9, 1]));
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), level);
+    packed.write_all(bytes).unwrap();
+    packed.finish().unwrap()
+}
+
+/// A pair of images of one history, either of them the base; one in five was damaged, one in five compressed.
 fn pair(dice: &mut Dice) -> [Vec<u8>; 2] {
     let old = Release::first(dice.u64(), 1);
     let mut new = next(&old, dice);
@@ -59,6 +68,11 @@ fn pair(dice: &mut Dice) -> [Vec<u8>; 2] {
     let mut pair = [image(&old), image(&new)];
     if dice.chance(30) {
         pair.reverse();
+    }
+    for image in &mut pair {
+        if dice.chance(20) {
+            *image = pack(image, dice);
+        }
     }
     if dice.chance(20) {
         let which = dice.index(2);
