@@ -19,7 +19,9 @@ pub struct Args {
 enum Act {
     /// Make the patch that turns OLD into NEW
     ///
-    /// It is decoded and compared with NEW before it appears.
+    /// It is decoded and compared with NEW before it appears. Layers are looked into, also where Docker and other programs in
+    /// Go, gzip, zlib or pigz compressed them, and so is an image that was compressed whole. What others compressed, such as
+    /// podman and skopeo, is coded as it lies, and you are told.
     #[command(after_help = "\
 Examples:
   delta-lab patch make web-1.tar web-2.tar -o web-1-2.dlp

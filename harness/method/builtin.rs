@@ -57,7 +57,7 @@ pub const METHODS: &[Family] = &[
     // xdelta3 takes to publish (230 of 235 s for a 281 MB image), and `zstd/19` is in the race on its own.
     family("xdelta3", None, &[], "a patch from each earlier release in VCDIFF, packed with zstd -19", |_| patched(Xdelta3, zstd(3))),
     family("bsdiff", None, &[], "a patch from each earlier release by suffix sorting, packed with bzip2", |_| patched(Bsdiff, zstd(3))),
-    family("image-patch", Some(EFFORT), &["fast", "best"], "a patch that knows the files, layers and gzip members of an image", |at| Box::new(ImagePatch(EFFORTS[at as usize]))),
+    family("image-patch", Some(EFFORT), &["fast", "best"], "a patch that knows the layers of an image, compressed ones too, its files and its gzip members", |at| Box::new(ImagePatch(EFFORTS[at as usize]))),
     family("tar-diff", Some(ZSTD), &["3", "19"], "bootc's deltas: layers made of the files of the image before, by zstd and tar-diff", |level| Box::new(TarDiff { level: level.cast_signed() })),
     family("rsync", None, &[], "a delta from each earlier release by rsync's algorithm, packed with zstd -19", |_| patched(Rsync, zstd(3))),
 ];

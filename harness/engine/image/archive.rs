@@ -4,24 +4,39 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
+use super::packed::{self, Packed};
 use super::space::Space;
 use super::tar::{self, Entry, What};
 
 /// Layers of one image: more are contents like any other.
 pub const MOST_TARS: usize = 1000;
 
-/// One tar archive: the outer one is the first.
+/// One tar archive: the file itself is the first.
 #[derive(Clone, Debug)]
 pub struct Tar {
     pub space: Space,
     /// Its entries: indices into [`Archive::entries`], in order.
     pub entries: Vec<usize>,
+    /// How it is packed, where a gzip file holds it; `space` is what was unpacked.
+    pub packed: Option<Packed>,
+}
+
+impl Tar {
+    pub fn new(space: Space, packed: Option<Packed>) -> Tar {
+        Tar {
+            space,
+            entries: Vec::new(),
+            packed,
+        }
+    }
 }
 
 /// All entries of an image. A layer's entries come directly after the entry that holds it.
 #[derive(Debug, Default)]
 pub struct Archive {
     pub tars: Vec<Tar>,
+    /// The number of the archive that is the image's own: 0, or 1 where the file is one gzip member that holds it.
+    pub outer: usize,
     pub entries: Vec<Entry>,
     /// The archive that an entry's contents are.
     pub inner: HashMap<usize, usize>,
@@ -33,7 +48,7 @@ pub struct Archive {
 impl Archive {
     /// Walks an image. Frozen: entries of a base are known by their numbers.
     pub fn walk(space: &Space) -> Result<Archive> {
-        let mut archive = Archive::walk_into(space, |_| Ok(true))?;
+        let mut archive = Archive::walk_into(space, inner)?;
         // The last entry is the file as a whole, for images that are not archives.
         archive.entries.push(tar::run(What::Raw, 0, 0, space.len()));
         Ok(archive)
@@ -47,10 +62,9 @@ impl Archive {
             .iter()
             .map(|_| tar::run(What::Raw, 0, 0, space.len()))
             .collect();
-        archive.tars.push(Tar {
-            space: space.clone(),
-            entries,
-        });
+        let mut tar = Tar::new(space.clone(), None);
+        tar.entries = entries;
+        archive.tars.push(tar);
         archive
     }
 
@@ -60,42 +74,53 @@ impl Archive {
         (self.entries[last].size > 0).then_some(last)
     }
 
-    /// Walks an image; layers that `enter` refuses are contents like any other.
+    /// Walks an image; what `enter` finds no archive in is contents like any other.
     pub fn walk_into(
         space: &Space,
-        mut enter: impl FnMut(&Space) -> Result<bool>,
+        mut enter: impl FnMut(&Space) -> Result<Option<Tar>>,
     ) -> Result<Archive> {
         let mut archive = Archive::default();
-        archive.add_tar(space.clone(), false, &mut enter)?;
+        archive.add_tar(Tar::new(space.clone(), None), &mut enter)?;
         archive.index();
         Ok(archive)
     }
 
     fn add_tar(
         &mut self,
-        space: Space,
-        layer: bool,
-        enter: &mut impl FnMut(&Space) -> Result<bool>,
+        tar: Tar,
+        enter: &mut impl FnMut(&Space) -> Result<Option<Tar>>,
     ) -> Result<()> {
         let number = self.tars.len();
         let left = tar::MOST_ENTRIES.saturating_sub(self.entries.len());
+        let space = tar.space.clone();
         let found = tar::walk(&space, number, left)?;
-        self.tars.push(Tar {
-            space: space.clone(),
-            entries: Vec::new(),
-        });
+        self.tars.push(tar);
         for entry in found {
             let index = self.entries.len();
-            let enter_it = !layer && self.tars.len() < MOST_TARS && entry.is_regular();
+            // A file that is no archive may hold the image's own archive.
+            let holds_all = number == 0 && entry.what == What::Raw && entry.size == space.len();
+            let may_hold = holds_all || number == self.outer && entry.is_regular();
             let content = space.part(entry.content_at, entry.size)?;
             self.entries.push(entry);
             self.tars[number].entries.push(index);
-            if enter_it && looks_like_tar(&content)? && enter(&content)? {
+            if may_hold
+                && self.tars.len() < MOST_TARS
+                && let Some(inner) = enter(&content)?
+            {
                 self.inner.insert(index, self.tars.len());
-                self.add_tar(content, true, enter)?;
+                if holds_all {
+                    self.outer = self.tars.len();
+                }
+                self.add_tar(inner, enter)?;
             }
         }
         Ok(())
+    }
+
+    /// What the gzip file unpacks to that is this entry's contents, where that is an archive.
+    pub fn unpacked(&self, index: usize) -> Option<&Space> {
+        let tar = &self.tars[*self.inner.get(&index)?];
+        tar.packed.is_some().then_some(&tar.space)
     }
 
     /// Makes paths findable, after all entries are there.
@@ -144,12 +169,25 @@ impl Archive {
     }
 }
 
-/// Whether contents begin as a tar archive does.
-fn looks_like_tar(content: &Space) -> Result<bool> {
+/// Whether contents begin as an archive does, or as a gzip file that begins so.
+pub fn may_hold(content: &Space) -> Result<bool> {
+    Ok(is_plain(content)? || packed::may_hold(content)?)
+}
+
+fn is_plain(content: &Space) -> Result<bool> {
     if content.len() < 2 * tar::BLOCK {
         return Ok(false);
     }
     let mut header = [0; 512];
     content.read(0, &mut header)?;
-    Ok(tar::size_of(&header).is_some() && header[tar::field::MAGIC].starts_with(b"ustar"))
+    Ok(tar::begins(&header))
+}
+
+/// The archive that contents are, or that they hold as a gzip file.
+pub fn inner(content: &Space) -> Result<Option<Tar>> {
+    if is_plain(content)? {
+        return Ok(Some(Tar::new(content.clone(), None)));
+    }
+    let unpacked = packed::unpack(content)?;
+    Ok(unpacked.map(|(space, packed)| Tar::new(space, Some(packed))))
 }

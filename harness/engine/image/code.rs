@@ -4,9 +4,12 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::archive::{Archive, MOST_TARS, Tar};
 use super::digest;
+use super::format::MOST_BYTES;
 use super::header::{self, Memory};
-use super::recipe::{Coded, Form, PART_BYTES, Part, Recipe, WHOLE_BYTES};
+use super::packed::{self, Packed};
+use super::recipe::{Coded, Form, PART_BYTES, Part, Recipe, Section, WHOLE_BYTES};
 use super::script::{Kind, Script};
+use super::sections::MOST_SECTIONS;
 use super::space::Space;
 use super::tar::{self, Entry, Header, MOST_TEXT, What, field};
 
@@ -28,6 +31,8 @@ const GZIP: Kind = 44;
 const PART: Kind = 45;
 const MARK: Kind = 46;
 const BESIDE: Kind = 47;
+const PACKED: Kind = 48;
+const SECTION: Kind = 49;
 
 /// Groups of one patch.
 pub const MOST_GROUPS: usize = 1 << 16;
@@ -85,10 +90,7 @@ impl<'a> Coding<'a> {
     /// Reads entries and recipes, and writes headers, padding and extended headers into `space`, which is zero so far.
     pub fn read(coded: Vec<u8>, base: &'a Archive, space: Space) -> Result<Coding<'a>> {
         let mut new = Archive::default();
-        new.tars.push(Tar {
-            space,
-            entries: Vec::new(),
-        });
+        new.tars.push(Tar::new(space, None));
         let mut coding = Coding::new(Script::reading(coded), base, new, Vec::new());
         let base_tar = (!base.tars.is_empty()).then_some(0);
         coding.tar(0, base_tar)?;
@@ -244,7 +246,7 @@ impl<'a> Coding<'a> {
         if given.is_none() {
             space.write(at, &header)?;
         }
-        if place.tar == 0 && digest::has_mark(&header[field::NAME]) {
+        if place.tar == self.new.outer && digest::has_mark(&header[field::NAME]) {
             let marked = given.is_some_and(|index| self.new.shown.contains_key(&index));
             if self.script.flag(MARK, &[], marked) && given.is_none() {
                 self.new.shown.insert(self.new.entries.len(), header);
@@ -444,7 +446,7 @@ impl<'a> Coding<'a> {
             _ => CODED,
         };
         let entry = &self.new.entries[index];
-        let outer = entry.tar == 0;
+        let outer = entry.tar <= self.new.outer;
         let hints = [
             u32::from(base.is_some()) << 1 | u32::from(outer),
             self.last.way,
@@ -515,7 +517,9 @@ impl<'a> Coding<'a> {
     }
 
     fn layer(&mut self, index: usize, given: Recipe) -> Result<()> {
-        ensure!(self.new.entries[index].tar == 0, "a layer within a layer");
+        let entry = &self.new.entries[index];
+        ensure!(entry.tar <= self.new.outer, "a layer within a layer");
+        let holds_all = entry.tar == 0 && entry.what == What::Raw;
         let against = match given {
             Recipe::Tar(against) => against.map_or(0, |number| number as u64 + 1),
             _ => 0,
@@ -534,19 +538,43 @@ impl<'a> Coding<'a> {
                 .context("a layer without entries")?,
             false => {
                 let space = self.new.content(index)?;
-                self.new.tars.push(Tar {
-                    space,
-                    entries: Vec::new(),
-                });
+                self.new.tars.push(Tar::new(space, None));
                 self.new.inner.insert(index, self.new.tars.len() - 1);
                 self.new.tars.len() - 1
             }
         };
         ensure!(tar < MOST_TARS, "more than {MOST_TARS} layers");
+        self.packed(tar)?;
+        if holds_all {
+            let all = self.new.entries[index].size == self.new.tars[0].space.len();
+            ensure!(tar == 1 && all, "an archive that is not all of the image");
+            self.new.outer = tar;
+        }
         self.recipes[index] = Recipe::Tar(against);
         let outer = self.last.header;
         self.tar(tar, against)?;
         self.last.header = outer;
+        Ok(())
+    }
+
+    /// How an archive is packed, and how long it is then.
+    fn packed(&mut self, tar: usize) -> Result<()> {
+        let given = &self.new.tars[tar];
+        let (given, bytes) = (given.packed.clone(), given.space.len());
+        if !self.script.flag(PACKED, &[], given.is_some()) {
+            return Ok(());
+        }
+        let given = given.unwrap_or_default();
+        let (style, header) = self.deflate(given.style.unwrap_or(0), given.header, &[])?;
+        let bytes = self.script.number(PACKED, &[], bytes);
+        ensure!(bytes <= MOST_BYTES, "a layer of {bytes} bytes");
+        if !self.script.is_writing() {
+            self.new.tars[tar].space = packed::temporary(bytes)?;
+        }
+        self.new.tars[tar].packed = Some(Packed {
+            header,
+            style: Some(style),
+        });
         Ok(())
     }
 
@@ -630,10 +658,11 @@ impl<'a> Coding<'a> {
             Some(Form::Gzip { bytes, .. }) => (1, *bytes),
             Some(Form::Sums { bytes }) => (2, *bytes),
             Some(Form::Digests { bytes }) => (3, *bytes),
+            Some(Form::Sections { bytes, .. }) => (4, *bytes),
         };
         let form = self
             .script
-            .choice(FORM, 2, &[ending, self.last.form], number);
+            .choice(FORM, 3, &[ending, self.last.form], number);
         self.last.form = form;
         if form == 0 {
             return Ok(Form::Plain);
@@ -649,23 +678,40 @@ impl<'a> Coding<'a> {
         Ok(match form {
             1 => self.gzip(base, given, bytes)?,
             2 => Form::Sums { bytes },
-            _ => Form::Digests { bytes },
+            3 => Form::Digests { bytes },
+            4 => self.sections(given, bytes)?,
+            _ => bail!("contents in no known form"),
         })
     }
 
+    fn sections(&mut self, given: Option<&Form>, bytes: u64) -> Result<Form> {
+        let mut list = match given {
+            Some(Form::Sections { list, .. }) => list.clone(),
+            _ => Vec::new(),
+        };
+        let count = self.script.number(SECTION, &[], list.len() as u64) as usize;
+        ensure!(count <= MOST_SECTIONS, "too many compressed sections");
+        list.resize(count, Section::default());
+        let mut end = 0_u64;
+        for section in &mut list {
+            let ahead = self
+                .script
+                .number(SECTION, &[1], section.at.wrapping_sub(end));
+            section.at = end.saturating_add(ahead);
+            section.packed = self.script.number(SECTION, &[2], section.packed);
+            section.bytes = self.script.number(SECTION, &[3], section.bytes);
+            section.style = self.script.choice(GZIP, 5, &[1], section.style as u32) as usize;
+            self.script.bytes(SECTION, &[4], &mut section.head);
+            end = section.at.saturating_add(section.packed);
+        }
+        Ok(Form::Sections { list, bytes })
+    }
+
     fn gzip(&mut self, base: Option<usize>, given: Option<&Form>, bytes: u64) -> Result<Form> {
-        let (mut style, mut header) = match given {
+        let (style, header) = match given {
             Some(Form::Gzip { style, header, .. }) => (*style, header.clone()),
             _ => (0, Vec::new()),
         };
-        style = self.script.choice(GZIP, 4, &[], style as u32) as usize;
-        ensure!(
-            style < super::deflate::Style::ALL.len(),
-            "a deflate of no known style"
-        );
-        let length = self.script.number(GZIP, &[], header.len() as u64);
-        ensure!(length <= MOST_TEXT, "a long gzip header");
-        header.resize(length as usize, 0);
         let like = match base {
             Some(base) => {
                 let content = self.base.content(base)?;
@@ -674,14 +720,33 @@ impl<'a> Coding<'a> {
             }
             None => Vec::new(),
         };
-        let last = std::mem::take(&mut self.last.gzip);
-        self.script.resembling(GZIP, &last, &like, &mut header);
-        self.last.gzip = header.clone();
+        let (style, header) = self.deflate(style, header, &like)?;
         Ok(Form::Gzip {
             style,
             header,
             bytes,
         })
+    }
+
+    /// A style of deflate, and a gzip header: like the one of the base, and the last one.
+    fn deflate(
+        &mut self,
+        style: usize,
+        mut header: Vec<u8>,
+        like: &[u8],
+    ) -> Result<(usize, Vec<u8>)> {
+        let style = self.script.choice(GZIP, 5, &[], style as u32) as usize;
+        ensure!(
+            style < super::deflate::Style::ALL.len(),
+            "a deflate of no known style"
+        );
+        let length = self.script.number(GZIP, &[], header.len() as u64);
+        ensure!(length <= MOST_TEXT, "a long gzip header");
+        header.resize(length as usize, 0);
+        let last = std::mem::take(&mut self.last.gzip);
+        self.script.resembling(GZIP, &last, like, &mut header);
+        self.last.gzip = header.clone();
+        Ok((style, header))
     }
 
     fn part(

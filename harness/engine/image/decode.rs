@@ -12,10 +12,22 @@ use super::digest::{self, Digests, Sha, sha256};
 use super::format::Patch;
 use super::group::{self, Bases};
 use super::gzip;
+use super::packed;
 use super::recipe::{Coded, Form, Recipe, WHOLE_BYTES};
+use super::sections;
 use super::space::Space;
 use super::sums::{self, Sums};
 use crate::engine::flow::{cores, each};
+
+/// Where decoding failed: all contents of this group may be coded in another way.
+#[derive(Debug)]
+pub struct InGroup(pub usize);
+
+impl std::fmt::Display for InGroup {
+    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(to, "group {}", self.0)
+    }
+}
 
 /// A piece of contents in a group: the entry, where the piece begins, its length.
 #[derive(Clone, Copy)]
@@ -42,8 +54,9 @@ pub fn open_base(patch: &Patch, base: Option<&Path>) -> Result<Space> {
     Ok(space)
 }
 
-/// Fills `out`, which is zero and as long as the image, with what `patch` makes of `base`. The caller compares hashes.
-pub fn decode(patch: &Patch, base: &Space, out: &Space, say: &dyn Fn(&str)) -> Result<()> {
+/// Fills `out`, which is zero and as long as the image, with what `patch` makes of `base`, and gives its entries. The caller
+/// compares hashes.
+pub fn decode(patch: &Patch, base: &Space, out: &Space, say: &dyn Fn(&str)) -> Result<Archive> {
     let mut archive = Archive::walk(base)?;
     let digests = Digests::of(&archive)?;
     digests.show(&mut archive)?;
@@ -59,7 +72,9 @@ pub fn decode(patch: &Patch, base: &Space, out: &Space, say: &dyn Fn(&str)) -> R
     let late = work.groups(patch, say)?;
     work.copies_of_new()?;
     say("contents that follow from others");
-    work.derived(late)
+    work.derived(late)?;
+    drop(work);
+    Ok(new)
 }
 
 /// The pieces of each group, in the order of entries.
@@ -190,7 +205,7 @@ impl Decoding<'_> {
         say(&format!("{} groups of changed contents", heads.len()));
         let late = each(heads.len(), group::threads(), |number| {
             self.group(patch, number, &of_group[number])
-                .with_context(|| format!("group {number}"))
+                .context(InGroup(number))
         })?;
         Ok(late.into_iter().flatten().collect())
     }
@@ -217,6 +232,9 @@ impl Decoding<'_> {
                 Form::Gzip { style, header, .. } => {
                     let packed = gzip::pack(&contents, *style, header, space.len())?;
                     space.write(0, &packed)
+                }
+                Form::Sections { list, .. } => {
+                    space.write(0, &sections::expand(contents, space.len(), list)?)
                 }
                 Form::Sums { .. } | Form::Digests { .. } => {
                     late.push((piece.entry, contents));
@@ -251,7 +269,35 @@ impl Decoding<'_> {
             let full = sums::expand(contents, &mut |path| sums.at(path, tar))?;
             self.put_late(*entry, &full)
         })?;
-        self.digests(texts)
+        self.pack(|tar| tar != self.new.outer)?;
+        self.digests(texts)?;
+        self.pack(|tar| tar == self.new.outer)
+    }
+
+    /// Packs those archives that are `wanted` and kept packed, when all that is in them is there.
+    fn pack(&self, wanted: impl Fn(usize) -> bool) -> Result<()> {
+        let inner = self.new.inner.iter();
+        let mut inner: Vec<(usize, usize)> = inner.map(|(entry, tar)| (*entry, *tar)).collect();
+        inner.retain(|(_, tar)| wanted(*tar));
+        inner.sort_unstable();
+        each(inner.len(), cores(), |nth| {
+            let (entry, tar) = inner[nth];
+            let tar = &self.new.tars[tar];
+            match &tar.packed {
+                Some(packed) => packed::pack(&tar.space, packed, &self.new.content(entry)?),
+                None => Ok(()),
+            }
+        })?;
+        Ok(())
+    }
+
+    /// What an outer entry unpacks to: a packed layer of the new image, or of the base.
+    fn unpacked(&self, entry: usize) -> Result<&Space> {
+        let unpacked = match &self.recipes[entry] {
+            Recipe::Base(index) => self.bases.archive.unpacked(*index),
+            _ => self.new.unpacked(entry),
+        };
+        unpacked.context("the digest of what is not unpacked")
     }
 
     fn put_late(&self, entry: usize, full: &[u8]) -> Result<()> {
@@ -264,7 +310,7 @@ impl Decoding<'_> {
     }
 
     fn digests(&self, mut texts: Vec<(usize, Vec<u8>)>) -> Result<()> {
-        let outer = &self.new.tars[0].entries;
+        let outer = &self.new.tars[self.new.outer].entries;
         let place_of: HashMap<usize, usize> = outer
             .iter()
             .enumerate()
@@ -276,8 +322,13 @@ impl Decoding<'_> {
             if let Some(sha) = known.get(&place) {
                 return Ok(*sha);
             }
-            let entry = outer.get(place).context("the digest of no entry")?;
-            let sha = sha256(&self.new.content(*entry)?)?;
+            let nth = place.checked_sub(outer.len());
+            let entry = outer.get(nth.unwrap_or(place));
+            let entry = *entry.context("the digest of no entry")?;
+            let sha = match nth {
+                None => sha256(&self.new.content(entry)?)?,
+                Some(_) => sha256(self.unpacked(entry)?)?,
+            };
             known.insert(place, sha);
             Ok(sha)
         };

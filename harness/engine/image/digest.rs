@@ -1,7 +1,8 @@
 //! Digests that need not be sent: the sha256 of an outer entry, where names and JSON beside it repeat it in hex.
 //!
 //! In the coded form a digest is a mark of three bytes: 1, and the number of the entry in the outer archive plus one,
-//! in base 200; number 0 stands for the entry that the name belongs to.
+//! in base 200; number 0 stands for the entry that the name belongs to. Behind the numbers of all entries come those of
+//! what packed layers unpack to, which is what an image's config names.
 
 use std::collections::HashMap;
 
@@ -37,17 +38,27 @@ pub fn sha256(space: &Space) -> Result<Sha> {
     Ok(hash.finalize().into())
 }
 
-/// The digests of an image's outer entries: where each is in the outer archive.
+/// The digests of an image's outer entries, by the place of each in the outer archive, and of what packed layers unpack
+/// to, by the same place behind all these.
 #[derive(Default)]
 pub struct Digests {
     of: HashMap<Sha, usize>,
 }
 
 impl Digests {
-    /// Of an image that was walked; none when it does not look like one whose names or texts repeat digests.
+    /// Of a base that was walked.
     pub fn of(archive: &Archive) -> Result<Digests> {
+        Digests::with(archive, &|index| Ok(archive.unpacked(index).cloned()))
+    }
+
+    /// Of an image that was walked; none when it does not look like one whose names or texts repeat digests. `unpacked` is
+    /// what an outer entry that is a packed archive unpacks to.
+    pub fn with(
+        archive: &Archive,
+        unpacked: &dyn Fn(usize) -> Result<Option<Space>>,
+    ) -> Result<Digests> {
         let mut digests = Digests::default();
-        let Some(outer) = archive.tars.first() else {
+        let Some(outer) = archive.tars.get(archive.outer) else {
             return Ok(digests);
         };
         let telling = |index: &usize| {
@@ -61,6 +72,10 @@ impl Digests {
             if archive.entries[*index].is_regular() && archive.entries[*index].size > 0 {
                 let sha = sha256(&archive.content(*index)?)?;
                 digests.of.entry(sha).or_insert(place);
+                if let Some(tar) = unpacked(*index)? {
+                    let place = outer.entries.len() + place;
+                    digests.of.entry(sha256(&tar)?).or_insert(place);
+                }
             }
         }
         Ok(digests)
@@ -106,7 +121,7 @@ impl Digests {
         if self.is_empty() {
             return Ok(());
         }
-        let outer = archive.tars[0].entries.clone();
+        let outer = archive.tars[archive.outer].entries.clone();
         for (place, index) in outer.into_iter().enumerate() {
             if archive.entries[index].what != What::File {
                 continue;

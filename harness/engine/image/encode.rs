@@ -7,13 +7,15 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::archive::Archive;
 use super::code::Coding;
-use super::decode::{self, NewSums, Piece};
+use super::decode::{self, InGroup, NewSums, Piece};
 use super::digest::{Sha, sha256};
 use super::format::{Codec, GroupHead, Head, Patch, Writer};
 use super::group::{self, Bases, MOST_IN_FRAME, Try};
 use super::gzip;
+use super::packed;
 use super::plan::{self, Plan};
-use super::recipe::{Coded, Form, PART_BYTES, Recipe, WHOLE_BYTES};
+use super::recipe::{Coded, Entries, Form, PART_BYTES, Recipe, WHOLE_BYTES};
+use super::sections;
 use super::space::Space;
 use super::sums::{self, Sums};
 use super::tar::What;
@@ -74,22 +76,36 @@ pub fn ends(base: Option<&Space>, image: &Space) -> Result<Ends> {
     })
 }
 
+/// A patch that was written, and what it says.
+pub struct Encoded {
+    pub bytes: u64,
+    new: Archive,
+    recipes: Vec<Recipe>,
+}
+
+/// How contents are coded.
+pub struct How<'a> {
+    pub effort: Effort,
+    pub ideas: &'a Ideas,
+    /// Entries whose contents are coded in the plainest way.
+    pub plain: &'a Entries,
+}
+
 /// Writes the patch from `base` to `image` into `to`.
 pub fn encode(
     base: Option<&Space>,
     image: &Space,
     ends: &Ends,
-    effort: Effort,
-    ideas: &Ideas,
+    how: &How,
     to: &mut std::fs::File,
     say: &dyn Fn(&str),
-) -> Result<u64> {
+) -> Result<Encoded> {
     say("entries");
     let (archive, base_digests, known) = match base {
         Some(base) => plan::look(base)?,
         None => Default::default(),
     };
-    let mut plan = Plan::make(&archive, &known, image, ideas)?;
+    let mut plan = Plan::make(&archive, &known, image, how.ideas, how.plain, say)?;
     drop(known);
     let bases = Bases::of(&archive, &base_digests);
     let own = Sums::of(&plan.new);
@@ -103,14 +119,19 @@ pub fn encode(
         },
         bases: &bases,
         plan: &plan,
-        effort,
-        ideas,
+        how,
         alone: base.is_none(),
     };
     let spill = Spill::new()?;
     let coded = work.groups(&spill, say)?;
     let coding = Coding::write(&archive, plan.new, plan.recipes)?;
-    let script = coding.script.finish();
+    let Coding {
+        script,
+        new,
+        recipes,
+        ..
+    } = coding;
+    let script = script.finish();
     let head = Head {
         base: ends.base,
         image: ends.image,
@@ -123,13 +144,23 @@ pub fn encode(
     for (head, at) in coded {
         writer.put(&spill.get(at, head.bytes)?)?;
     }
-    let bytes = writer.bytes;
+    let bytes = writer.bytes + 4;
     writer.finish()?;
-    Ok(bytes + 4)
+    Ok(Encoded {
+        bytes,
+        new,
+        recipes,
+    })
 }
 
-/// Decodes the patch in `patch` and compares the hash of what comes out.
-pub fn prove(patch: &Space, base: Option<&Space>, folder: &Path) -> Result<()> {
+/// Decodes the patch in `patch` and compares the hash of what comes out. Gives the entries whose contents are not those of
+/// the image: none when all is right. An error when something else is wrong than contents.
+pub fn prove(
+    patch: &Space,
+    base: Option<&Space>,
+    folder: &Path,
+    encoded: &Encoded,
+) -> Result<Entries> {
     let patch = Patch::open(patch)?;
     let out = tempfile::tempfile_in(folder).context("make a temporary file")?;
     out.set_len(patch.head.image.0)
@@ -139,17 +170,41 @@ pub fn prove(patch: &Space, base: Option<&Space>, folder: &Path) -> Result<()> {
     let base = match base {
         Some(base) => base,
         None => {
-            let file = tempfile::tempfile().context("make a temporary file")?;
-            nothing = Space::whole(Arc::new(file), 0);
+            nothing = packed::temporary(0)?;
             &nothing
         }
     };
-    decode::decode(&patch, base, &out, &|_| ())?;
-    ensure!(
-        sha256(&out)? == patch.head.image.1,
-        "the patch decodes to something else"
-    );
-    Ok(())
+    let wrong = match decode::decode(&patch, base, &out, &|_| ()) {
+        Ok(_) if sha256(&out)? == patch.head.image.1 => return Ok(Entries::new()),
+        Ok(decoded) => encoded.differing(&decoded)?,
+        Err(error) => match error.downcast_ref() {
+            Some(InGroup(number)) => encoded.of_group(*number),
+            None => return Err(error),
+        },
+    };
+    ensure!(!wrong.is_empty(), "the patch decodes to something else");
+    Ok(wrong)
+}
+
+impl Encoded {
+    /// The entries that a group holds contents of.
+    fn of_group(&self, number: usize) -> Entries {
+        let held = |entry: &usize| self.recipes[*entry].groups().contains(&number);
+        (0..self.recipes.len()).filter(held).collect()
+    }
+
+    /// The entries in groups whose contents are others in what was decoded.
+    fn differing(&self, decoded: &Archive) -> Result<Entries> {
+        let mut differing = Entries::new();
+        for (entry, recipe) in self.recipes.iter().enumerate() {
+            if matches!(recipe, Recipe::Coded(_))
+                && sha256(&self.new.content(entry)?)? != sha256(&decoded.content(entry)?)?
+            {
+                differing.insert(entry);
+            }
+        }
+        Ok(differing)
+    }
 }
 
 /// Finds how long lists of sums are with their marks.
@@ -195,8 +250,7 @@ struct Encoding<'a> {
     sums: NewSums<'a, 'a>,
     bases: &'a Bases<'a>,
     plan: &'a Plan,
-    effort: Effort,
-    ideas: &'a Ideas,
+    how: &'a How<'a>,
     alone: bool,
 }
 
@@ -214,6 +268,8 @@ impl Encoding<'_> {
             let (codec, coded) = self
                 .group(pieces)
                 .with_context(|| format!("group {number}"))?;
+            #[cfg(test)]
+            let coded = faults::in_group(coded, plan, pieces, self.how.plain)?;
             let bytes = coded.len() as u64;
             Ok((GroupHead { codec, bytes }, spill.put(&coded)?))
         })
@@ -222,6 +278,7 @@ impl Encoding<'_> {
     fn group(&self, pieces: &[Piece]) -> Result<(Codec, Vec<u8>)> {
         let plan = self.plan;
         let bytes: u64 = pieces.iter().map(|piece| piece.bytes).sum();
+        let is_plain = |piece: &Piece| self.how.plain.contains(&piece.entry);
         let load = |nth: usize| {
             let piece = &pieces[nth];
             let Recipe::Coded(coded) = &plan.recipes[piece.entry] else {
@@ -231,6 +288,8 @@ impl Encoding<'_> {
             let base = self.bases.load(&plan.new, coded, part)?;
             let new = self.contents(piece, coded)?;
             ensure!(new.len() as u64 == piece.bytes, "contents changed");
+            #[cfg(test)]
+            let new = faults::in_contents(new, is_plain(piece));
             Ok((base, new))
         };
         let raw = |piece: &Piece| plan.new.entries[piece.entry].what == What::Raw;
@@ -239,13 +298,14 @@ impl Encoding<'_> {
             Recipe::Coded(coded) => coded.beside.is_some(),
             _ => false,
         };
-        let tries = match self.effort {
+        let tries = match self.how.effort {
+            _ if pieces.iter().any(is_plain) => Try::Frame,
             _ if pieces.iter().any(has_two) => Try::Pair,
             Effort::Fast if self.alone && bytes <= MOST_IN_FRAME => Try::Frame,
             _ if self.alone || bytes < 1 << 20 || pieces.iter().any(raw) => Try::Both,
             _ => Try::Pair,
         };
-        group::encode(self.effort, self.ideas, tries, pieces.len(), load)
+        group::encode(self.how.effort, self.how.ideas, tries, pieces.len(), load)
     }
 
     /// Bytes of a piece or of what it is coded against, whichever is longer.
@@ -276,6 +336,43 @@ impl Encoding<'_> {
                 Ok(reduced.unwrap_or(whole))
             }
             Form::Digests { .. } => Ok(self.plan.digests.reduce(&whole, None).unwrap_or(whole)),
+            Form::Sections { .. } => Ok(sections::reduce(whole)),
         }
+    }
+}
+
+/// Faults on purpose: what an encoder with a defect would write.
+#[cfg(test)]
+pub mod faults {
+    use super::*;
+
+    /// Contents that begin so are coded with another byte, unless they are coded in the plainest way.
+    pub const ANOTHER_BYTE: &[u8] = b"fault: another byte";
+    /// Contents that begin so, in whatever way.
+    pub const ALWAYS: &[u8] = b"fault: always";
+    /// The group of contents that begin so is cut, unless these are coded in the plainest way.
+    pub const CUT: &[u8] = b"fault: cut";
+
+    pub fn in_contents(mut contents: Vec<u8>, plain: bool) -> Vec<u8> {
+        if contents.starts_with(ANOTHER_BYTE) && !plain || contents.starts_with(ALWAYS) {
+            contents[0] ^= 1;
+        }
+        contents
+    }
+
+    pub fn in_group(
+        mut coded: Vec<u8>,
+        plan: &Plan,
+        pieces: &[Piece],
+        plain: &Entries,
+    ) -> Result<Vec<u8>> {
+        for piece in pieces {
+            let content = plan.new.content(piece.entry)?;
+            let few = content.len().min(CUT.len() as u64);
+            if !plain.contains(&piece.entry) && content.part(0, few)?.load(few)? == CUT {
+                coded.truncate(coded.len() / 2);
+            }
+        }
+        Ok(coded)
     }
 }

@@ -9,7 +9,7 @@ use super::digest::Sha;
 use super::space::Space;
 
 /// First bytes of every patch. The last one is the version.
-pub const MAGIC: [u8; 4] = *b"DLP\x02";
+pub const MAGIC: [u8; 4] = *b"DLP\x03";
 /// Feature bits: a reader refuses a patch with one it does not know.
 pub const WITH_BASE: u8 = 1;
 const KNOWN_FEATURES: u8 = WITH_BASE;

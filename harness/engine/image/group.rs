@@ -8,7 +8,7 @@ use super::format::Codec;
 use super::gzip;
 use super::recipe::{Coded, PART_BYTES, Part};
 use super::sums::{self, Sums};
-use super::{digest, recipe::Form};
+use super::{digest, recipe::Form, sections};
 use crate::engine::ideas::Ideas;
 use crate::engine::pair::{Base, Decoder, Effort, Encoder, Limits, Prepared};
 
@@ -72,6 +72,7 @@ impl<'a> Bases<'a> {
                 reduced.unwrap_or(whole)
             }
             Form::Digests { .. } => self.digests.reduce(&whole, None).unwrap_or(whole),
+            Form::Sections { .. } => sections::unpacked(whole),
         };
         match part.base {
             Some((at, length)) => {

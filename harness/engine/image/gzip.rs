@@ -15,7 +15,9 @@ pub struct Member<'a> {
     pub contents: Vec<u8>,
 }
 
-const TRAILER_BYTES: usize = 8;
+pub const TRAILER_BYTES: usize = 8;
+/// A longer header is not worth it: it is sent as it is.
+pub const MOST_HEADER: u64 = 4096;
 
 /// Whether bytes begin as a gzip file does.
 pub fn is_gzip(bytes: &[u8]) -> bool {
@@ -25,9 +27,6 @@ pub fn is_gzip(bytes: &[u8]) -> bool {
 /// What a gzip file holds; nothing when it is not one whole member, or unpacks to more than the limit. Frozen: a base
 /// is unpacked by this in the decoder.
 pub fn unpack(packed: &[u8]) -> Option<Member<'_>> {
-    if !is_gzip(packed) {
-        return None;
-    }
     let header = header_length(packed)?;
     let body_end = packed.len().checked_sub(TRAILER_BYTES)?;
     let body = packed.get(header..body_end)?;
@@ -49,7 +48,11 @@ pub fn unpacked(bytes: Vec<u8>) -> Vec<u8> {
     }
 }
 
-fn header_length(packed: &[u8]) -> Option<usize> {
+/// How long the header of a gzip file is; nothing when these first bytes of it are none.
+pub fn header_length(packed: &[u8]) -> Option<usize> {
+    if !is_gzip(packed) {
+        return None;
+    }
     let flags = *packed.get(3)?;
     let mut at = 10;
     if flags & 4 != 0 {
@@ -64,8 +67,7 @@ fn header_length(packed: &[u8]) -> Option<usize> {
     if flags & 2 != 0 {
         at += 2;
     }
-    // The rest of the header is sent as it is, and a longer one than this is not worth it.
-    (at <= 4096).then_some(at)
+    (at as u64 <= MOST_HEADER).then_some(at)
 }
 
 fn inflate(body: &[u8], stated: u64) -> Option<Vec<u8>> {
@@ -86,9 +88,14 @@ fn inflate(body: &[u8], stated: u64) -> Option<Vec<u8>> {
 fn trailer(contents: &[u8]) -> [u8; TRAILER_BYTES] {
     let mut crc = Crc::new();
     crc.update(contents);
+    trailer_of(crc.sum(), contents.len() as u64)
+}
+
+/// The trailer for contents with this CRC, of this many bytes.
+pub fn trailer_of(crc: u32, bytes: u64) -> [u8; TRAILER_BYTES] {
     let mut trailer = [0; TRAILER_BYTES];
-    trailer[..4].copy_from_slice(&crc.sum().to_le_bytes());
-    trailer[4..].copy_from_slice(&(contents.len() as u32).to_le_bytes());
+    trailer[..4].copy_from_slice(&crc.to_le_bytes());
+    trailer[4..].copy_from_slice(&(bytes as u32).to_le_bytes());
     trailer
 }
 
@@ -127,28 +134,43 @@ impl Write for Expect<'_> {
     }
 }
 
+/// All styles, the likely ones first: the header says how hard the program tried, and Go's that it knows no system.
+pub fn likely(header: &[u8]) -> Vec<usize> {
+    let effort = header.get(8);
+    let no_system = header.get(9) == Some(&255);
+    let mut styles: Vec<usize> = (0..Style::ALL.len()).collect();
+    styles.sort_by_key(|style| {
+        let style = Style::ALL[*style];
+        let likely = match style.level {
+            9 => effort == Some(&2),
+            1 => effort == Some(&4),
+            _ => effort == Some(&0),
+        };
+        let likely_program = (style.program == Program::Go) == no_system;
+        (
+            !likely,
+            !likely_program,
+            style.program == Program::ZlibLarge,
+        )
+    });
+    styles
+}
+
 impl Member<'_> {
     /// Which style of deflate writes this member again, if one does.
     pub fn style(&self) -> Option<usize> {
-        // The header says how hard the program tried; the likely styles come first.
-        let best = self.header.get(8) == Some(&2);
-        let mut styles: Vec<usize> = (0..Style::ALL.len()).collect();
-        styles.sort_by_key(|style| {
-            let style = Style::ALL[*style];
-            let likely = (style.level == 9) == best;
-            (!likely, style.program == Program::ZlibLarge)
-        });
-        styles
+        likely(self.header)
             .into_iter()
-            .find(|style| self.replays(Style::ALL[*style]))
+            .find(|style| replays(*style, self.body, &self.contents))
     }
+}
 
-    fn replays(&self, style: Style) -> bool {
-        let mut deflate = Deflate::new(Expect(self.body), style);
-        let fed = deflate.feed(&self.contents);
-        fed.and_then(|()| deflate.finish())
-            .is_ok_and(|left| left.0.is_empty())
-    }
+/// Whether this style of deflate writes exactly `body` for these contents.
+pub fn replays(style: usize, body: &[u8], contents: &[u8]) -> bool {
+    let mut deflate = Deflate::new(Expect(body), Style::ALL[style]);
+    let fed = deflate.feed(contents);
+    fed.and_then(|()| deflate.finish())
+        .is_ok_and(|left| left.0.is_empty())
 }
 
 #[cfg(test)]
@@ -188,6 +210,55 @@ mod tests {
             }
         }
     }
+
+    /// Contents longer than a search holds at once.
+    #[test]
+    fn long_contents_are_written_again() {
+        let mut long = text();
+        while long.len() < 3 << 20 {
+            let from = long.len() / 7;
+            long.extend_from_within(from..);
+        }
+        for level in [4, 6] {
+            let mut packed =
+                flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(level));
+            packed.write_all(&long).unwrap();
+            let packed = packed.finish().unwrap();
+            is_written_again(&packed, &format!("level {level}, {} bytes", long.len()));
+        }
+    }
+
+    /// pigz, whose parts of 128 KiB end at a byte in one of three ways.
+    #[test]
+    fn what_pigz_packed_is_written_again_with_any_number_of_cores() {
+        if Command::new("pigz").arg("--version").output().is_err() {
+            eprintln!("skipped: no pigz here");
+            return;
+        }
+        let mut text = text();
+        text.extend_from_within(..);
+        text.extend_from_within(..);
+        let part = 128 << 10;
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("text");
+        for length in [0, 1, part - 1, part, part + 1, part + 2, 2 * part, 900_001] {
+            for from in [0, 7_001, 7_002] {
+                std::fs::write(&path, &text[from..from + length]).unwrap();
+                for arguments in [["-6", "-p1"], ["-6", "-p3"], ["-9", "-p1"], ["-9", "-p3"]] {
+                    let ran = Command::new("pigz")
+                        .args(["-nc"])
+                        .args(arguments)
+                        .arg(&path)
+                        .output()
+                        .unwrap();
+                    assert!(ran.status.success());
+                    let what = format!("pigz {arguments:?} of {length} bytes from {from}");
+                    is_written_again(&ran.stdout, &what);
+                }
+            }
+        }
+    }
+
     /// gzip itself, whose last bytes depend on where in its buffer of two windows the contents end: also beyond them it
     /// compares, with what the buffer held before.
     #[test]

@@ -26,10 +26,12 @@ mod group;
 mod gzip;
 mod half;
 mod header;
+mod packed;
 mod pairing;
 mod plan;
 mod recipe;
 mod script;
+mod sections;
 mod sketch;
 mod space;
 mod sums;
@@ -39,6 +41,7 @@ mod tests;
 
 use digest::sha256;
 use format::Patch;
+use recipe::Entries;
 use space::Space;
 
 /// Version of the format.
@@ -86,7 +89,7 @@ pub fn make_with(
         folder,
         say,
     };
-    let first = job.attempt(ideas);
+    let first = job.until_right(ideas);
     if let Err(error) = &first {
         say(&format!(
             "again as plain bytes, because this failed: {error:#}"
@@ -95,7 +98,7 @@ pub fn make_with(
     // Small images are tried as plain bytes too: what is known of them may cost more than it gains.
     let second = match &first {
         Ok(_) if both > SMALL_BYTES => None,
-        _ => Some(job.attempt(&Ideas {
+        _ => Some(job.until_right(&Ideas {
             entries: false,
             ..*ideas
         })),
@@ -129,23 +132,44 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    /// A patch in a temporary file, decoded and compared, and its length.
-    fn attempt(&self, ideas: &Ideas) -> Result<(tempfile::NamedTempFile, u64)> {
+    /// A patch in a temporary file, decoded and compared, and its length. Contents that come back otherwise are coded again
+    /// in the plainest way.
+    fn until_right(&self, ideas: &Ideas) -> Result<(tempfile::NamedTempFile, u64)> {
+        let mut plain = Entries::new();
+        loop {
+            let (half, bytes, wrong) = self.attempt(ideas, &plain)?;
+            if wrong.is_empty() {
+                return Ok((half, bytes));
+            }
+            let before = plain.len();
+            plain.extend(wrong);
+            let more = plain.len() - before;
+            ensure!(more > 0, "the patch decodes to something else");
+            (self.say)(&format!(
+                "again, because the proof failed: contents of {more} entries as plain bytes"
+            ));
+        }
+    }
+
+    /// A patch, its length, and the entries whose contents it does not give back.
+    fn attempt(
+        &self,
+        ideas: &Ideas,
+        plain: &Entries,
+    ) -> Result<(tempfile::NamedTempFile, u64, Entries)> {
         let mut half = half::beside(self.patch)?;
         let file = half.as_file_mut();
-        let bytes = encode::encode(
-            self.base,
-            self.image,
-            self.ends,
-            self.effort,
+        let how = encode::How {
+            effort: self.effort,
             ideas,
-            file,
-            self.say,
-        )?;
-        let written = Space::whole(Arc::new(half.reopen().context("open the patch")?), bytes);
+            plain,
+        };
+        let encoded = encode::encode(self.base, self.image, self.ends, &how, file, self.say)?;
+        let written = half.reopen().context("open the patch")?;
+        let written = Space::whole(Arc::new(written), encoded.bytes);
         (self.say)("decoding it for proof");
-        encode::prove(&written, self.base, self.folder)?;
-        Ok((half, bytes))
+        let wrong = encode::prove(&written, self.base, self.folder, &encoded)?;
+        Ok((half, encoded.bytes, wrong))
     }
 }
 

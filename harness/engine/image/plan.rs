@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use anyhow::{Result, anyhow};
 
-use super::archive::Archive;
+use super::archive::{self, Archive, Tar};
 use super::digest::{self, Digests};
 use super::group::threads;
 use super::gzip;
+use super::packed;
 use super::pairing::{Pairing, is_elf};
-use super::recipe::{Coded, Form, PART_BYTES, Part, Recipe, WHOLE_BYTES};
+use super::recipe::{Coded, Entries, Form, PART_BYTES, Part, Recipe, WHOLE_BYTES};
+use super::sections;
 use super::sketch::{Similar, quick_hash, sketch};
 use super::space::Space;
 use super::sums;
@@ -53,13 +55,22 @@ impl Known {
         }
         Known { of, hashes }
     }
+
+    /// The entry of the base with these contents.
+    fn entry(&self, content: &Space) -> Result<Option<usize>> {
+        if self.of.is_empty() {
+            return Ok(None);
+        }
+        Ok(self.of.get(&(quick_hash(content)?, content.len())).copied())
+    }
 }
 
 /// Walks a base: its entries, the digests that its names show, and what it holds.
 pub fn look(base: &Space) -> Result<(Archive, Digests, Known)> {
     let mut archive = Archive::walk(base)?;
     let whole = archive.whole();
-    let (digests, hashes) = hash(&archive, |index| whole != Some(index))?;
+    let unpacked = |index: usize| Ok(archive.unpacked(index).cloned());
+    let (digests, hashes) = hash(&archive, &unpacked, |index| whole != Some(index))?;
     digests.show(&mut archive)?;
     Ok((archive, digests, Known::of(hashes)))
 }
@@ -67,10 +78,11 @@ pub fn look(base: &Space) -> Result<(Archive, Digests, Known)> {
 /// The digests of an archive, and the hashes of those entries that are `wanted`, by all cores.
 fn hash(
     archive: &Archive,
+    unpacked: &(dyn Fn(usize) -> Result<Option<Space>> + Sync),
     wanted: impl Fn(usize) -> bool + Sync,
 ) -> Result<(Digests, Vec<Option<Hash>>)> {
     std::thread::scope(|scope| {
-        let digests = scope.spawn(|| Digests::of(archive));
+        let digests = scope.spawn(|| Digests::with(archive, &|index| unpacked(index)));
         let hashes = each(archive.entries.len(), cores(), |index| {
             match wanted(index) {
                 true => hash_entry(archive, index),
@@ -90,19 +102,55 @@ fn hash_entry(archive: &Archive, index: usize) -> Result<Option<Hash>> {
     Ok(Some((quick_hash(&archive.content(index)?)?, entry.size)))
 }
 
+/// The archive in these contents, when its entries are to be looked at: what the base has whole needs no look, and what is
+/// packed must be packed again to the byte.
+fn enter(known: &Known, content: &Space, ideas: &Ideas, say: &dyn Fn(&str)) -> Result<Option<Tar>> {
+    if !archive::may_hold(content)? || known.entry(content)?.is_some() {
+        return Ok(None);
+    }
+    let inner = archive::inner(content)?;
+    let Some(mut tar) = inner.filter(|tar| ideas.gzip || tar.packed.is_none()) else {
+        return Ok(None);
+    };
+    if let Some(packed) = &mut tar.packed {
+        packed.style = packed::style(content, &tar.space, &packed.header)?;
+        if packed.style.is_none() {
+            let bytes = content.len();
+            say(&format!(
+                "a packed layer of {bytes} bytes is coded as it lies: no known deflate writes it again"
+            ));
+            return Ok(None);
+        }
+    }
+    Ok(Some(tar))
+}
+
 impl Plan {
     /// Decides for the image in `space`.
-    pub fn make(base: &Archive, known: &Known, space: &Space, ideas: &Ideas) -> Result<Plan> {
+    pub fn make(
+        base: &Archive,
+        known: &Known,
+        space: &Space,
+        ideas: &Ideas,
+        plain: &Entries,
+        say: &dyn Fn(&str),
+    ) -> Result<Plan> {
         let mut new = if !ideas.entries {
             Archive::of_bytes(space)
         } else {
-            Archive::walk_into(space, |content| {
-                Ok(!known
-                    .of
-                    .contains_key(&(quick_hash(content)?, content.len())))
-            })?
+            Archive::walk_into(space, |content| enter(known, content, ideas, say))?
         };
-        let (digests, hashes) = hash(&new, |_| true)?;
+        let unpacked = |index: usize| -> Result<Option<Space>> {
+            if let Some(space) = new.unpacked(index) {
+                return Ok(Some(space.clone()));
+            }
+            if !base.tars.iter().any(|tar| tar.packed.is_some()) {
+                return Ok(None);
+            }
+            let held = known.entry(&new.content(index)?)?;
+            Ok(held.and_then(|held| base.unpacked(held)).cloned())
+        };
+        let (digests, hashes) = hash(&new, &unpacked, |_| true)?;
         digests.show(&mut new)?;
         let against = layers(base, known, &new, &hashes);
         let mut plan = Planning {
@@ -114,6 +162,7 @@ impl Plan {
             digests: &digests,
             pairing: Pairing::of(base, ideas.pairing),
             ideas,
+            plain,
             found: HashMap::new(),
             seen: HashMap::new(),
             kinds: Vec::new(),
@@ -144,8 +193,8 @@ fn layers(
     new: &Archive,
     hashes: &[Option<Hash>],
 ) -> Vec<Option<usize>> {
-    let outer = (!base.tars.is_empty()).then_some(0);
-    let mut against = vec![outer];
+    let whole = (!base.tars.is_empty()).then_some(0);
+    let mut against = vec![whole];
     // Contents may be in several layers of the base: each counts.
     let mut tars_with: HashMap<Hash, Vec<usize>> = HashMap::new();
     for (index, hash) in known.hashes.iter().enumerate() {
@@ -154,11 +203,19 @@ fn layers(
             tars.push(base.entries[index].tar);
         }
     }
-    for tar in new.tars.iter().skip(1) {
+    for (number, tar) in new.tars.iter().enumerate().skip(1) {
+        if number == new.outer {
+            against.push(whole.map(|_| base.outer));
+            continue;
+        }
         let mut shared = vec![0_u64; base.tars.len()];
         for index in &tar.entries {
             let tars = hashes[*index].and_then(|hash| tars_with.get(&hash));
-            for number in tars.into_iter().flatten().filter(|number| **number > 0) {
+            for number in tars
+                .into_iter()
+                .flatten()
+                .filter(|number| **number > base.outer)
+            {
                 shared[*number] += new.entries[*index].size;
             }
         }
@@ -173,6 +230,8 @@ fn layers(
 enum Sort {
     Elf,
     Other,
+    /// Coded in the plainest way.
+    Plain,
 }
 
 struct Planning<'a> {
@@ -184,6 +243,8 @@ struct Planning<'a> {
     digests: &'a Digests,
     pairing: Pairing<'a>,
     ideas: &'a Ideas,
+    /// Entries whose contents are coded without a base and in no form.
+    plain: &'a Entries,
     /// What was found out of contents that are coded, before they have their turn.
     found: HashMap<usize, Found>,
     seen: HashMap<Hash, usize>,
@@ -223,6 +284,14 @@ impl Planning<'_> {
     }
 
     fn find(&self, index: usize) -> Result<Found> {
+        if self.plain.contains(&index) {
+            return Ok(Found {
+                base: None,
+                form: Form::Plain,
+                sort: Sort::Plain,
+                sketch: None,
+            });
+        }
         let entry = &self.new.entries[index];
         let contents = self.new.content(index)?.load(WHOLE_BYTES)?;
         let sort = match is_elf(&contents) {
@@ -239,7 +308,7 @@ impl Planning<'_> {
         }
         Ok(Found {
             base,
-            form: self.form(entry, &contents)?,
+            form: self.form(entry, &contents, base)?,
             sort,
             sketch: sketch.filter(|_| is_sibling),
         })
@@ -322,7 +391,7 @@ impl Planning<'_> {
         (shared >= MUCH_ALIKE).then_some(nearest)
     }
 
-    fn form(&self, entry: &Entry, contents: &[u8]) -> Result<Form> {
+    fn form(&self, entry: &Entry, contents: &[u8], base: Option<usize>) -> Result<Form> {
         if self.ideas.gzip
             && let Some(member) = gzip::unpack(contents)
             && let Some(style) = member.style()
@@ -333,6 +402,17 @@ impl Planning<'_> {
                 bytes: member.contents.len() as u64,
             });
         }
+        if self.ideas.gzip && is_elf(contents) {
+            let list = sections::of(contents);
+            // Without any it is worth it where the base has some.
+            if !list.is_empty() || self.has_sections(base)? {
+                let bytes: u64 = list.iter().map(|section| section.bytes).sum();
+                return Ok(Form::Sections {
+                    bytes: contents.len() as u64 + bytes,
+                    list,
+                });
+            }
+        }
         if !self.ideas.derived {
             return Ok(Form::Plain);
         }
@@ -340,7 +420,7 @@ impl Planning<'_> {
             // Its length is known only when all recipes are: a mark takes 31 bytes less than a sum.
             return Ok(Form::Sums { bytes: 0 });
         }
-        if entry.tar == 0
+        if entry.tar == self.new.outer
             && entry.size <= digest::MOST_TEXT
             && let Some(reduced) = self.digests.reduce(contents, None)
         {
@@ -349,6 +429,13 @@ impl Planning<'_> {
             });
         }
         Ok(Form::Plain)
+    }
+
+    /// Whether the base of a program has compressed sections.
+    fn has_sections(&self, base: Option<usize>) -> Result<bool> {
+        let Some(base) = base else { return Ok(false) };
+        let base = self.base.content(base)?.load(WHOLE_BYTES)?;
+        Ok(sections::has_any(&base))
     }
 
     /// Contents that are coded in pieces, each against what lies at the same place in the base's.
@@ -360,17 +447,19 @@ impl Planning<'_> {
         content: &Space,
     ) -> Result<Coded> {
         let start = content.part(0, content.len().min(4))?.load(4)?;
+        let is_plain = self.plain.contains(&index);
         let base = match entry.what {
+            _ if is_plain => None,
             What::Raw => self.base.whole(),
             _ => {
                 let found = self.base.find(&entry.path, tar);
                 found.filter(|index| self.base.entries[*index].size > 0)
             }
         };
-        let sort = if is_elf(&start) {
-            Sort::Elf
-        } else {
-            Sort::Other
+        let sort = match is_plain {
+            true => Sort::Plain,
+            false if is_elf(&start) => Sort::Elf,
+            false => Sort::Other,
         };
         self.kinds.push((index, sort));
         let base_bytes = base.map(|index| self.base.entries[index].size);
@@ -416,7 +505,7 @@ fn assign(new: &Archive, recipes: &mut [Recipe], kinds: &[(usize, Sort)], alone:
         GROUP_BYTES
     };
     let mut groups = 0;
-    for sort in [Sort::Elf, Sort::Other] {
+    for sort in [Sort::Elf, Sort::Other, Sort::Plain] {
         let of_sort = kinds.iter().filter(|(_, other)| *other == sort);
         let entries: Vec<usize> = of_sort.map(|(index, _)| *index).collect();
         let size = |index: usize| match &recipes[index] {

@@ -5,6 +5,9 @@ pub const PART_BYTES: u64 = 64 << 20;
 /// Longest contents that are unpacked, expanded or held whole besides.
 pub const WHOLE_BYTES: u64 = 64 << 20;
 
+/// Entries of the new image, by their numbers.
+pub type Entries = std::collections::BTreeSet<usize>;
+
 #[derive(Clone, Debug, PartialEq)]
 pub enum Recipe {
     /// There are none.
@@ -67,14 +70,39 @@ pub enum Form {
     Digests {
         bytes: u64,
     },
+    /// A program whose compressed sections are coded unpacked, behind it.
+    Sections {
+        list: Vec<Section>,
+        bytes: u64,
+    },
 }
+
+/// A compressed stream in a file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Section {
+    /// Where it begins, behind the section's own header, and its length.
+    pub at: u64,
+    pub packed: u64,
+    /// Length of what it holds.
+    pub bytes: u64,
+    /// Which deflate writes it again.
+    pub style: usize,
+    /// The header of a zlib stream.
+    pub head: [u8; ZLIB_HEAD],
+}
+
+/// Bytes of a zlib stream's header.
+pub const ZLIB_HEAD: usize = 2;
 
 impl Form {
     /// Length of the coded bytes, for contents of `size` bytes.
     pub fn bytes(&self, size: u64) -> u64 {
         match self {
             Form::Plain => size,
-            Form::Gzip { bytes, .. } | Form::Sums { bytes } | Form::Digests { bytes } => *bytes,
+            Form::Gzip { bytes, .. }
+            | Form::Sums { bytes }
+            | Form::Digests { bytes }
+            | Form::Sections { bytes, .. } => *bytes,
         }
     }
 
@@ -84,6 +112,7 @@ impl Form {
             Form::Gzip { .. } => "gzip",
             Form::Sums { .. } => "md5sums",
             Form::Digests { .. } => "digests",
+            Form::Sections { .. } => "sections",
         }
     }
 }

@@ -141,6 +141,11 @@ pub fn size_of(header: &Header) -> Option<u64> {
     }
 }
 
+/// Whether this is the first header of an archive.
+pub fn begins(header: &Header) -> bool {
+    size_of(header).is_some() && header[field::MAGIC].starts_with(b"ustar")
+}
+
 /// The path a header gives on its own.
 pub fn path_of(header: &Header) -> Vec<u8> {
     let name = text(&header[field::NAME]);

@@ -12,6 +12,9 @@ use tempfile::TempDir;
 use super::{Effort, Failure, apply, group, make, make_with, show};
 use crate::engine::ideas::{Ideas, OFF};
 
+mod faults;
+mod packed;
+
 /// A folder with files of a test.
 struct Folder(TempDir);
 
@@ -102,8 +105,8 @@ fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// A saved image of one layer, whose files differ from release to release.
-fn image(release: u32) -> Vec<u8> {
+/// A layer whose files differ from release to release.
+fn layer(release: u32) -> Vec<u8> {
     let mut layer = Vec::new();
     let mut sums = String::new();
     let time = 1_700_000_000 + u64::from(release) * 1000;
@@ -129,7 +132,13 @@ fn image(release: u32) -> Vec<u8> {
         time,
         sums.as_bytes(),
     ));
-    let layer = end(layer);
+    end(layer)
+}
+
+/// A saved image of one layer.
+fn image(release: u32) -> Vec<u8> {
+    let time = 1_700_000_000 + u64::from(release) * 1000;
+    let layer = layer(release);
     let id = hex(&Sha256::digest(&layer));
     let config = format!("{{\"created\":{time},\"diff_ids\":[\"sha256:{id}\"]}}");
     let config_id = hex(&Sha256::digest(config.as_bytes()));
@@ -450,38 +459,42 @@ fn golden(name: &str) -> PathBuf {
     PathBuf::from(folder).join(name)
 }
 
-/// The patches kept in the repository: name, base and image as numbers of releases, effort.
-const GOLDEN: [(&str, Option<u32>, Effort); 3] = [
-    ("2-fast.dlp", Some(1), Effort::Fast),
-    ("2-best.dlp", Some(1), Effort::Best),
-    ("2-full.dlp", None, Effort::Best),
+/// A patch kept in the repository: its name, what makes its images from the numbers of their releases, whether there is a
+/// base, effort.
+type Golden = (&'static str, fn(u32) -> Vec<u8>, bool, Effort);
+
+const GOLDEN: [Golden; 5] = [
+    ("3-fast.dlp", image, true, Effort::Fast),
+    ("3-best.dlp", image, true, Effort::Best),
+    ("3-full.dlp", image, false, Effort::Best),
+    ("3-packed.dlp", packed::by_go, true, Effort::Best),
+    ("3-sections.dlp", packed::tool, true, Effort::Best),
 ];
 
 /// A patch made by an earlier build is read by this one. Red means: the format changed, and its version must too.
 #[test]
 fn golden_patches_are_still_read() {
     let folder = Folder::new();
-    for (name, base, _) in GOLDEN {
+    for (name, image, has_base, _) in GOLDEN {
         let patch = fs::read(golden(name)).unwrap();
-        let base = base.map(image);
+        let base = has_base.then(|| image(1));
         let made = folder.apply(base.as_deref(), &patch);
         assert!(made.unwrap() == image(2), "{name}");
     }
 }
 
-/// Version 1 is not read any more: the refusal names both versions, and there is no file.
+/// Earlier versions are not read any more: the refusal names both versions, and there is no file.
 #[test]
 fn a_patch_of_an_older_version_is_refused_by_name() {
     let folder = Folder::new();
-    for name in ["1-fast.dlp", "1-best.dlp"] {
-        let patch = fs::read(golden(name)).unwrap();
+    for version in 1..super::VERSION {
+        let patch = fs::read(golden(&format!("{version}-fast.dlp"))).unwrap();
         let refusal = folder.apply(Some(&image(1)), &patch).unwrap_err();
         assert!(matches!(refusal, Failure::Unfit(_)));
         let refusal = refusal.to_string();
-        assert!(
-            refusal.contains("version 1") && refusal.contains("version 2"),
-            "{refusal}"
-        );
+        for version in [version, super::VERSION] {
+            assert!(refusal.contains(&format!("version {version}")), "{refusal}");
+        }
     }
 }
 
@@ -489,8 +502,9 @@ fn a_patch_of_an_older_version_is_refused_by_name() {
 #[ignore = "writes the golden patches anew, for a new version of the format"]
 fn golden_patches_are_written() {
     let folder = Folder::new();
-    for (name, base, effort) in GOLDEN {
-        let patch = folder.make(base.map(image).as_deref(), &image(2), effort);
+    for (name, image, has_base, effort) in GOLDEN {
+        let base = has_base.then(|| image(1));
+        let patch = folder.make(base.as_deref(), &image(2), effort);
         fs::write(golden(name), patch).unwrap();
     }
 }

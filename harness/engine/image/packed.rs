@@ -1,0 +1,230 @@
+//! Archives that a gzip file holds: a layer as registries and newer engines keep it, or a whole image that was compressed.
+//!
+//! Such an archive is unpacked into a temporary file and walked like any other. Whether a base's is unpacked is part of
+//! the format, so [`unpack`] is frozen.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use flate2::{Crc, Decompress, FlushDecompress, Status};
+
+use super::deflate::{Deflate, Style};
+use super::gzip;
+use super::space::{PIECE_BYTES, Space};
+use super::tar::{self, BLOCK};
+
+/// How an archive is packed again.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Packed {
+    /// The gzip header.
+    pub header: Vec<u8>,
+    /// Which deflate; nothing in a base, whose archives nobody packs again.
+    pub style: Option<usize>,
+}
+
+/// What is unpacked may be this many times as long as what is packed, and so much longer: layers are two to ten times.
+const MOST_TIMES: u64 = 100;
+const MOST_MORE: u64 = 64 << 20;
+
+/// The gzip header of contents, if they begin as a packed archive does.
+fn header(packed: &Space) -> Result<Option<Vec<u8>>> {
+    let few = packed.len().min(gzip::MOST_HEADER);
+    let mut start = packed.part(0, few)?.load(few)?;
+    let length = gzip::header_length(&start);
+    let length = length.filter(|length| begins_as_tar(&start[*length..]));
+    Ok(length.map(|length| {
+        start.truncate(length);
+        start
+    }))
+}
+
+/// Whether contents begin as a packed archive does.
+pub fn may_hold(packed: &Space) -> Result<bool> {
+    Ok(header(packed)?.is_some())
+}
+
+/// The archive that a gzip file holds, in a temporary file, and its gzip header. Nothing when it is not one whole member
+/// with nothing behind it, does not begin as an archive does, or is longer than the limit.
+pub fn unpack(packed: &Space) -> Result<Option<(Space, Packed)>> {
+    let Some(header) = header(packed)? else {
+        return Ok(None);
+    };
+    let Some((body, trailer)) = body(packed, &header)? else {
+        return Ok(None);
+    };
+    let trailer = trailer.load(gzip::TRAILER_BYTES as u64)?;
+    let packed = Packed {
+        header,
+        style: None,
+    };
+    Ok(inflate(&body, &trailer)?.map(|tar| (tar, packed)))
+}
+
+/// What lies between the header and the trailer of a gzip file, and the trailer.
+fn body(packed: &Space, header: &[u8]) -> Result<Option<(Space, Space)>> {
+    let (from, after) = (header.len() as u64, gzip::TRAILER_BYTES as u64);
+    let Some(bytes) = packed.len().checked_sub(from + after) else {
+        return Ok(None);
+    };
+    let trailer = packed.part(from + bytes, after)?;
+    Ok(Some((packed.part(from, bytes)?, trailer)))
+}
+
+/// Whether the first block that these bytes inflate to is a header: most compressed files hold no archive.
+fn begins_as_tar(body: &[u8]) -> bool {
+    let mut header = [0; BLOCK as usize];
+    let mut inflate = Decompress::new(false);
+    let inflated = inflate.decompress(body, &mut header, FlushDecompress::None);
+    inflated.is_ok() && inflate.total_out() == BLOCK && tar::begins(&header)
+}
+
+/// What `body` inflates to; nothing when it is damaged, followed by something, or longer than the limit.
+fn inflate(body: &Space, trailer: &[u8]) -> Result<Option<Space>> {
+    let limit = body.len() * MOST_TIMES + MOST_MORE;
+    let tar = temporary(limit)?;
+    let mut inflate = Decompress::new(false);
+    let mut crc = Crc::new();
+    let (mut input, mut out) = (vec![0; PIECE_BYTES], vec![0; PIECE_BYTES]);
+    let (mut held, mut used) = (0, 0);
+    loop {
+        if used == held {
+            held = (body.len() - inflate.total_in()).min(PIECE_BYTES as u64) as usize;
+            used = 0;
+            body.read(inflate.total_in(), &mut input[..held])?;
+        }
+        let (taken, at) = (inflate.total_in(), inflate.total_out());
+        let Ok(status) = inflate.decompress(&input[used..held], &mut out, FlushDecompress::None)
+        else {
+            return Ok(None);
+        };
+        used += (inflate.total_in() - taken) as usize;
+        let made = &out[..(inflate.total_out() - at) as usize];
+        if at + made.len() as u64 > limit {
+            return Ok(None);
+        }
+        tar.write(at, made)?;
+        crc.update(made);
+        if status == Status::StreamEnd {
+            break;
+        }
+        if made.is_empty() && inflate.total_in() == body.len() {
+            return Ok(None);
+        }
+    }
+    let whole = inflate.total_in() == body.len()
+        && trailer == gzip::trailer_of(crc.sum(), inflate.total_out());
+    match whole {
+        true => tar.part(0, inflate.total_out()).map(Some),
+        false => Ok(None),
+    }
+}
+
+/// A temporary file that has room for so many bytes, and takes as many on the disk as are written.
+pub fn temporary(bytes: u64) -> Result<Space> {
+    let file = tempfile::tempfile().context("make a temporary file")?;
+    file.set_len(bytes).context("make a temporary file")?;
+    Ok(Space::whole(Arc::new(file), bytes))
+}
+
+/// Which style of deflate writes `packed` again, which holds `tar` behind this gzip header.
+pub fn style(packed: &Space, tar: &Space, header: &[u8]) -> Result<Option<usize>> {
+    let Some((body, _)) = body(packed, header)? else {
+        return Ok(None);
+    };
+    for style in gzip::likely(header) {
+        let expect = Expect {
+            body: &body,
+            at: 0,
+            held: Vec::new(),
+        };
+        match deflate(tar, style, expect)? {
+            Some(left) if left.at == body.len() => return Ok(Some(style)),
+            _ => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Deflates all of `tar` into `to`; nothing when `to` refused to take it.
+fn deflate<W: Write>(tar: &Space, style: usize, to: W) -> Result<Option<W>> {
+    let style = *Style::ALL
+        .get(style)
+        .context("a deflate of no known style")?;
+    let mut deflate = Deflate::new(to, style);
+    let mut refused = false;
+    let fed = tar.pieces(|piece| {
+        let fed = deflate.feed(piece);
+        refused = fed.is_err();
+        fed.context("deflate")
+    });
+    match (fed, refused) {
+        (Err(_), true) => Ok(None),
+        (Err(error), false) => Err(error),
+        (Ok(()), _) => Ok(deflate.finish().ok()),
+    }
+}
+
+/// Compares what is written with what is expected, and refuses the first difference.
+struct Expect<'a> {
+    body: &'a Space,
+    at: u64,
+    held: Vec<u8>,
+}
+
+impl Write for Expect<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.held.resize(bytes.len(), 0);
+        let read = self.body.read(self.at, &mut self.held);
+        if read.is_err() || self.held != bytes {
+            return Err(io::Error::other("differs"));
+        }
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Takes what is written into a space from `at` on.
+struct Put<'a> {
+    to: &'a Space,
+    at: u64,
+}
+
+impl Write for Put<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.to.write(self.at, bytes).map_err(io::Error::other)?;
+        self.at += bytes.len() as u64;
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Fills `to` with the gzip file that holds `tar`.
+pub fn pack(tar: &Space, packed: &Packed, to: &Space) -> Result<()> {
+    let style = packed
+        .style
+        .context("an archive that is not packed again")?;
+    to.write(0, &packed.header)?;
+    let mut crc = Crc::new();
+    tar.pieces(|piece| {
+        crc.update(piece);
+        Ok(())
+    })?;
+    let put = Put {
+        to,
+        at: packed.header.len() as u64,
+    };
+    let put = deflate(tar, style, put)?.context("a packed archive that is too long")?;
+    ensure!(
+        put.at + gzip::TRAILER_BYTES as u64 == to.len(),
+        "a packed archive of another length"
+    );
+    to.write(put.at, &gzip::trailer_of(crc.sum(), tar.len()))
+}
