@@ -3,12 +3,19 @@
 #![no_main]
 
 use std::fs;
+use std::io::Write;
 
 use delta_lab::engine::image::{Effort, apply, make};
 use delta_lab_fuzz::{mend_tar, place, put};
 use libfuzzer_sys::fuzz_target;
 
-// Whether both are mended as tars, the base's length, the base, the image.
+fn pack(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+    packed.write_all(bytes).expect("memory");
+    packed.finish().expect("memory")
+}
+
+// Whether both are mended as tars, and which of them are compressed then; the base's length, the base, the image.
 fuzz_target!(|bytes: &[u8]| {
     let [tars, low, high, files @ ..] = bytes else {
         return;
@@ -19,6 +26,12 @@ fuzz_target!(|bytes: &[u8]| {
     if tars & 1 == 1 {
         mend_tar(&mut base);
         mend_tar(&mut image);
+    }
+    if tars & 2 == 2 {
+        base = pack(&base);
+    }
+    if tars & 4 == 4 {
+        image = pack(&image);
     }
     let (old, new) = (put("old", &base), put("new", &image));
     let (patch, out) = (place("patch.dlp"), place("out"));

@@ -30,7 +30,7 @@ enum Base {
 }
 
 struct Made {
-    based: bool,
+    base: Option<std::path::PathBuf>,
     patch: Vec<u8>,
     image: Vec<u8>,
 }
@@ -63,21 +63,77 @@ fn release(number: u64) -> Vec<u8> {
     bytes
 }
 
+/// An image that is compressed as a whole, and so is the layer in it.
+fn packed(number: u64) -> Vec<u8> {
+    let layer = pack(&release(number));
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o644);
+    header.set_size(layer.len() as u64);
+    tar.append_data(&mut header, "blobs/layer", &layer[..]).expect("memory");
+    let index = format!("{{\"release\":{number}}}");
+    header.set_size(index.len() as u64);
+    tar.append_data(&mut header, "index.json", index.as_bytes()).expect("memory");
+    pack(&tar.into_inner().expect("memory"))
+}
+
+fn pack(bytes: &[u8]) -> Vec<u8> {
+    use std::io::Write;
+    let mut packed = gzip();
+    packed.write_all(bytes).expect("memory");
+    packed.finish().expect("memory")
+}
+
+/// A file of ELF whose one section is compressed.
+fn program(number: u64) -> Vec<u8> {
+    use std::io::Write;
+    let held = release(number);
+    let mut stream = flate2::write::ZlibEncoder::new(Vec::new(), flate2::Compression::new(6));
+    stream.write_all(&held).expect("memory");
+    let stream = stream.finish().expect("memory");
+    let mut file = vec![0; 64];
+    file[..6].copy_from_slice(b"\x7fELF\x02\x01");
+    file[58] = 64;
+    file[60] = 1;
+    for field in [1, held.len() as u64, 1] {
+        file.extend(field.to_le_bytes());
+    }
+    file.extend(&stream);
+    let table = file.len() as u64;
+    file[40..48].copy_from_slice(&table.to_le_bytes());
+    for field in [1 << 32, 0x800, 0, 64, 24 + stream.len() as u64, 0, 0, 0] {
+        file.extend(u64::to_le_bytes(field));
+    }
+    let mut tar = tar::Builder::new(Vec::new());
+    let mut header = tar::Header::new_gnu();
+    header.set_mode(0o755);
+    header.set_size(file.len() as u64);
+    tar.append_data(&mut header, "usr/bin/tool", &file[..]).expect("memory");
+    tar.into_inner().expect("memory")
+}
+
 fn gzip() -> flate2::write::GzEncoder<Vec<u8>> {
     flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6))
 }
 
 static MADE: LazyLock<Vec<Made>> = LazyLock::new(|| {
-    let base = put("base", &release(1));
-    let image = release(2);
-    let new = put("image", &image);
     let mut made = Vec::new();
-    for (based, effort) in [(true, Effort::Fast), (true, Effort::Best), (false, Effort::Fast)] {
-        let patch = place("made.dlp");
-        fs::remove_file(&patch).ok();
-        make(based.then_some(base.as_path()), &new, &patch, effort, &|_| ()).expect("a patch");
-        let patch = fs::read(&patch).expect("it was made");
-        made.push(Made { based, patch, image: image.clone() });
+    let ways = [(true, Effort::Fast), (true, Effort::Best), (false, Effort::Fast)];
+    let images: [(&str, fn(u64) -> Vec<u8>); 3] =
+        [("plain", release), ("packed", packed), ("program", program)];
+    for (name, image) in images {
+        let base = put(name, &image(1));
+        let image = image(2);
+        let new = put("image", &image);
+        for (based, effort) in ways {
+            let base = based.then(|| base.clone());
+            let patch = place("made.dlp");
+            fs::remove_file(&patch).ok();
+            make(base.as_deref(), &new, &patch, effort, &|_| ()).expect("a patch");
+            let patch = fs::read(&patch).expect("it was made");
+            let image = image.clone();
+            made.push(Made { base, patch, image });
+        }
     }
     made
 });
@@ -100,8 +156,8 @@ fuzz_target!(|hostile: Hostile| {
     patch.extend(crc32fast::hash(&patch).to_le_bytes());
     let patch = put("patch.dlp", &patch);
     let base = match hostile.base {
-        Base::Right if made.based => Some(place("base")),
-        Base::Right | Base::None => None,
+        Base::Right => made.base.clone(),
+        Base::None => None,
         Base::Other(bytes) => Some(put("other", &bytes)),
     };
     let out = place("out");

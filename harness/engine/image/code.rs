@@ -4,7 +4,6 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::archive::{Archive, MOST_TARS, Tar};
 use super::digest;
-use super::format::MOST_BYTES;
 use super::header::{self, Memory};
 use super::packed::{self, Packed};
 use super::recipe::{Coded, Form, PART_BYTES, Part, Recipe, Section, WHOLE_BYTES};
@@ -544,7 +543,7 @@ impl<'a> Coding<'a> {
             }
         };
         ensure!(tar < MOST_TARS, "more than {MOST_TARS} layers");
-        self.packed(tar)?;
+        self.packed(tar, self.new.entries[index].size)?;
         if holds_all {
             let all = self.new.entries[index].size == self.new.tars[0].space.len();
             ensure!(tar == 1 && all, "an archive that is not all of the image");
@@ -557,8 +556,8 @@ impl<'a> Coding<'a> {
         Ok(())
     }
 
-    /// How an archive is packed, and how long it is then.
-    fn packed(&mut self, tar: usize) -> Result<()> {
+    /// How an archive is packed that takes `packed` bytes then, and how long it is.
+    fn packed(&mut self, tar: usize, packed: u64) -> Result<()> {
         let given = &self.new.tars[tar];
         let (given, bytes) = (given.packed.clone(), given.space.len());
         if !self.script.flag(PACKED, &[], given.is_some()) {
@@ -567,7 +566,10 @@ impl<'a> Coding<'a> {
         let given = given.unwrap_or_default();
         let (style, header) = self.deflate(given.style.unwrap_or(0), given.header, &[])?;
         let bytes = self.script.number(PACKED, &[], bytes);
-        ensure!(bytes <= MOST_BYTES, "a layer of {bytes} bytes");
+        ensure!(
+            bytes <= packed::limit(packed),
+            "a layer of {packed} bytes that unpacks to {bytes}"
+        );
         if !self.script.is_writing() {
             self.new.tars[tar].space = packed::temporary(bytes)?;
         }

@@ -25,7 +25,12 @@ pub struct Packed {
 
 /// What is unpacked may be this many times as long as what is packed, and so much longer: layers are two to ten times.
 const MOST_TIMES: u64 = 100;
-const MOST_MORE: u64 = 64 << 20;
+const MOST_MORE: u64 = 1 << 20;
+
+/// The longest archive that `packed` bytes may unpack to, so that a few bytes don't make work for hours.
+pub fn limit(packed: u64) -> u64 {
+    packed.saturating_mul(MOST_TIMES).saturating_add(MOST_MORE)
+}
 
 /// The gzip header of contents, if they begin as a packed archive does.
 fn header(packed: &Space) -> Result<Option<Vec<u8>>> {
@@ -81,7 +86,7 @@ fn begins_as_tar(body: &[u8]) -> bool {
 
 /// What `body` inflates to; nothing when it is damaged, followed by something, or longer than the limit.
 fn inflate(body: &Space, trailer: &[u8]) -> Result<Option<Space>> {
-    let limit = body.len() * MOST_TIMES + MOST_MORE;
+    let limit = limit(body.len());
     let tar = temporary(limit)?;
     let mut inflate = Decompress::new(false);
     let mut crc = Crc::new();

@@ -281,7 +281,8 @@ fn seeds_for_the_fuzzers_are_written() {
     fs::create_dir_all(folder).unwrap();
     let (base, new) = small_pair();
     let length = (base.len() as u16).to_le_bytes();
-    for tars in [0, 1] {
+    // As they are, mended as tars, and compressed, one or both.
+    for tars in [0, 1, 3, 5, 7] {
         let seed = [&[tars], &length[..], &base, &new].concat();
         fs::write(format!("{folder}/seed-{tars}"), seed).unwrap();
     }
@@ -362,7 +363,12 @@ fn every_byte_forged_makes_no_wrong_file() {
 fn a_forged_patch_makes_no_wrong_file() {
     let folder = Folder::new();
     let mut dice = ChaCha8Rng::seed_from_u64(12);
-    let pairs = [small_pair(), (image(1), image(2))];
+    let pairs = [
+        small_pair(),
+        (image(1), image(2)),
+        (packed::by_go(1), packed::by_go(2)),
+        (packed::tool(1), packed::tool(2)),
+    ];
     for (base, new) in &pairs {
         let patch = folder.make(Some(base), new, Effort::Fast);
         for _ in 0..150 {
