@@ -74,10 +74,11 @@ impl Archive {
         (self.entries[last].size > 0).then_some(last)
     }
 
-    /// Walks an image; what `enter` finds no archive in is contents like any other.
+    /// Walks an image; what `enter` finds no archive in is contents like any other. It is told how long a packed one may be
+    /// when it is unpacked.
     pub fn walk_into(
         space: &Space,
-        mut enter: impl FnMut(&Space) -> Result<Option<Tar>>,
+        mut enter: impl FnMut(&Space, u64) -> Result<Option<Tar>>,
     ) -> Result<Archive> {
         let mut archive = Archive::default();
         archive.add_tar(Tar::new(space.clone(), None), &mut enter)?;
@@ -88,7 +89,7 @@ impl Archive {
     fn add_tar(
         &mut self,
         tar: Tar,
-        enter: &mut impl FnMut(&Space) -> Result<Option<Tar>>,
+        enter: &mut impl FnMut(&Space, u64) -> Result<Option<Tar>>,
     ) -> Result<()> {
         let number = self.tars.len();
         let left = tar::MOST_ENTRIES.saturating_sub(self.entries.len());
@@ -105,7 +106,8 @@ impl Archive {
             self.tars[number].entries.push(index);
             if may_hold
                 && self.tars.len() < MOST_TARS
-                && let Some(inner) = enter(&content)?
+                && let Some(inner) = enter(&content, self.room())?
+                && (!holds_all || inner.packed.is_some())
             {
                 self.inner.insert(index, self.tars.len());
                 if holds_all {
@@ -115,6 +117,19 @@ impl Archive {
             }
         }
         Ok(())
+    }
+
+    /// How long the next packed archive may be when it is unpacked: all of an image together are bounded by its length.
+    pub fn room(&self) -> u64 {
+        let packed = self.tars.iter().filter(|tar| tar.packed.is_some());
+        let unpacked: u64 = packed.map(|tar| tar.space.len()).sum();
+        let whole = self.tars.first().map_or(0, |tar| tar.space.len());
+        packed::limit(whole).saturating_sub(unpacked)
+    }
+
+    /// Whether an entry is a layer as it lies: what is in it is coded, not the layer itself.
+    pub fn is_plain_layer(&self, index: usize) -> bool {
+        self.inner.contains_key(&index) && self.unpacked(index).is_none()
     }
 
     /// What the gzip file unpacks to that is this entry's contents, where that is an archive.
@@ -183,11 +198,11 @@ fn is_plain(content: &Space) -> Result<bool> {
     Ok(tar::begins(&header))
 }
 
-/// The archive that contents are, or that they hold as a gzip file.
-pub fn inner(content: &Space) -> Result<Option<Tar>> {
+/// The archive that contents are, or that they hold as a gzip file and that is no longer than `room`.
+pub fn inner(content: &Space, room: u64) -> Result<Option<Tar>> {
     if is_plain(content)? {
         return Ok(Some(Tar::new(content.clone(), None)));
     }
-    let unpacked = packed::unpack(content)?;
+    let unpacked = packed::unpack(content, room)?;
     Ok(unpacked.map(|(space, packed)| Tar::new(space, Some(packed))))
 }

@@ -51,6 +51,8 @@ pub struct Coding<'a> {
     last: Last,
     /// Bytes of all paths read: a script may repeat long ones cheaply.
     path_bytes: usize,
+    /// How long packed layers may still be when they are unpacked.
+    room: u64,
 }
 
 /// What foretells the next entry.
@@ -81,7 +83,7 @@ impl<'a> Coding<'a> {
     /// Writes what is in `new`.
     pub fn write(base: &'a Archive, new: Archive, recipes: Vec<Recipe>) -> Result<Coding<'a>> {
         let mut coding = Coding::new(Script::writing(), base, new, recipes);
-        let base_tar = (!base.tars.is_empty()).then_some(0);
+        let base_tar = (!base.tars.is_empty()).then_some(base.outer);
         coding.tar(0, base_tar)?;
         Ok(coding)
     }
@@ -91,7 +93,7 @@ impl<'a> Coding<'a> {
         let mut new = Archive::default();
         new.tars.push(Tar::new(space, None));
         let mut coding = Coding::new(Script::reading(coded), base, new, Vec::new());
-        let base_tar = (!base.tars.is_empty()).then_some(0);
+        let base_tar = (!base.tars.is_empty()).then_some(base.outer);
         coding.tar(0, base_tar)?;
         coding.script.check()?;
         coding.new.index();
@@ -99,6 +101,7 @@ impl<'a> Coding<'a> {
     }
 
     fn new(script: Script, base: &'a Archive, new: Archive, recipes: Vec<Recipe>) -> Coding<'a> {
+        let room = packed::limit(new.tars[0].space.len());
         Coding {
             script,
             base,
@@ -107,6 +110,7 @@ impl<'a> Coding<'a> {
             memory: Memory::default(),
             last: Last::default(),
             path_bytes: 0,
+            room,
         }
     }
 
@@ -550,9 +554,9 @@ impl<'a> Coding<'a> {
             self.new.outer = tar;
         }
         self.recipes[index] = Recipe::Tar(against);
-        let outer = self.last.header;
+        let (header, path) = (self.last.header, self.last.next_path.take());
         self.tar(tar, against)?;
-        self.last.header = outer;
+        (self.last.header, self.last.next_path) = (header, path);
         Ok(())
     }
 
@@ -567,9 +571,10 @@ impl<'a> Coding<'a> {
         let (style, header) = self.deflate(given.style.unwrap_or(0), given.header, &[])?;
         let bytes = self.script.number(PACKED, &[], bytes);
         ensure!(
-            bytes <= packed::limit(packed),
+            bytes <= packed::limit(packed).min(self.room),
             "a layer of {packed} bytes that unpacks to {bytes}"
         );
+        self.room -= bytes;
         if !self.script.is_writing() {
             self.new.tars[tar].space = packed::temporary(bytes)?;
         }
@@ -703,7 +708,7 @@ impl<'a> Coding<'a> {
             section.packed = self.script.number(SECTION, &[2], section.packed);
             section.bytes = self.script.number(SECTION, &[3], section.bytes);
             section.style = self.script.choice(GZIP, 5, &[1], section.style as u32) as usize;
-            self.script.bytes(SECTION, &[4], &mut section.head);
+            self.script.bytes(SECTION, &[0x78, 0x9C], &mut section.head);
             end = section.at.saturating_add(section.packed);
         }
         Ok(Form::Sections { list, bytes })

@@ -29,6 +29,16 @@ impl std::fmt::Display for InGroup {
     }
 }
 
+/// Where packing failed: contents of this archive may be coded in another way.
+#[derive(Debug)]
+pub struct InLayer(pub usize);
+
+impl std::fmt::Display for InLayer {
+    fn fmt(&self, to: &mut std::fmt::Formatter) -> std::fmt::Result {
+        write!(to, "packed archive {}", self.0)
+    }
+}
+
 /// A piece of contents in a group: the entry, where the piece begins, its length.
 #[derive(Clone, Copy)]
 pub struct Piece {
@@ -281,10 +291,11 @@ impl Decoding<'_> {
         inner.retain(|(_, tar)| wanted(*tar));
         inner.sort_unstable();
         each(inner.len(), cores(), |nth| {
-            let (entry, tar) = inner[nth];
-            let tar = &self.new.tars[tar];
+            let (entry, number) = inner[nth];
+            let tar = &self.new.tars[number];
             match &tar.packed {
-                Some(packed) => packed::pack(&tar.space, packed, &self.new.content(entry)?),
+                Some(packed) => packed::pack(&tar.space, packed, &self.new.content(entry)?)
+                    .context(InLayer(number)),
                 None => Ok(()),
             }
         })?;

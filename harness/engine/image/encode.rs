@@ -7,7 +7,7 @@ use anyhow::{Context, Result, anyhow, ensure};
 
 use super::archive::Archive;
 use super::code::Coding;
-use super::decode::{self, InGroup, NewSums, Piece};
+use super::decode::{self, InGroup, InLayer, NewSums, Piece};
 use super::digest::{Sha, sha256};
 use super::format::{Codec, GroupHead, Head, Patch, Writer};
 use super::group::{self, Bases, MOST_IN_FRAME, Try};
@@ -177,9 +177,10 @@ pub fn prove(
     let wrong = match decode::decode(&patch, base, &out, &|_| ()) {
         Ok(_) if sha256(&out)? == patch.head.image.1 => return Ok(Entries::new()),
         Ok(decoded) => encoded.differing(&decoded)?,
-        Err(error) => match error.downcast_ref() {
-            Some(InGroup(number)) => encoded.of_group(*number),
-            None => return Err(error),
+        Err(error) => match (error.downcast_ref(), error.downcast_ref()) {
+            (Some(InGroup(number)), _) => encoded.of_group(*number),
+            (_, Some(InLayer(number))) => encoded.of_archive(*number),
+            _ => return Err(error),
         },
     };
     ensure!(!wrong.is_empty(), "the patch decodes to something else");
@@ -190,6 +191,16 @@ impl Encoded {
     /// The entries that a group holds contents of.
     fn of_group(&self, number: usize) -> Entries {
         let held = |entry: &usize| self.recipes[*entry].groups().contains(&number);
+        (0..self.recipes.len()).filter(held).collect()
+    }
+
+    /// The entries of an archive that groups hold contents of; all there are for the archive that holds the others.
+    fn of_archive(&self, number: usize) -> Entries {
+        let all = number == self.new.outer;
+        let held = |entry: &usize| {
+            let within = all || self.new.entries[*entry].tar == number;
+            within && matches!(self.recipes[*entry], Recipe::Coded(_))
+        };
         (0..self.recipes.len()).filter(held).collect()
     }
 

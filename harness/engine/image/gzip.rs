@@ -67,7 +67,7 @@ pub fn header_length(packed: &[u8]) -> Option<usize> {
     if flags & 2 != 0 {
         at += 2;
     }
-    (at as u64 <= MOST_HEADER).then_some(at)
+    (at <= packed.len() && at as u64 <= MOST_HEADER).then_some(at)
 }
 
 fn inflate(body: &[u8], stated: u64) -> Option<Vec<u8>> {

@@ -90,6 +90,11 @@ pub fn make_with(
         say,
     };
     let first = job.until_right(ideas);
+    // A full disk is no reason for a longer patch.
+    let first = match first {
+        Err(error) if is_of_system(&error) => return Err(error),
+        first => first,
+    };
     if let Err(error) = &first {
         say(&format!(
             "again as plain bytes, because this failed: {error:#}"

@@ -3,6 +3,7 @@
 //! Such an archive is unpacked into a temporary file and walked like any other. Whether a base's is unpacked is part of
 //! the format, so [`unpack`] is frozen.
 
+use std::cell::Cell;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -23,13 +24,17 @@ pub struct Packed {
     pub style: Option<usize>,
 }
 
-/// What is unpacked may be this many times as long as what is packed, and so much longer: layers are two to ten times.
+/// What is unpacked may be this many times as long as what is packed, and so much longer: layers are two to ten times. So may
+/// all of an image together.
 const MOST_TIMES: u64 = 100;
 const MOST_MORE: u64 = 1 << 20;
+/// As long as an image may be.
+const MOST: u64 = 1 << 40;
 
 /// The longest archive that `packed` bytes may unpack to, so that a few bytes don't make work for hours.
 pub fn limit(packed: u64) -> u64 {
-    packed.saturating_mul(MOST_TIMES).saturating_add(MOST_MORE)
+    let most = packed.saturating_mul(MOST_TIMES);
+    most.saturating_add(MOST_MORE).min(MOST)
 }
 
 /// The gzip header of contents, if they begin as a packed archive does.
@@ -50,8 +55,8 @@ pub fn may_hold(packed: &Space) -> Result<bool> {
 }
 
 /// The archive that a gzip file holds, in a temporary file, and its gzip header. Nothing when it is not one whole member
-/// with nothing behind it, does not begin as an archive does, or is longer than the limit.
-pub fn unpack(packed: &Space) -> Result<Option<(Space, Packed)>> {
+/// with nothing behind it, does not begin as an archive does, or is longer than its limit or the room there is.
+pub fn unpack(packed: &Space, room: u64) -> Result<Option<(Space, Packed)>> {
     let Some(header) = header(packed)? else {
         return Ok(None);
     };
@@ -59,11 +64,10 @@ pub fn unpack(packed: &Space) -> Result<Option<(Space, Packed)>> {
         return Ok(None);
     };
     let trailer = trailer.load(gzip::TRAILER_BYTES as u64)?;
-    let packed = Packed {
-        header,
-        style: None,
-    };
-    Ok(inflate(&body, &trailer)?.map(|tar| (tar, packed)))
+    let limit = limit(packed.len()).min(room);
+    let tar = inflate(&body, &trailer, limit)?;
+    let style = None;
+    Ok(tar.map(|tar| (tar, Packed { header, style })))
 }
 
 /// What lies between the header and the trailer of a gzip file, and the trailer.
@@ -85,8 +89,7 @@ fn begins_as_tar(body: &[u8]) -> bool {
 }
 
 /// What `body` inflates to; nothing when it is damaged, followed by something, or longer than the limit.
-fn inflate(body: &Space, trailer: &[u8]) -> Result<Option<Space>> {
-    let limit = limit(body.len());
+fn inflate(body: &Space, trailer: &[u8], limit: u64) -> Result<Option<Space>> {
     let tar = temporary(limit)?;
     let mut inflate = Decompress::new(false);
     let mut crc = Crc::new();
@@ -127,8 +130,12 @@ fn inflate(body: &Space, trailer: &[u8]) -> Result<Option<Space>> {
 
 /// A temporary file that has room for so many bytes, and takes as many on the disk as are written.
 pub fn temporary(bytes: u64) -> Result<Space> {
-    let file = tempfile::tempfile().context("make a temporary file")?;
-    file.set_len(bytes).context("make a temporary file")?;
+    let making = || {
+        let folder = std::env::temp_dir();
+        format!("make a temporary file in {}", folder.display())
+    };
+    let file = tempfile::tempfile().with_context(making)?;
+    file.set_len(bytes).with_context(making)?;
     Ok(Space::whole(Arc::new(file), bytes))
 }
 
@@ -138,36 +145,28 @@ pub fn style(packed: &Space, tar: &Space, header: &[u8]) -> Result<Option<usize>
         return Ok(None);
     };
     for style in gzip::likely(header) {
+        let differs = Cell::new(false);
         let expect = Expect {
             body: &body,
             at: 0,
             held: Vec::new(),
+            differs: &differs,
         };
-        match deflate(tar, style, expect)? {
-            Some(left) if left.at == body.len() => return Ok(Some(style)),
+        match deflate(tar, style, expect) {
+            Ok(left) if left.at == body.len() => return Ok(Some(style)),
+            Err(error) if !differs.get() => return Err(error),
             _ => {}
         }
     }
     Ok(None)
 }
 
-/// Deflates all of `tar` into `to`; nothing when `to` refused to take it.
-fn deflate<W: Write>(tar: &Space, style: usize, to: W) -> Result<Option<W>> {
-    let style = *Style::ALL
-        .get(style)
-        .context("a deflate of no known style")?;
-    let mut deflate = Deflate::new(to, style);
-    let mut refused = false;
-    let fed = tar.pieces(|piece| {
-        let fed = deflate.feed(piece);
-        refused = fed.is_err();
-        fed.context("deflate")
-    });
-    match (fed, refused) {
-        (Err(_), true) => Ok(None),
-        (Err(error), false) => Err(error),
-        (Ok(()), _) => Ok(deflate.finish().ok()),
-    }
+/// Deflates all of `tar` into `to`.
+fn deflate<W: Write>(tar: &Space, style: usize, to: W) -> Result<W> {
+    let style = Style::ALL.get(style);
+    let mut deflate = Deflate::new(to, *style.context("a deflate of no known style")?);
+    tar.pieces(|piece| deflate.feed(piece).context("deflate"))?;
+    deflate.finish().context("deflate")
 }
 
 /// Compares what is written with what is expected, and refuses the first difference.
@@ -175,13 +174,20 @@ struct Expect<'a> {
     body: &'a Space,
     at: u64,
     held: Vec<u8>,
+    /// Told apart from a file that can't be read.
+    differs: &'a Cell<bool>,
 }
 
 impl Write for Expect<'_> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.held.resize(bytes.len(), 0);
-        let read = self.body.read(self.at, &mut self.held);
-        if read.is_err() || self.held != bytes {
+        let beyond = self.at + bytes.len() as u64 > self.body.len();
+        if !beyond {
+            let read = self.body.read(self.at, &mut self.held);
+            read.map_err(io::Error::other)?;
+        }
+        if beyond || self.held != bytes {
+            self.differs.set(true);
             return Err(io::Error::other("differs"));
         }
         self.at += bytes.len() as u64;
@@ -226,7 +232,7 @@ pub fn pack(tar: &Space, packed: &Packed, to: &Space) -> Result<()> {
         to,
         at: packed.header.len() as u64,
     };
-    let put = deflate(tar, style, put)?.context("a packed archive that is too long")?;
+    let put = deflate(tar, style, put)?;
     ensure!(
         put.at + gzip::TRAILER_BYTES as u64 == to.len(),
         "a packed archive of another length"

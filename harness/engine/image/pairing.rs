@@ -61,7 +61,7 @@ impl<'a> Pairing<'a> {
             looks_further,
         };
         for (index, entry) in base.entries.iter().enumerate() {
-            if entry.is_regular() && entry.size > 0 && !base.inner.contains_key(&index) {
+            if entry.is_regular() && entry.size > 0 && !base.is_plain_layer(index) {
                 let path = tar::normal(&entry.path);
                 let name = name_of(&path).to_vec();
                 pairing.folded.entry(fold(&path)).or_default().push(index);
@@ -114,7 +114,7 @@ impl<'a> Pairing<'a> {
         for index in candidates.iter().take(64) {
             let entry = &self.base.entries[*index];
             let sized = (1..=WHOLE_BYTES).contains(&entry.size);
-            if !entry.is_regular() || !sized || self.base.inner.contains_key(index) {
+            if !entry.is_regular() || !sized || self.base.is_plain_layer(*index) {
                 continue;
             }
             let content = self.base.content(*index)?;
@@ -143,7 +143,7 @@ impl<'a> Pairing<'a> {
         let sketches = each(self.base.entries.len(), threads(), |index| {
             let entry = &self.base.entries[index];
             let worth = entry.is_regular() && (LEAST_BYTES..=WHOLE_BYTES).contains(&entry.size);
-            if !worth || self.base.inner.contains_key(&index) {
+            if !worth || self.base.is_plain_layer(index) {
                 return Ok(Vec::new());
             }
             Ok(sketch(&self.base.content(index)?.load(WHOLE_BYTES)?))

@@ -104,11 +104,17 @@ fn hash_entry(archive: &Archive, index: usize) -> Result<Option<Hash>> {
 
 /// The archive in these contents, when its entries are to be looked at: what the base has whole needs no look, and what is
 /// packed must be packed again to the byte.
-fn enter(known: &Known, content: &Space, ideas: &Ideas, say: &dyn Fn(&str)) -> Result<Option<Tar>> {
+fn enter(
+    known: &Known,
+    content: &Space,
+    room: u64,
+    ideas: &Ideas,
+    say: &dyn Fn(&str),
+) -> Result<Option<Tar>> {
     if !archive::may_hold(content)? || known.entry(content)?.is_some() {
         return Ok(None);
     }
-    let inner = archive::inner(content)?;
+    let inner = archive::inner(content, room)?;
     let Some(mut tar) = inner.filter(|tar| ideas.gzip || tar.packed.is_none()) else {
         return Ok(None);
     };
@@ -138,7 +144,9 @@ impl Plan {
         let mut new = if !ideas.entries {
             Archive::of_bytes(space)
         } else {
-            Archive::walk_into(space, |content| enter(known, content, ideas, say))?
+            Archive::walk_into(space, |content, room| {
+                enter(known, content, room, ideas, say)
+            })?
         };
         let unpacked = |index: usize| -> Result<Option<Space>> {
             if let Some(space) = new.unpacked(index) {
@@ -193,7 +201,7 @@ fn layers(
     new: &Archive,
     hashes: &[Option<Hash>],
 ) -> Vec<Option<usize>> {
-    let whole = (!base.tars.is_empty()).then_some(0);
+    let whole = (!base.tars.is_empty()).then_some(base.outer);
     let mut against = vec![whole];
     // Contents may be in several layers of the base: each counts.
     let mut tars_with: HashMap<Hash, Vec<usize>> = HashMap::new();
@@ -205,7 +213,7 @@ fn layers(
     }
     for (number, tar) in new.tars.iter().enumerate().skip(1) {
         if number == new.outer {
-            against.push(whole.map(|_| base.outer));
+            against.push(whole);
             continue;
         }
         let mut shared = vec![0_u64; base.tars.len()];
@@ -332,13 +340,19 @@ impl Planning<'_> {
             _ => None,
         };
         let same = expected.filter(|index| self.known.hashes[*index] == Some(hash));
+        let known = self.known.of.get(&hash).copied();
+        // What it unpacks to was asked of the known one.
+        let same = same.filter(|same| {
+            let unpacks = |index: usize| self.base.unpacked(index).is_some();
+            known.is_none_or(|known| unpacks(*same) == unpacks(known))
+        });
         if entry.is_extension() {
             return self.extension(index, tar, hash);
         }
         if let Some(inner) = self.new.inner.get(&index) {
             return Ok(Recipe::Tar(self.against[*inner]));
         }
-        if let Some(base) = same.or(self.known.of.get(&hash).copied()) {
+        if let Some(base) = same.or(known) {
             return Ok(Recipe::Base(base));
         }
         if let Some(earlier) = self.seen.get(&hash) {

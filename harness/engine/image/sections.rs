@@ -65,12 +65,10 @@ pub fn has_any(file: &[u8]) -> bool {
 /// The streams that are whole. Frozen: a base is unpacked by this in the decoder.
 fn find(file: &[u8]) -> Vec<Found> {
     let mut found: Vec<Found> = Vec::new();
-    let mut total = file.len() as u64;
+    // What is tried counts, whether it is whole or not: headers may name a long stream many times.
+    let (mut total, mut end, mut tried) = (file.len() as u64, 0, 0);
     for (at, packed) in places(file) {
-        let end = found
-            .last()
-            .map_or(0, |last| last.section.at + last.section.packed);
-        if found.len() == MOST_SECTIONS || (at as u64) < end {
+        if tried == MOST_SECTIONS || at < end {
             continue;
         }
         let Some(bytes) = u64_at(file, at - COMPRESSION_HEADER + 8) else {
@@ -79,10 +77,8 @@ fn find(file: &[u8]) -> Vec<Found> {
         if bytes > WHOLE_BYTES.saturating_sub(total) {
             continue;
         }
-        if let Some(one) = unpack(&file[at..at + packed], at, bytes) {
-            total += bytes;
-            found.push(one);
-        }
+        (tried, end, total) = (tried + 1, at + packed, total + bytes);
+        found.extend(unpack(&file[at..at + packed], at, bytes));
     }
     found
 }
@@ -340,6 +336,23 @@ pub mod tests {
         let first = twice[table..table + 64].to_vec();
         twice[second..].copy_from_slice(&first);
         assert_eq!(of(&twice).len(), 1, "the same place twice");
+    }
+
+    /// Headers may name a long stream many times, each damaged at its end: what is tried is counted, not what is whole.
+    #[test]
+    fn so_many_sections_are_tried_and_no_more() {
+        let bad = |n: u32| {
+            let mut stream = zlib(6, &debug(n, 40));
+            *stream.last_mut().unwrap() ^= 1;
+            (stream, 40)
+        };
+        let good = (zlib(6, &debug(3, 40)), 40);
+        for (before, found) in [(MOST_SECTIONS - 1, 1), (MOST_SECTIONS, 0)] {
+            let mut sections: Vec<_> = (0..before as u32).map(bad).collect();
+            sections.push(good.clone());
+            let file = program_of(b"code", &sections);
+            assert_eq!(of(&file).len(), found, "after {before}");
+        }
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::process::Command;
 
 use super::super::deflate::{Deflate, Style};
-use super::super::{gzip, sections};
+use super::super::space::Space;
+use super::super::{encode::faults, gzip, packed, sections};
 use super::*;
 
 type Pack = fn(&[u8]) -> Vec<u8>;
@@ -146,7 +147,9 @@ fn a_compressed_image_is_looked_into() {
 fn odd_packed_layers_come_back() {
     let folder = Folder::new();
     let good = |bytes: &[u8]| zlib(6, bytes);
-    let odd: [Pack; 9] = [
+    let odd: [Pack; 11] = [
+        |_| vec![0x1F, 0x8B, 8, 0],
+        |_| b"\x1F\x8B\x08\x04\0\0\0\0\0\x03\0\x0F".to_vec(),
         |bytes| zlib(6, &bytes[..511]),
         |bytes| zlib(6, bytes)[..9000].to_vec(),
         |bytes| [zlib(6, bytes), b"behind".to_vec()].concat(),
@@ -172,8 +175,12 @@ fn odd_packed_layers_come_back() {
         |_| zlib(9, b""),
     ];
     let base = packed_image(1, good);
-    for pack in odd {
-        let image = packed_image(2, pack);
+    for (nth, pack) in odd.iter().enumerate() {
+        let blob = folder.put("blob", &pack(&layer(2)));
+        let unpacked = packed::unpack(&Space::open(&blob).unwrap(), u64::MAX).unwrap();
+        // What nobody packs again is a member like any other.
+        assert_eq!(unpacked.is_some(), nth == 8, "{nth}");
+        let image = packed_image(2, *pack);
         folder.comes_back(&base, &image, Effort::Fast);
         folder.comes_back(&image, &base, Effort::Fast);
     }
@@ -246,4 +253,130 @@ fn compressed_sections_of_programs_are_looked_into() {
     let open = end(entry("usr/bin/tool", b'0', 0, &open));
     let patch = folder.comes_back(&image(0), &open, Effort::Fast);
     assert!(patch.len() < 900, "{} bytes", patch.len());
+}
+
+#[test]
+fn what_is_unpacked_fits_into_the_room_there_is() {
+    let folder = Folder::new();
+    let tar = layer(1);
+    let space = Space::open(&folder.put("blob", &zlib(6, &tar))).unwrap();
+    let bytes = tar.len() as u64;
+    let unpacks = |room: u64| packed::unpack(&space, room).unwrap().is_some();
+    assert!(unpacks(bytes) && !unpacks(bytes - 1) && !unpacks(0));
+}
+
+/// What no deflate writes again is held against the base's as it lies.
+#[test]
+fn a_layer_that_is_not_packed_again_still_has_its_base() {
+    let folder = Folder::new();
+    let image = |last: u64| {
+        let mut noise = vec![0; 400_000];
+        ChaCha8Rng::seed_from_u64(4).fill_bytes(&mut noise);
+        let changing = text(last as u32, 300);
+        let layer = [
+            entry("noise", b'0', 0, &noise),
+            entry("z", b'0', 0, &changing),
+        ]
+        .concat();
+        // Too long for the last resort, which would find the base's bytes too.
+        let mut other = vec![0; 9 << 20];
+        ChaCha8Rng::seed_from_u64(5).fill_bytes(&mut other);
+        end([
+            entry("blobs/layer", b'0', 0, &zlib(1, &end(layer))),
+            entry("blobs/other", b'0', 0, &other),
+        ]
+        .concat())
+    };
+    let bytes = folder.comes_back(&image(1), &image(2), Effort::Fast).len();
+    assert!(bytes < 20_000, "{bytes} bytes");
+}
+
+/// The same blob lies in the base's outer archive and, under the name that the new image has it by, within a layer, where it
+/// is not unpacked.
+#[test]
+fn a_digest_is_asked_of_the_blob_that_is_unpacked() {
+    let folder = Folder::new();
+    let blob = zlib(6, &layer(1));
+    let diff_id = hex(&Sha256::digest(layer(1)));
+    let index = |release: u32| format!("{{\"release\":{release},\"diff_ids\":[\"{diff_id}\"]}}");
+    let mut kept = vec![0; 9 << 20];
+    ChaCha8Rng::seed_from_u64(6).fill_bytes(&mut kept);
+    let kept = entry("kept", b'0', 0, &kept);
+    let within = end(entry("two.tar.gz", b'0', 0, &blob));
+    let old = end([
+        entry("one.tar.gz", b'0', 0, &blob),
+        entry("layer.tar", b'0', 0, &within),
+        entry("index.json", b'0', 0, index(1).as_bytes()),
+        kept.clone(),
+    ]
+    .concat());
+    let new = end([
+        entry("two.tar.gz", b'0', 0, &blob),
+        entry("index.json", b'0', 0, index(2).as_bytes()),
+        kept,
+    ]
+    .concat());
+    let (base, image) = (folder.put("old", &old), folder.put("new", &new));
+    let told = std::cell::RefCell::new(String::new());
+    let say = |text: &str| *told.borrow_mut() += text;
+    make(
+        Some(&base),
+        &image,
+        &folder.0.path().join("p"),
+        Effort::Fast,
+        &say,
+    )
+    .unwrap();
+    assert!(!told.borrow().contains("again"), "{}", told.borrow());
+    folder.comes_back(&old, &new, Effort::Fast);
+}
+
+/// An image as it lies against the same compressed, and the other way.
+#[test]
+fn whole_images_are_held_against_each_other_packed_or_not() {
+    let folder = Folder::new();
+    let (old, new) = (super::image(1), super::image(2));
+    let both = folder.comes_back(&old, &new, Effort::Best).len();
+    for (old, new) in [
+        (zlib(6, &old), new.clone()),
+        (old.clone(), zlib(9, &new)),
+        (zlib(9, &old), zlib(6, &new)),
+    ] {
+        let bytes = folder.comes_back(&old, &new, Effort::Best).len();
+        assert!(bytes < both + 60, "{bytes} bytes, {both} as they lie");
+    }
+}
+
+/// A fault in a packed layer makes another length of it, so it can't be packed: the contents in it are coded plainly.
+#[test]
+fn a_fault_within_a_packed_layer_costs_that_layer_alone() {
+    let folder = Folder::new();
+    let image = |release: u32| {
+        let changing = [
+            faults::ANOTHER_BYTE.to_vec(),
+            text(9, 4000),
+            text(release, 20),
+        ]
+        .concat();
+        let layer = end(entry("usr/share/changing", b'0', 0, &changing));
+        let mut kept = vec![0; 9 << 20];
+        ChaCha8Rng::seed_from_u64(7).fill_bytes(&mut kept);
+        end([
+            entry("blobs/layer", b'0', 0, &zlib(6, &layer)),
+            entry("blobs/kept", b'0', 0, &kept),
+        ]
+        .concat())
+    };
+    let (base, new) = (folder.put("old", &image(1)), folder.put("new", &image(2)));
+    let told = std::cell::RefCell::new(String::new());
+    let say = |text: &str| *told.borrow_mut() += text;
+    let patch = folder.0.path().join("p");
+    make(Some(&base), &new, &patch, Effort::Fast, &say).unwrap();
+    let told = told.borrow();
+    assert!(
+        told.contains("proof failed") && !told.contains("again as plain"),
+        "{told}"
+    );
+    let patch = fs::read(&patch).unwrap();
+    assert!(folder.apply(Some(&image(1)), &patch).unwrap() == image(2));
 }
