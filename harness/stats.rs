@@ -165,6 +165,17 @@ mod tests {
     }
 
     #[test]
+    fn an_update_moves_bodies_both_ways() {
+        let mut row = results("pair", 3, 2, 1).rows.remove(0);
+        (row.payload_bytes, row.upload_bytes) = (Some(10), Some(3));
+        assert_eq!(transfer_bytes(&row), Some(13));
+        row.upload_bytes = None;
+        assert_eq!(transfer_bytes(&row), Some(10));
+        row.payload_bytes = None;
+        assert_eq!(transfer_bytes(&row), None);
+    }
+
+    #[test]
     fn what_an_update_moves_is_the_measure_of_that_name() {
         let measure = crate::record::measure("transfer_bytes").unwrap();
         for row in &results("pair", 3, 2, 1).rows {

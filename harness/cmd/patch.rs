@@ -19,10 +19,11 @@ pub struct Args {
 enum Act {
     /// Make the patch that turns OLD into NEW
     ///
-    /// It is decoded and compared with NEW before it appears. Layers are looked into, also where Docker and other programs in
-    /// Go, gzip, zlib or pigz compressed them, and so is an image that was compressed whole. What others compressed, such as
-    /// podman and skopeo, is coded as it lies, and you are told. Compressed layers are unpacked into temporary files, in TMPDIR
-    /// when it is set.
+    /// The patch is decoded and compared with NEW before it appears.
+    ///
+    /// It knows the layers and files in both, also when the layers or the whole image are compressed: by Docker and other
+    /// programs in Go, by gzip, zlib or pigz. A layer that podman or skopeo compressed is coded as it lies; a message says so.
+    /// Compressed layers are unpacked into temporary files, in TMPDIR when it is set.
     #[command(after_help = "\
 Examples:
   delta-lab patch make web-1.tar web-2.tar -o web-1-2.dlp

@@ -1,7 +1,9 @@
 //! `patch` from the command line, and image patches over the lab's own histories.
 
 use std::fs;
+use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use delta_lab::engine::image::{Effort, apply, make};
 use delta_lab::source::synthetic::{Change, Release};
@@ -78,6 +80,40 @@ fn a_patch_that_does_not_fit_ends_with_1_and_bad_usage_with_2() {
     bench.expect(&["patch", "apply", "p", "-o", "back"], 2);
     bench.expect(&["patch", "make", "old", "absent", "-o", "p"], 2);
     bench.expect(&["patch", "make", "old", "new", "-o", "absent/p"], 2);
+}
+
+/// A compressed image is unpacked into TMPDIR: where that is full there is an error, no longer patch and no half file.
+#[test]
+fn a_full_folder_for_temporary_files_is_an_error() {
+    let bench = Bench::new();
+    write(&Release::first(7, 1), &bench.path("plain"));
+    let plain = fs::read(bench.path("plain")).unwrap();
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(6));
+    packed.write_all(&plain).unwrap();
+    bench.write("new", packed.finish().unwrap());
+    bench.expect(&["patch", "make", "--no-base", "new", "-o", "p"], 0);
+    let small = bench.path("small");
+    fs::create_dir(&small).unwrap();
+    let mounted = Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"])
+        .arg(&small)
+        .status();
+    if !mounted.is_ok_and(|status| status.success()) {
+        eprintln!("skipped: no right to mount a small tmpfs");
+        return;
+    }
+    let ran = [
+        ["patch", "make", "--no-base", "new", "-o", "q"],
+        ["patch", "apply", "--no-base", "p", "-o", "q"],
+    ]
+    .map(|args| bench.command(&args).env("TMPDIR", &small).output().unwrap());
+    Command::new("umount").arg(&small).status().unwrap();
+    for output in ran {
+        let err = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{err}");
+        assert!(err.contains("No space left on device"), "{err}");
+    }
+    assert!(!bench.path("q").exists());
 }
 
 #[test]

@@ -150,7 +150,7 @@ impl Patch {
             reader.bytes()?,
         );
         let script_bytes = reader.number(MOST_SCRIPT, "the script's length")?;
-        let count = reader.number(super::code::MOST_GROUPS as u64, "groups")?;
+        let count = reader.number(super::recipe::MOST_GROUPS as u64, "groups")?;
         let mut groups = Vec::new();
         for _ in 0..count {
             let number = reader.number(MOST_CODED << 1 | 1, "a group's length")?;

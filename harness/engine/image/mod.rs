@@ -1,7 +1,8 @@
 //! Patches between images that know what is in them: entries, files, compressed members, what follows from what.
 //!
 //! FORMAT.md describes the bytes. A datum's walk: [`tar`] and [`archive`] find entries, [`plan`] decides with
-//! [`pairing`] and [`sketch`], [`code`] writes the script, [`group`] codes changed contents, [`decode`] undoes it all.
+//! [`pairing`] and [`sketch`], [`deal`] deals changed contents out to groups, [`code`] and [`contents`] write the script,
+//! [`group`] codes changed contents, [`decode`] undoes it all.
 
 use std::fs::File;
 use std::path::Path;
@@ -17,6 +18,8 @@ pub(super) use sketch::{Similar, sketch};
 mod archive;
 mod code;
 mod coder;
+mod contents;
+mod deal;
 mod decode;
 mod deflate;
 mod digest;

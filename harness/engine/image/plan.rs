@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use anyhow::{Result, anyhow};
 
 use super::archive::{self, Archive, Tar};
+use super::deal::{Sort, assign, parts};
 use super::digest::{self, Digests};
 use super::group::threads;
 use super::gzip;
 use super::packed;
 use super::pairing::{Pairing, is_elf};
-use super::recipe::{Coded, Entries, Form, PART_BYTES, Part, Recipe, WHOLE_BYTES};
+use super::recipe::{Coded, Entries, Form, Recipe, WHOLE_BYTES};
 use super::sections;
 use super::sketch::{Similar, quick_hash, sketch};
 use super::space::Space;
@@ -18,11 +19,6 @@ use super::sums;
 use super::tar::{Entry, What};
 use crate::engine::flow::{cores, each};
 use crate::engine::ideas::Ideas;
-
-/// Changed contents of a group, so that memory is bounded and threads have work.
-const GROUP_BYTES: u64 = 16 << 20;
-/// Without a base, what counts is how far back a match may be.
-const GROUP_BYTES_ALONE: u64 = 48 << 20;
 
 /// Shingles, of 64, that programs share which are coded beside each other, and the longest such program.
 const MUCH_ALIKE: u32 = 12;
@@ -231,15 +227,6 @@ fn layers(
         against.push(most.filter(|(_, bytes)| **bytes > 0).map(|(n, _)| n));
     }
     against
-}
-
-/// What sort of contents a coded entry has: like is coded with like.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Sort {
-    Elf,
-    Other,
-    /// Coded in the plainest way.
-    Plain,
 }
 
 struct Planning<'a> {
@@ -484,85 +471,4 @@ impl Planning<'_> {
             parts: parts(entry.size, base_bytes),
         })
     }
-}
-
-fn parts(bytes: u64, base_bytes: Option<u64>) -> Vec<Part> {
-    Coded::cuts(bytes)
-        .map(|(at, length)| Part {
-            group: 0,
-            base: base_bytes
-                .filter(|base| bytes > PART_BYTES || *base > PART_BYTES)
-                .map(|base| {
-                    let from = at.min(base.saturating_sub(length));
-                    (from, PART_BYTES.min(base - from))
-                }),
-        })
-        .collect()
-}
-
-/// The group of what stands beside an entry's base.
-fn group_of_sibling(recipes: &[Recipe], index: usize) -> Option<usize> {
-    match &recipes[index] {
-        Recipe::Coded(Coded {
-            beside: Some(beside),
-            ..
-        }) => recipes[*beside].groups().first().copied(),
-        _ => None,
-    }
-}
-
-/// Deals the coded entries out to groups of similar size; returns how many there are.
-fn assign(new: &Archive, recipes: &mut [Recipe], kinds: &[(usize, Sort)], alone: bool) -> usize {
-    let most = if alone {
-        GROUP_BYTES_ALONE
-    } else {
-        GROUP_BYTES
-    };
-    let mut groups = 0;
-    for sort in [Sort::Elf, Sort::Other, Sort::Plain] {
-        let of_sort = kinds.iter().filter(|(_, other)| *other == sort);
-        let entries: Vec<usize> = of_sort.map(|(index, _)| *index).collect();
-        let size = |index: usize| match &recipes[index] {
-            Recipe::Coded(coded) => coded.form.bytes(new.entries[index].size),
-            _ => 0,
-        };
-        let total: u64 = entries.iter().map(|index| size(*index)).sum();
-        if total == 0 && entries.is_empty() {
-            continue;
-        }
-        // Two threads want two groups, where that does not cost more than it gains.
-        let wanted = total.div_ceil(most).max(1 + u64::from(total > most / 4));
-        let each = total.div_ceil(wanted).max(1);
-        let mut filled = 0;
-        let mut sizes: Vec<u64> = entries.iter().map(|index| size(*index)).collect();
-        sizes.reverse();
-        for index in entries {
-            let now = sizes.pop().unwrap_or(0);
-            if let Some(group) = group_of_sibling(recipes, index)
-                && let Recipe::Coded(coded) = &mut recipes[index]
-            {
-                coded.parts.iter_mut().for_each(|part| part.group = group);
-                if group == groups {
-                    filled += now.min(PART_BYTES);
-                }
-                continue;
-            }
-            if filled >= each {
-                groups += 1;
-                filled = 0;
-            }
-            if let Recipe::Coded(coded) = &mut recipes[index] {
-                let pieces = coded.parts.len();
-                for (nth, part) in coded.parts.iter_mut().enumerate() {
-                    part.group = groups;
-                    if nth + 1 < pieces {
-                        groups += 1;
-                    }
-                }
-            }
-            filled += now.min(PART_BYTES);
-        }
-        groups += 1;
-    }
-    groups
 }

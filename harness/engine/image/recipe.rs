@@ -2,6 +2,8 @@
 
 /// Largest piece of contents that is coded at once; longer contents are coded in pieces of this length.
 pub const PART_BYTES: u64 = 64 << 20;
+/// Groups of one patch.
+pub const MOST_GROUPS: usize = 1 << 16;
 /// Longest contents that are unpacked, expanded or held whole besides.
 pub const WHOLE_BYTES: u64 = 64 << 20;
 

@@ -2,7 +2,10 @@
 
 use std::process::Command;
 
+use super::super::archive::{self, Archive};
+use super::super::code::Coding;
 use super::super::deflate::{Deflate, Style};
+use super::super::recipe::Recipe;
 use super::super::space::Space;
 use super::super::{encode::faults, gzip, packed, sections};
 use super::*;
@@ -265,6 +268,54 @@ fn what_is_unpacked_fits_into_the_room_there_is() {
     assert!(unpacks(bytes) && !unpacks(bytes - 1) && !unpacks(0));
 }
 
+/// What is unpacked is bounded over a whole file: here a layer in an image that was compressed too.
+#[test]
+fn what_a_file_unpacks_to_is_bounded_in_sum() {
+    let folder = Folder::new();
+    let entries = |zeros: usize| {
+        let layer = end(entry("a", b'0', 0, &vec![0; 900_000]));
+        let outer = [
+            entry("blobs/layer", b'0', 0, &zlib(6, &layer)),
+            entry("zeros", b'0', 0, &vec![0; zeros]),
+        ];
+        let image = folder.put("image", &zlib(6, &end(outer.concat())));
+        let archive = Archive::walk(&Space::open(&image).unwrap()).unwrap();
+        archive.entries.len()
+    };
+    // The file, the outer archive's three, and the layer's two where there is room for it; the file as a whole.
+    assert_eq!((entries(100_000), entries(900_000)), (7, 5));
+}
+
+/// So it is where a script says how long a layer is.
+#[test]
+fn a_script_that_makes_a_layer_too_long_is_refused() {
+    let folder = Folder::new();
+    let image = folder.put("image", &packed_image(1, go));
+    let space = Space::open(&image).unwrap();
+    let coded = |longer: u64| {
+        let mut new = Archive::walk_into(&space, archive::inner).unwrap();
+        let mut recipes = vec![Recipe::Nothing; new.entries.len()];
+        recipes[0] = Recipe::Tar(None);
+        let packed = new.tars.iter_mut().find(|tar| tar.packed.is_some());
+        packed.unwrap().space = packed::temporary(longer).unwrap();
+        let base = Archive::default();
+        Coding::write(&base, new, recipes)
+            .err()
+            .map(|error| format!("{error:#}"))
+    };
+    let refusal = coded(1 << 30).unwrap();
+    assert!(refusal.contains("unpacks to 1073741824"), "{refusal}");
+}
+
+/// The first entries of an archive that was cut: one run, and no archive within it.
+#[test]
+fn a_cut_archive_is_one_run() {
+    let folder = Folder::new();
+    let cut = &entry("a", b'0', 0, &text(1, 900))[..2000];
+    let archive = Archive::walk(&Space::open(&folder.put("image", cut)).unwrap()).unwrap();
+    assert_eq!((archive.tars.len(), archive.outer), (1, 0));
+}
+
 /// What no deflate writes again is held against the base's as it lies.
 #[test]
 fn a_layer_that_is_not_packed_again_still_has_its_base() {
@@ -335,7 +386,21 @@ fn a_digest_is_asked_of_the_blob_that_is_unpacked() {
 #[test]
 fn whole_images_are_held_against_each_other_packed_or_not() {
     let folder = Folder::new();
-    let (old, new) = (super::image(1), super::image(2));
+    // Headers are most of it.
+    let image = |release: u32| {
+        let file = |n: u32| {
+            let changed = if n.is_multiple_of(40) { release } else { 0 };
+            let time = 1_600_000_000 + u64::from(n * n);
+            entry(
+                &format!("usr/share/{}/f{n}", n % 7),
+                b'0',
+                time,
+                &text(n + changed, 20),
+            )
+        };
+        end((0..400).flat_map(file).collect())
+    };
+    let (old, new) = (image(1), image(2));
     let both = folder.comes_back(&old, &new, Effort::Best).len();
     for (old, new) in [
         (zlib(6, &old), new.clone()),
