@@ -63,16 +63,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         selection::expand(&args.methods, &methods)?
     };
     ensure!(!scenario.methods.is_empty(), "no method can run here");
-    let order = Order {
-        into: args.into.clone().unwrap_or_else(|| default_folder(&images)),
-        scenarios: vec![{
-            let doers = selection::doers(&scenario, &methods)?;
-            (scenario, doers)
-        }],
-        retry: false,
-        objects: false,
-        shard: None,
-    };
+    let into = args.into.clone();
+    let into = into.unwrap_or_else(|| default_folder(&images));
+    let doers = selection::doers(&scenario, &methods)?;
+    let order = Order::of(vec![(scenario, doers)], into);
     carry_out(&order, args.verbose, true)
 }
 

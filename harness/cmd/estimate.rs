@@ -128,16 +128,8 @@ fn measure(
     let folder = tempfile::Builder::new()
         .prefix("delta-lab-estimate-")
         .tempdir()?;
-    let order = Order {
-        into: folder.path().join("measured"),
-        scenarios: vec![{
-            let doers = selection::doers(&scenario, methods)?;
-            (scenario, doers)
-        }],
-        retry: false,
-        objects: false,
-        shard: None,
-    };
+    let doers = selection::doers(&scenario, methods)?;
+    let order = Order::of(vec![(scenario, doers)], folder.path().join("measured"));
     let mut progress = Progress::new(false);
     let summary = run::run(&order, &Cache::open()?, &mut |news| progress.tell(news))?;
     drop(progress);

@@ -171,13 +171,7 @@ fn carry_out(
         fs::remove_dir_all(into).with_context(|| format!("remove {}", into.display()))?;
     }
     let doers = doers(&scenario, &methods)?;
-    let order = Order {
-        scenarios: vec![(scenario.clone(), doers)],
-        into: into.to_path_buf(),
-        retry: false,
-        objects: false,
-        shard: None,
-    };
+    let order = Order::of(vec![(scenario.clone(), doers)], into.to_path_buf());
     let mut progress = Progress::new(false);
     let ran = run::run(&order, cache, &mut |news| progress.tell(news));
     drop(progress);

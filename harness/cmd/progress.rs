@@ -163,8 +163,10 @@ fn best_figures(rows: &[Row]) -> String {
             units::bytes(stored.iter().sum::<i64>())
         ));
     }
-    let wall: u64 = rows.iter().filter_map(|row| row.wall_ns).sum();
-    figures.push(units::time(wall));
+    let walls: Vec<u64> = rows.iter().filter_map(|row| row.wall_ns).collect();
+    if !walls.is_empty() {
+        figures.push(units::time(walls.iter().sum::<u64>()));
+    }
     figures.join(", ")
 }
 
@@ -181,17 +183,23 @@ fn outcome(row: &Row) -> String {
         Check::Exact | Check::Image | Check::Tree => {
             let brought = match (row.payload_bytes, row.store_bytes) {
                 (Some(payload), _) => {
-                    format!("{} in {}, ", units::bytes(payload), requests(row))
+                    Some(format!("{} in {}", units::bytes(payload), requests(row)))
                 }
-                (None, Some(stored)) => format!(
-                    "{} stored in {}, ",
+                (None, Some(stored)) => Some(format!(
+                    "{} stored in {}",
                     units::bytes(stored),
                     units::several(row.store_files.unwrap_or_default() as usize, "file")
-                ),
-                (None, None) => String::new(),
+                )),
+                (None, None) => None,
             };
-            let wall = units::time(row.wall_ns.unwrap_or_default());
-            format!("{act}: {brought}{wall}")
+            let figures: Vec<String> = brought
+                .into_iter()
+                .chain(row.wall_ns.map(units::time))
+                .collect();
+            match figures.is_empty() {
+                true => format!("{act}: done"),
+                false => format!("{act}: {}", figures.join(", ")),
+            }
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `run`: scenarios become rows.
 
 use std::fs;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -34,6 +35,10 @@ pub struct Args {
     /// together. On one machine one shard runs at a time, the others wait
     #[arg(long, value_name = "I/N", conflicts_with_all = ["against", "report"])]
     shard: Option<Shard>,
+    /// Measure sizes alone, N trials at a time and each once: time and memory stay empty. The same command without it
+    /// takes them later
+    #[arg(short, long, value_name = "N", conflicts_with_all = ["against", "samples"])]
+    jobs: Option<NonZeroUsize>,
     /// Draw every view at the end, and print the table, as `delta-lab report DIR` does
     #[arg(long)]
     report: bool,
@@ -50,7 +55,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         !args.selection.scenarios.is_empty(),
         "name a scenario to run, such as quickstart; `delta-lab list` shows them all"
     );
-    let scenarios = args.selection.read()?;
+    let mut scenarios = args.selection.read()?;
+    if args.jobs.is_some() {
+        // A second sample has the same bytes.
+        scenarios.iter_mut().for_each(|(it, _)| it.samples = 1);
+    }
     let into = args.into.clone();
     let into = into.unwrap_or_else(|| default_folder(args.shard));
     if let Some(other) = &args.against {
@@ -58,11 +67,11 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         return super::against::run(other, &into, samples.max().unwrap_or(1));
     }
     let order = Order {
-        scenarios,
-        into,
         retry: args.retry,
         objects: args.objects,
         shard: args.shard,
+        jobs: args.jobs,
+        ..Order::of(scenarios, into)
     };
     carry_out(&order, args.verbose, args.report)
 }

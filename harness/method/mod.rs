@@ -46,7 +46,7 @@ pub mod zstd_patch;
 
 /// A way to move an image, as it is built in. Each verb runs in a process of its own, so nothing is remembered between
 /// calls except what is in the store.
-pub trait Method {
+pub trait Method: Sync {
     /// Version of the code that does the work, with the parameters that decide its bytes; fails if it is not here.
     fn version(&self) -> Result<String>;
 
@@ -79,7 +79,7 @@ pub trait Method {
 }
 
 /// Whoever does acts: a method that is built in, or a declared tool. The harness knows nothing else of it.
-pub trait Doer {
+pub trait Doer: Sync {
     /// `fastcdc/64k`: the family, and the parameter if it takes one.
     fn name(&self) -> &str;
 

@@ -22,7 +22,7 @@ use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
 /// A way to write one image as a patch to another. Both are held in memory.
-pub trait Codec {
+pub trait Codec: Sync {
     /// The library and the parameters that decide the bytes of a patch; fails if the library is not built in.
     fn version(&self) -> Result<String>;
 

@@ -28,7 +28,7 @@ const ALL_CORES: &str = "all";
 /// the disk alone, as on a device that was switched on. What is read of them can be told of the second alone.
 pub const CACHE: &str = "cache";
 const WARM: &str = "warm";
-const COLD: &str = "cold";
+pub const COLD: &str = "cold";
 
 /// Every axis.
 pub const AXES: &[Axis] = &[

@@ -34,13 +34,8 @@ pub fn try_all(room: Option<&Room>, place: &Path, cache: &Cache) -> Result<Vec<T
         ..Scenario::of_files("cheats", images)
     };
     let doer = |cheat| Box::new(Cheating::new(cheat, &known, room.cloned())) as Box<dyn Doer>;
-    let order = Order {
-        scenarios: vec![(scenario, CHEATS.iter().map(doer).collect())],
-        into: place.join("results"),
-        retry: false,
-        objects: false,
-        shard: None,
-    };
+    let doers = CHEATS.iter().map(doer).collect();
+    let order = Order::of(vec![(scenario, doers)], place.join("results"));
     let mut rows = Vec::new();
     run(&order, cache, &mut |news| {
         if let News::Row(row) = news {

@@ -229,13 +229,8 @@ impl Ground<'_> {
         let scenario = pair.scenario(self.images, variant)?;
         let before = listing(self.images)?;
         let mut rows = Vec::new();
-        let order = Order {
-            scenarios: vec![(scenario, vec![Box::new(variant.clone())])],
-            into: self.place.join("results").join(pair.name).join(method),
-            retry: false,
-            objects: false,
-            shard: None,
-        };
+        let into = self.place.join("results").join(pair.name).join(method);
+        let order = Order::of(vec![(scenario, vec![Box::new(variant.clone())])], into);
         run(&order, self.cache, &mut |news| {
             if let News::Row(row) = news {
                 rows.push(row.clone());

@@ -119,8 +119,8 @@ impl Folder {
 
     /// Opens rows.csv, refuses rows that the new ones can't be compared with, and writes down the plan and the machine.
     ///
-    /// Returns the rows that stand, and the file to add to. Rows of tools that have arrived since are dropped, and with
-    /// `retry` those that failed.
+    /// Returns the rows that stand, and the file to add to. Rows of tools that have arrived since are dropped, with `retry`
+    /// those that failed, and those without times where times are wanted now.
     pub fn take_up(&self, ready: &[Ready], order: &Order) -> Result<(RowFile, Vec<Row>)> {
         let (file, rows) = RowFile::open(&self.dir)?;
         let by_name: BTreeMap<&str, &Ready> = ready
@@ -146,7 +146,7 @@ impl Folder {
         self.write_plan(ready)?;
         let again = |row: &Row| {
             let ready = by_name.get(row.scenario.as_str());
-            ready.is_some_and(|ready| is_done_again(row, ready, order.retry))
+            ready.is_some_and(|ready| is_done_again(row, ready, order))
         };
         if !rows.iter().any(again) {
             return Ok((file, rows));
@@ -234,6 +234,14 @@ impl Folder {
         record::write_plan(&self.dir, &plan)
     }
 
+    /// Puts the rows of these acts in their order, after all others.
+    pub fn put_in_order<'a>(&self, acts: impl Iterator<Item = &'a Act>) -> Result<()> {
+        let places: BTreeMap<&Act, usize> = acts.enumerate().map(|(at, act)| (act, at)).collect();
+        let mut rows = record::read_rows(&self.dir.join("rows.csv"))?;
+        rows.sort_by_key(|row| places.get(&row.act()).copied());
+        record::rewrite_rows(&self.dir, &rows)
+    }
+
     /// findings.csv, to be added to. What was found by acts that have no row is dropped: they are done again.
     pub fn findings(&self, done: &BTreeMap<Act, Check>) -> Result<FindingFile> {
         FindingFile::open(&self.dir, &|act| done.contains_key(act))
@@ -276,7 +284,7 @@ fn refuse_strange(row: &Row, ready: &Ready) -> Result<()> {
 }
 
 /// Whether the act of a row that is there is to be done once more.
-fn is_done_again(row: &Row, ready: &Ready, retry: bool) -> bool {
+fn is_done_again(row: &Row, ready: &Ready, order: &Order) -> bool {
     let version = ready.version(row);
     match row.check {
         // A row with a version was skipped for its image, which is as it was, or was lacking.
@@ -285,8 +293,11 @@ fn is_done_again(row: &Row, ready: &Ready, retry: bool) -> bool {
             version.is_some() && shelf.is_ok_and(|shelf| shelf.lacks.is_none())
         }
         Check::Skipped => row.version.is_empty() && version.is_some_and(Result::is_ok),
-        Check::Failed => retry && version.is_some(),
-        Check::Exact | Check::Image | Check::Tree => false,
+        Check::Failed => order.retry && version.is_some(),
+        // Done where sizes alone were wanted: its bytes stand, its times are yet to be taken.
+        Check::Exact | Check::Image | Check::Tree => {
+            order.jobs.is_none() && row.wall_ns.is_none() && version.is_some_and(Result::is_ok)
+        }
     }
 }
 

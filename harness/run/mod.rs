@@ -1,17 +1,19 @@
 //! A run: scenarios become rows in a results folder. Started again after any end, it continues where it stopped.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 
 use crate::image::sha256_hex;
 use crate::method::{Doer, Moves};
 use crate::plan::{Planned, Shard, Trial, axis};
-use crate::record::{Act, Case, Check, Row, Verb};
+use crate::record::{Act, Case, Check, Finding, Row, Verb};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
+use desk::Desk;
 use folder::Folder;
 use ready::Ready;
 use scratch::{clear, on_full_disk};
@@ -21,6 +23,7 @@ use turn::Turn;
 
 mod cheated;
 pub mod contract;
+mod desk;
 mod fault;
 mod folder;
 mod hold;
@@ -55,6 +58,22 @@ pub struct Order {
     pub objects: bool,
     /// Do this part of the trials alone, and not while another shard runs on this machine.
     pub shard: Option<Shard>,
+    /// Measure sizes alone, so many trials at a time: what each costs stays empty in their rows.
+    pub jobs: Option<NonZeroUsize>,
+}
+
+impl Order {
+    /// Everything of these scenarios, timed.
+    pub fn of(scenarios: Vec<(Scenario, Vec<Box<dyn Doer>>)>, into: PathBuf) -> Order {
+        Order {
+            scenarios,
+            into,
+            retry: false,
+            objects: false,
+            shard: None,
+            jobs: None,
+        }
+    }
 }
 
 /// What a run tells while it works.
@@ -96,13 +115,18 @@ pub struct Summary {
 /// Runs every act of the order that has no row yet.
 ///
 /// An error is bad input or the lab's own trouble; a step that fails is a row and is counted in the summary.
-pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<Summary> {
+pub fn run(order: &Order, cache: &Cache, tell: &mut (dyn FnMut(News) + Send)) -> Result<Summary> {
     let _turn = match order.shard {
         Some(_) => Some(Turn::wait(&mut |text| tell(News::Warning(text)))?),
         None => None,
     };
     let mut ready = Vec::new();
     for (scenario, doers) in &order.scenarios {
+        ensure!(
+            order.jobs.is_none() || !scenario.reads_cold(),
+            "{}: what is read from a cold disk can't be told while other trials run; leave --jobs out, or the value `cold`",
+            scenario.path.display()
+        );
         ready.push(Ready::prepare(scenario, doers, cache, tell)?);
     }
     let folder = Folder::open(&order.into)?;
@@ -123,42 +147,40 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut dyn FnMut(News)) -> Result<S
         .filter(|(place, _)| order.shard.is_none_or(|shard| shard.takes(*place)))
         .map(|(_, trial)| trial)
         .collect();
-    let planned = || trials.iter().flat_map(|(_, trial)| &trial.acts);
-    let mut checks: Vec<Check> = planned()
-        .filter_map(|planned| done.get(&planned.act).copied())
-        .collect();
+    let acts = || {
+        let acts = trials.iter().flat_map(|(_, trial)| &trial.acts);
+        acts.map(|planned| &planned.act)
+    };
+    let mut checks: Vec<Check> = acts().filter_map(|act| done.get(act).copied()).collect();
     let old = checks.len();
     tell(News::Planned {
-        acts: planned().count(),
+        acts: acts().count(),
         done: old,
     });
 
     let trees = unpack_trees(&trials, &done, &folder, tell)?;
-    let mut book = trial::Book {
-        rows,
-        findings,
-        done: &done,
-    };
-    let tell = RefCell::new(tell);
-    for (ready, trial) in &trials {
-        let setting = setting(ready, trial, &folder, &trees, order.objects)?;
+    let jobs = order.jobs.map_or(1, NonZeroUsize::get);
+    let desk = Desk::new(rows, findings, tell);
+    desk.work(&trials, jobs, |(ready, trial)| {
+        let setting = setting(ready, trial, &folder, &trees, order)?;
         let mut written = Vec::new();
-        trial::run(
-            trial,
-            &setting,
-            &mut book,
-            &mut |planned| (tell.borrow_mut())(News::Starting(planned)),
-            &mut |row| {
-                checks.push(row.check);
-                (tell.borrow_mut())(News::Row(row));
-                written.push(row.clone());
-            },
-        )
-        .map_err(|error| on_full_disk(error, Some(&setting.folder), &folder.dir))?;
-        (tell.borrow_mut())(News::Trial(trial, &written));
-    }
+        let mut write = |row: Row, found: &[Finding]| {
+            desk.write(&row, found)?;
+            written.push(row);
+            Ok(())
+        };
+        trial::run(trial, &setting, &done, &|next| desk.start(next), &mut write)
+            .map_err(|error| on_full_disk(error, Some(&setting.folder), &folder.dir))?;
+        desk.tell(News::Trial(trial, &written));
+        Ok(())
+    })?;
+    let written = desk.close();
     drop(trees);
     clear(&folder.work())?;
+    if jobs > 1 && !written.is_empty() {
+        folder.put_in_order(acts())?;
+    }
+    checks.extend(written);
     let count = |wanted: fn(&Check) -> bool| checks.iter().filter(|check| wanted(check)).count();
     Ok(Summary {
         verified: count(|check| check.verified()),
@@ -214,7 +236,7 @@ fn setting<'a>(
     trial: &'a Trial,
     folder: &Folder,
     trees: &'a Trees,
-    objects: bool,
+    order: &Order,
 ) -> Result<Setting<'a>> {
     let (doer, version, release) = ready.doer(trial.verb(), &trial.doer)?;
     let shelf = ready.shelf(&trial.case)?;
@@ -236,10 +258,11 @@ fn setting<'a>(
         limits: ready.scenario.limits,
         cores: cores_of(&trial.case)?,
         cold: is_cold(&trial.case)?,
+        timed: order.jobs.is_none(),
         folder: folder.work().join(place(trial)),
         guard: folder.guard(),
         servers: OnceCell::new(),
-        objects: objects.then(|| folder.dir.join("objects")),
+        objects: order.objects.then(|| folder.dir.join("objects")),
     })
 }
 

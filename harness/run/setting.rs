@@ -29,6 +29,8 @@ pub struct Setting<'a> {
     pub cores: Option<usize>,
     /// Whether clients have their bases on their disk alone, where the case says so.
     pub cold: bool,
+    /// Whether rows say what steps cost: not where other trials run meanwhile.
+    pub timed: bool,
     /// Folder of this trial, kept until all its rows are written.
     pub folder: PathBuf,
     /// See `clock::Work::guard`.

@@ -14,38 +14,23 @@ use crate::clock::{self, Cold};
 use crate::image::Image;
 use crate::method::Moves;
 use crate::plan::{Planned, Trial};
-use crate::record::{Act, Check, Fault, Finding, FindingFile, Row, RowFile, SCHEMA, Verb};
+use crate::record::{Act, Check, Fault, Finding, Row, SCHEMA, Verb};
 use crate::store::{Holdings, Store};
 
 /// Longest text of a row's error, in bytes: a tool may print megabytes before it fails.
 const ERROR_BYTES: usize = 2000;
 
-/// Where rows and findings are written, and which acts have their row from an earlier run.
-pub struct Book<'a> {
-    pub rows: RowFile,
-    pub findings: FindingFile,
-    pub done: &'a BTreeMap<Act, Check>,
-}
-
-/// Does the acts of a trial that have no row yet. `starting` hears of each act before it begins, `row_written` of each
-/// row when it is on disk.
+/// Does the acts of a trial that `done` has no row of. `starting` hears of each act before it begins, and may end the run;
+/// `write` puts each row on disk, with what its act found.
 ///
 /// An error is the lab's own trouble and ends the run; a step that fails is a row.
 pub fn run(
     trial: &Trial,
     setting: &Setting,
-    book: &mut Book,
-    starting: &mut dyn FnMut(&Planned),
-    row_written: &mut dyn FnMut(&Row),
+    done: &BTreeMap<Act, Check>,
+    starting: &dyn Fn(&Planned) -> Result<()>,
+    write: &mut dyn FnMut(Row, &[Finding]) -> Result<()>,
 ) -> Result<()> {
-    let done = book.done;
-    let mut write = |row: Row, found: &[Finding]| -> Result<()> {
-        // The row is what makes an act done, so it comes last.
-        book.findings.append(found)?;
-        book.rows.append(&row)?;
-        row_written(&row);
-        Ok(())
-    };
     let waiting = || trial.acts.iter().filter(|it| !done.contains_key(&it.act));
     if waiting().next().is_none() {
         return setting.clear();
@@ -75,10 +60,10 @@ pub fn run(
                         let next = trial.acts.get(at + 1);
                         let next = next
                             .filter(|next| proves(next, planned) && !done.contains_key(&next.act));
-                        starting(planned);
+                        starting(planned)?;
                         let mut acted = setting.act(planned, &store, next.is_none())?;
                         if let Some(next) = next.filter(|_| acted.0.verified()) {
-                            starting(next);
+                            starting(next)?;
                             let (row, found) = setting.act(next, &store, true)?;
                             if row.verified() {
                                 proof = Some((row, found));
@@ -275,6 +260,7 @@ impl Setting<'_> {
             Moves::Image => Check::Image,
             Moves::Tree => Check::Tree,
         };
+        let account = self.timed.then_some(&figures.account);
         Row {
             payload_bytes: traffic.map(|traffic| traffic.payload_bytes),
             header_bytes: traffic.map(|traffic| traffic.header_bytes),
@@ -282,9 +268,9 @@ impl Setting<'_> {
             requests: traffic.map(|traffic| traffic.requests),
             store_bytes: added(|holdings| holdings.bytes),
             store_files: added(|holdings| holdings.files),
-            wall_ns: Some(figures.account.wall_ns),
-            cpu_ns: Some(figures.account.cpu_ns),
-            peak_rss_bytes: Some(figures.account.peak_rss_bytes),
+            wall_ns: account.map(|account| account.wall_ns),
+            cpu_ns: account.map(|account| account.cpu_ns),
+            peak_rss_bytes: account.map(|account| account.peak_rss_bytes),
             base_read_bytes: figures.base_read_bytes,
             room: one_line(&room::told(&figures.held, self.doer.about().room.as_ref())).into(),
             ..self.row(planned, check, "")

@@ -8,7 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, bail, ensure};
 
 use crate::clock::Limits;
-use crate::plan::{Outline, Trial, plan};
+use crate::plan::{Outline, Trial, axis, plan};
 use crate::record::{Expect, FORM};
 use crate::source::{Form, Formed, Source};
 use crate::words;
@@ -100,6 +100,12 @@ impl Scenario {
             Some((_, values)) => values.iter().map(|value| Some(value.as_str())).collect(),
             None => vec![None],
         }
+    }
+
+    /// Whether an update is asked for whose client has its bases on the disk alone.
+    pub fn reads_cold(&self) -> bool {
+        let mut axes = self.axes.iter();
+        axes.any(|(name, values)| name == axis::CACHE && values.iter().any(|it| it == axis::COLD))
     }
 
     /// Where an image comes from that has this value of the axis `form`.

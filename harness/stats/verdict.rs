@@ -192,8 +192,10 @@ fn figure(of: &Of, name: &str, known: &Known) -> Result<i128, Decision> {
     };
     let none = || match measure.exact {
         true => fails(format!("{of} has no {name}")),
-        // In a merged folder the times of one machine alone are read.
-        false => Decision::Undecided(format!("{of} has no {name}: another machine made it")),
+        // Of several machines the times of one alone are read, and trials that ran beside each other have none.
+        false => Decision::Undecided(format!(
+            "{of} has no {name}: another machine made it, or it ran beside others (--jobs)"
+        )),
     };
     samples.median(measure).ok_or_else(none)
 }

@@ -34,6 +34,7 @@ mod roots;
 mod schedulers;
 mod shape;
 mod shards;
+mod sizes;
 mod ssh;
 mod tar_diff;
 mod torture;

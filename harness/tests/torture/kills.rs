@@ -120,10 +120,14 @@ impl Yard {
         yard
     }
 
-    fn command(&self, into: &str) -> Command {
+    /// A run that is timed, or one of sizes alone that does so many trials at a time.
+    fn command(&self, into: &str, jobs: Option<usize>) -> Command {
         let mut command = self
             .bench
             .command(&["run", "cut", "--retry", "--into", into]);
+        if let Some(jobs) = jobs {
+            command.args(["--jobs", &jobs.to_string()]);
+        }
         command
             .env("TMPDIR", self.bench.path("tmp"))
             .process_group(0)
@@ -149,7 +153,7 @@ impl Yard {
     /// A run to its end.
     fn finish(&self, into: &str) -> Whole {
         let begun = Instant::now();
-        let mut child = self.command(into).spawn().unwrap();
+        let mut child = self.command(into, None).spawn().unwrap();
         let ended = self.wait(&mut child);
         assert_eq!(ended.code(), Some(0), "{}", self.said());
         let time = begun.elapsed();
@@ -181,7 +185,8 @@ impl Yard {
 
     /// One run that is hit once or twice, and how it ended.
     fn cut(&self, into: &str, dice: &mut Dice, time: Duration, seen: &mut BTreeSet<Seen>) -> u32 {
-        let mut child = self.command(into).spawn().unwrap();
+        let jobs = dice.chance(40).then(|| 1 + dice.index(3));
+        let mut child = self.command(into, jobs).spawn().unwrap();
         let (mut hits, mut blows) = (0, Vec::new());
         for _ in 0..1 + dice.index(2) {
             // A little beyond the end, so that the last moments are among the drawn.
