@@ -70,7 +70,7 @@ real: build tools docker ## run the scenarios with real images, built and saved 
 	$(LAB) run rebuild security-update debian-11-to-12 $(CHOSEN) --into $(DIR) --report
 	-$(LAB) run ubuntu-18-to-20 $(CHOSEN) --into $(DIR) --report
 
-bench-kernels: ## chunkers, hash, compressor and patches by themselves, in bytes a second
+bench-kernels: ## chunkers, hash, compressor, patches and the wire by themselves, in bytes a second
 	cargo bench --locked --bench kernels -- $(ONLY)
 
 bench-peers: build tools docker ## our own methods beside the best tools there are, on real images: speed, then bytes, time, memory

@@ -1,4 +1,4 @@
-//! The kernels under the methods: chunkers, hash, chunk compressor, patches. They measure; nothing asserts.
+//! The kernels under the methods: chunkers, hash, chunk compressor, patches; and the wire. They measure; nothing asserts.
 //!
 //! `make bench-kernels`. For comparing two versions of the code on one quiet machine; what a method costs
 //! on a real image is what `delta-lab run` measures.
@@ -16,6 +16,8 @@ use delta_lab::method::rsync::Rsync;
 use delta_lab::method::zstd_patch::ZstdPatch;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
+
+mod wire;
 
 const INPUT_BYTES: usize = 16 << 20;
 
@@ -118,6 +120,6 @@ fn quick() -> Criterion {
 criterion_group! {
     name = kernels;
     config = quick();
-    targets = chunkers, hash, compress, patch
+    targets = chunkers, hash, compress, patch, wire::wire
 }
 criterion_main!(kernels);
