@@ -104,6 +104,19 @@ fn no_change_is_silent_and_an_innocent_one_passes() {
     // The line by hand says the same.
     let again = bench.run(&last.split_whitespace().skip(1).collect::<Vec<_>>());
     assert_eq!(text(&again.stdout), comment);
+    // So do both methods at a time, in a folder of their own.
+    let (code, said, _) = judge(&bench, &["--jobs", "2", "--into", "results/both"]);
+    assert_eq!(code, 0, "{said}");
+    let told = |text: &str| {
+        let lines = text.lines().filter(|line| !line.contains("--image"));
+        lines.map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&said), told(&comment));
+    let rows = bench.rows("results/both");
+    assert!(
+        rows.iter()
+            .all(|row| row.verified() && row.wall_ns.is_none())
+    );
 }
 
 #[test]
