@@ -23,6 +23,7 @@ mod cursor;
 #[cfg(test)]
 mod tests;
 mod zchunk;
+mod zstd_chunked;
 mod zsync;
 
 /// A format the lab can read: one line of `FORMATS`.
@@ -63,6 +64,12 @@ pub const FORMATS: &[Format] = &[
         name: "zsync",
         has_chunks: false,
         expect: zsync::expect,
+    },
+    // Layers of a registry, in an OCI layout.
+    Format {
+        name: "zstd-chunked",
+        has_chunks: false,
+        expect: zstd_chunked::expect,
     },
 ];
 

@@ -13,6 +13,11 @@ fn shipped(name: &str) -> String {
 
 /// Two synthetic images, and their rows; nothing where Debian's archive can't be reached.
 fn rows(bench: &Bench, methods: &[(&str, String)]) -> Option<Vec<Row>> {
+    rows_of(bench, methods, &[r#"["package-bump"]"#.to_string()])
+}
+
+/// The rows of a synthetic history: each release updated from the one before, by what changed in it.
+fn rows_of(bench: &Bench, methods: &[(&str, String)], changes: &[String]) -> Option<Vec<Row>> {
     if !has("mmdebstrap") || !has_walls() {
         return None;
     }
@@ -20,13 +25,17 @@ fn rows(bench: &Bench, methods: &[(&str, String)]) -> Option<Vec<Row>> {
         bench.write(&format!("scenarios/methods/{name}.toml"), file);
     }
     let names: Vec<&str> = methods.iter().map(|(name, _)| *name).collect();
-    bench.write(
-        "scenarios/images.toml",
-        format!(
-            "about = \"a test\"\nmethods = {names:?}\n[[image]]\nname = \"v1\"\nsynthetic = {{ seed = 1, mib = 4 }}\n\
-             [[image]]\nname = \"v2\"\nsynthetic = {{ changes = [\"package-bump\"] }}\n"
-        ),
+    let mut scenario = format!(
+        "about = \"a test\"\nmethods = {names:?}\n[axes]\npolicy = [\"every-step\"]\n\
+         [[image]]\nname = \"v1\"\nsynthetic = {{ seed = 1, mib = 4 }}\n"
     );
+    for (at, changes) in changes.iter().enumerate() {
+        scenario += &format!(
+            "[[image]]\nname = \"v{}\"\nsynthetic = {{ changes = {changes} }}\n",
+            at + 2
+        );
+    }
+    bench.write("scenarios/images.toml", scenario);
     let mut command = bench.command(&["run", "images", "--into", "results/r"]);
     let output = command
         .env("DELTA_LAB_CACHE", kept_cache())
@@ -57,12 +66,25 @@ fn a_client_that_pulled_its_base_asks_for_the_files_it_lacks_and_one_that_loaded
     let pull = r#""--src-tls-verify=false", "docker://{registry}/oci:{base-name}", "containers-storage:oci:{base-name}"]"#;
     assert!(pulled.contains(pull), "{pulled}");
     let load = r#""docker-archive:{base}", "containers-storage:oci:{base-name}"]"#;
-    let loaded = pulled.replace(pull, load);
+    let checked = pulled.replace(pull, load);
+    let (loaded, check) = checked.split_once("[cross-check]").unwrap();
+    assert!(check.contains("zstd-chunked"), "{check}");
     let bench = Bench::new();
-    let Some(rows) = rows(&bench, &[("pulled", pulled), ("loaded", loaded)]) else {
+    let methods = [
+        ("pulled", pulled),
+        ("loaded", loaded.to_string()),
+        ("checked", checked),
+    ];
+    let Some(rows) = rows(&bench, &methods) else {
         return;
     };
-    for row in &rows {
+    // What a storage with the base's tables lacks is less than what crossed: the lab says so.
+    let told = &update(&rows, "checked", "v1").error;
+    assert!(
+        told.contains("cross-check: v2/oci/blobs/sha256:") && told.contains("expected"),
+        "{told}"
+    );
+    for row in rows.iter().filter(|row| row.method != "checked") {
         assert_eq!(row.check, Check::Image, "{row:?}");
         let version = &row.version;
         assert!(
@@ -83,6 +105,54 @@ fn a_client_that_pulled_its_base_asks_for_the_files_it_lacks_and_one_that_loaded
         found.unwrap().value
     };
     assert!(held("pulled") > 1_000_000 && held("loaded") == 0);
+}
+
+/// The trap: a second push into a registry leaves out where the tables of layers are that it has already. What then is
+/// known of them is what this publish says: nothing. Whole layers cross, and the row has every byte.
+#[test]
+fn layers_whose_tables_are_lost_come_whole() {
+    let kept = shipped("zstd-chunked");
+    let lost = kept.replace(
+        r#""zstd:chunked", "{archive-kind}"#,
+        r#""zstd", "{archive-kind}"#,
+    );
+    assert_ne!(kept, lost);
+    let bench = Bench::new();
+    let Some(rows) = rows(&bench, &[("kept", kept), ("lost", lost)]) else {
+        return;
+    };
+    for row in &rows {
+        assert_eq!(row.check, Check::Image, "{row:?}");
+    }
+    let bytes = |method, base| update(&rows, method, base).payload_bytes.unwrap();
+    assert!(bytes("kept", "v1") < bytes("lost", "v1") / 2);
+    // A layer is one request, and one with a table that lacks files two.
+    let requests = |method| update(&rows, method, "").requests.unwrap();
+    assert!(requests("lost") < requests("kept"));
+}
+
+/// Releases that differ in every way that synthetic ones can: each row was compared with the tables of contents.
+#[test]
+fn what_crosses_is_what_the_tables_of_contents_say() {
+    let bench = Bench::new();
+    let changes = [
+        "patch",
+        "insert",
+        "package-bump",
+        "relink",
+        "rebuild",
+        "base-upgrade",
+        "reorder-layers",
+    ];
+    let more = changes.map(|change| format!("[\"{change}\"]"));
+    let Some(rows) = rows_of(&bench, &[("zstd-chunked", shipped("zstd-chunked"))], &more) else {
+        return;
+    };
+    let updates = rows.iter().filter(|row| row.verb == Verb::Update);
+    assert_eq!(updates.count(), changes.len() + 1);
+    for row in &rows {
+        assert_eq!(row.check, Check::Image, "{row:?}");
+    }
 }
 
 /// The trap: Debian 12's client ends well, and what it fetched in part has another owner than the image's. The same

@@ -9,6 +9,7 @@ use crate::dice::Dice;
 
 mod compared;
 mod hand_made;
+mod registry;
 mod tools;
 
 /// A store and a folder of images.
