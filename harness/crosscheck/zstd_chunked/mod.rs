@@ -11,7 +11,7 @@ use anyhow::{Context, Result};
 use super::{Expected, Published, Pull};
 use layout::{Layer, Layout};
 use ranges::Part;
-use toc::{Piece, Toc};
+use toc::Toc;
 
 mod layout;
 mod ranges;
@@ -110,12 +110,11 @@ impl Held {
         for file in &toc.files {
             self.files.insert(file.digest.clone());
             for (at, piece) in file.pieces.iter().enumerate() {
-                let Piece { digest, .. } = piece;
                 let to = match at {
                     0 => &mut self.first,
                     _ => &mut self.inner,
                 };
-                to.extend(digest.clone());
+                to.extend(piece.digest.clone());
             }
         }
     }
