@@ -4,7 +4,7 @@ use std::fs;
 
 use delta_lab::record::SCHEMA;
 
-use crate::bench::{Bench, noise, scenario, text};
+use crate::bench::{Bench, SmallDisk, noise, scenario, text};
 
 /// Runs a scenario file's text and returns the error.
 fn refused(text: &str) -> String {
@@ -250,22 +250,12 @@ fn an_unusable_cache_is_named() {
 fn a_full_disk_ends_the_run_and_loses_no_row() {
     let bench = Bench::new();
     bench.pair("pair", &["raw", "fastcdc/16k"]);
-    let small = bench.path("small");
-    fs::create_dir(&small).unwrap();
-    let mounted = std::process::Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"])
-        .arg(&small)
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no right to mount a small tmpfs");
+    let Some(small) = SmallDisk::at(bench.path("small")) else {
         return;
-    }
+    };
     let output = bench.run(&["run", "pair", "--into", "small/r"]);
-    let rows = fs::read_to_string(small.join("r/rows.csv"));
-    std::process::Command::new("umount")
-        .arg(&small)
-        .status()
-        .unwrap();
+    let rows = fs::read_to_string(small.0.join("r/rows.csv"));
+    drop(small);
     let err = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(2), "{err}");
     assert!(

@@ -82,6 +82,31 @@ impl Bench {
     }
 }
 
+/// A disk of 900 kB for as long as this lives.
+pub struct SmallDisk(pub PathBuf);
+
+impl SmallDisk {
+    /// Mounts one at `path`; says plainly when a test is skipped because nobody may.
+    pub fn at(path: PathBuf) -> Option<SmallDisk> {
+        fs::create_dir(&path).unwrap();
+        let mounted = Command::new("mount")
+            .args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"])
+            .arg(&path)
+            .status();
+        if !mounted.is_ok_and(|status| status.success()) {
+            eprintln!("skipped: no right to mount a small tmpfs");
+            return None;
+        }
+        Some(SmallDisk(path))
+    }
+}
+
+impl Drop for SmallDisk {
+    fn drop(&mut self) {
+        Command::new("umount").arg(&self.0).status().ok();
+    }
+}
+
 /// A scenario file of images from files.
 pub fn scenario(methods: &[&str], images: &[(&str, &str)]) -> String {
     let mut text = format!("about = \"a test\"\nmethods = {methods:?}\n");

@@ -3,12 +3,11 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
 
 use delta_lab::engine::image::{Effort, apply, make};
 use delta_lab::source::synthetic::{Change, Release};
 
-use crate::bench::{Bench, repeatable, text};
+use crate::bench::{Bench, SmallDisk, repeatable, text};
 
 fn write(release: &Release, path: &Path) {
     let mut file = fs::File::create(path).unwrap();
@@ -92,22 +91,21 @@ fn a_full_folder_for_temporary_files_is_an_error() {
     packed.write_all(&plain).unwrap();
     bench.write("new", packed.finish().unwrap());
     bench.expect(&["patch", "make", "--no-base", "new", "-o", "p"], 0);
-    let small = bench.path("small");
-    fs::create_dir(&small).unwrap();
-    let mounted = Command::new("mount")
-        .args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"])
-        .arg(&small)
-        .status();
-    if !mounted.is_ok_and(|status| status.success()) {
-        eprintln!("skipped: no right to mount a small tmpfs");
+    let Some(small) = SmallDisk::at(bench.path("small")) else {
         return;
-    }
+    };
     let ran = [
         ["patch", "make", "--no-base", "new", "-o", "q"],
         ["patch", "apply", "--no-base", "p", "-o", "q"],
     ]
-    .map(|args| bench.command(&args).env("TMPDIR", &small).output().unwrap());
-    Command::new("umount").arg(&small).status().unwrap();
+    .map(|args| {
+        bench
+            .command(&args)
+            .env("TMPDIR", &small.0)
+            .output()
+            .unwrap()
+    });
+    drop(small);
     for output in ran {
         let err = text(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{err}");
