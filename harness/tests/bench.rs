@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use delta_lab::record::{Results, Row};
+use delta_lab::record::{Check, Results, Row};
 use tempfile::TempDir;
 
 /// The built program.
@@ -143,6 +143,18 @@ pub fn has(tool: &str) -> bool {
         eprintln!("skipped: {tool} is not installed");
     }
     found
+}
+
+/// Fails with the row's act and its error, which are short, where its check is another.
+#[track_caller]
+pub fn is(row: &Row, check: Check) {
+    assert!(
+        row.check == check,
+        "{}: {:?} and not {check:?}: {}",
+        row.act(),
+        row.check,
+        row.error
+    );
 }
 
 /// The rows without what differs from run to run: time and memory.

@@ -2,7 +2,7 @@
 
 use delta_lab::record::Check;
 
-use crate::bench::{Bench, text};
+use crate::bench::{Bench, is, text};
 
 /// What `check-method` says of the file m.toml, which it refuses.
 fn refused(file: &str) -> String {
@@ -257,7 +257,7 @@ fn a_version_command_that_is_killed_is_a_failure_and_no_skip() {
         let rows = bench.rows(&into);
         assert_eq!(rows.len(), 4);
         for row in rows {
-            assert_eq!(row.check, check, "{row:?}");
+            is(&row, check);
             assert!(row.error.contains(words), "{}", row.error);
         }
     }

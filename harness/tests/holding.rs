@@ -5,7 +5,7 @@ use std::fs;
 
 use delta_lab::record::{Check, Results, Row, Verb};
 
-use crate::bench::{Bench, has, text};
+use crate::bench::{Bench, has, is, text};
 
 /// A client that keeps its base in a storage of its own, and updates by it alone.
 fn method(hold: &str) -> String {
@@ -247,9 +247,9 @@ fn an_image_in_another_archive_is_the_image_and_another_image_is_not() {
     bench.expect(&["run", "image", "--into", "results/r"], 1);
     for row in bench.rows("results/r") {
         match &*row.method {
-            "repacks" => assert_eq!(row.check, Check::Image, "{row:?}"),
+            "repacks" => is(&row, Check::Image),
             _ => {
-                assert_eq!(row.check, Check::Failed, "{row:?}");
+                is(&row, Check::Failed);
                 assert!(
                     row.error.contains("wrong image: ") || row.error.contains("not run"),
                     "{}",

@@ -4,7 +4,7 @@ use std::fs;
 
 use delta_lab::record::{Check, Results, Row, Verb};
 
-use crate::bench::{Bench, checkout, has, text};
+use crate::bench::{Bench, checkout, has, is, text};
 use crate::roots::{has_walls, kept_cache};
 
 fn shipped(name: &str) -> String {
@@ -85,7 +85,7 @@ fn a_client_that_pulled_its_base_asks_for_the_files_it_lacks_and_one_that_loaded
         "{told}"
     );
     for row in rows.iter().filter(|row| row.method != "checked") {
-        assert_eq!(row.check, Check::Image, "{row:?}");
+        is(row, Check::Image);
         let version = &row.version;
         assert!(
             version.contains("skopeo version 1.") && version.contains(", Debian trixie"),
@@ -122,7 +122,7 @@ fn layers_whose_tables_are_lost_come_whole() {
         return;
     };
     for row in &rows {
-        assert_eq!(row.check, Check::Image, "{row:?}");
+        is(row, Check::Image);
     }
     let bytes = |method, base| update(&rows, method, base).payload_bytes.unwrap();
     assert!(bytes("kept", "v1") < bytes("lost", "v1") / 2);
@@ -151,7 +151,7 @@ fn what_crosses_is_what_the_tables_of_contents_say() {
     let updates = rows.iter().filter(|row| row.verb == Verb::Update);
     assert_eq!(updates.count(), changes.len() + 1);
     for row in &rows {
-        assert_eq!(row.check, Check::Image, "{row:?}");
+        is(row, Check::Image);
     }
 }
 
@@ -176,7 +176,7 @@ fn debian_12s_client_rebuilds_another_tree_and_its_rows_say_so() {
         return;
     };
     for row in rows.iter().filter(|row| row.method == "thirteen") {
-        assert_eq!(row.check, Check::Tree, "{row:?}");
+        is(row, Check::Tree);
     }
     let mut failed = rows
         .iter()

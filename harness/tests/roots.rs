@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use delta_lab::record::{Check, Row};
 
-use crate::bench::{Bench, checkout, has, text};
+use crate::bench::{Bench, checkout, has, is, text};
 
 /// Kept from test to test, since what is in it takes a network.
 pub fn kept_cache() -> PathBuf {
@@ -66,7 +66,7 @@ fn a_tool_of_another_release_moves_images_and_is_held_to_its_format() {
         return;
     };
     for row in &rows {
-        assert_eq!(row.check, Check::Exact, "{row:?}");
+        is(row, Check::Exact);
         assert_eq!(&*row.room, "locked");
         let version = &row.version;
         assert!(
@@ -130,7 +130,7 @@ fn the_walls_of_a_room_stand_around_another_releases_programs() {
         return;
     };
     for row in &rows {
-        assert_eq!(row.check, Check::Exact, "{row:?}");
+        is(row, Check::Exact);
         assert!(row.version.contains("Debian sid"), "{}", row.version);
         assert_eq!(&*row.room, "locked; keeps mknod: a test");
     }

@@ -26,7 +26,7 @@ synthetic = { changes = ["patch"] }
 "#;
 
 /// How long a scheduler may take to be there, or to end.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// A folder with the scenario, the program in its PATH, and the rows of one run in results/one.
 fn bench() -> Bench {
@@ -71,29 +71,51 @@ fn line_of(page: &str, begins: &str) -> String {
     line.split(" #").next().unwrap().trim().to_string()
 }
 
-/// Processes that end with the test, by their own ids.
-#[derive(Default)]
-struct Daemons(Vec<Child>);
+/// Processes that end with the test, by their own ids. What each says goes to a file of its name.
+struct Daemons<'a> {
+    dir: &'a Path,
+    running: Vec<(&'static str, Child)>,
+}
 
-impl Daemons {
-    fn start(&mut self, program: &str, args: &[&str], dir: &Path) {
-        let log = |name: &str| fs::File::create(dir.join(name)).unwrap();
-        let name = program.rsplit('/').next().unwrap();
-        let child = Command::new(program)
+impl Daemons<'_> {
+    fn start(&mut self, name: &'static str, args: &[&str]) {
+        let log = fs::File::create(self.dir.join(name)).unwrap();
+        let child = Command::new(name)
             .args(args)
-            .env("SLURM_CONF", dir.join("slurm.conf"))
+            .env("SLURM_CONF", self.dir.join("slurm.conf"))
             .stdin(Stdio::null())
-            .stdout(log(&format!("{name}.out")))
-            .stderr(log(&format!("{name}.err")))
+            .stdout(log.try_clone().unwrap())
+            .stderr(log)
             .spawn()
             .unwrap();
-        self.0.push(child);
+        self.running.push((name, child));
+    }
+
+    /// Waits until it is there. Why it did not come is what the daemons said last.
+    fn wait_for(&mut self, what: &str, is_there: impl Fn() -> bool) -> Result<(), String> {
+        let begun = Instant::now();
+        while !is_there() {
+            let ended = |(_, child): &mut (_, Child)| !matches!(child.try_wait(), Ok(None));
+            if begun.elapsed() > PATIENCE || self.running.iter_mut().any(ended) {
+                let said = self.running.iter().map(|(name, _)| {
+                    let log = fs::read_to_string(self.dir.join(name)).unwrap();
+                    let last: Vec<&str> = log.lines().rev().take(5).collect();
+                    format!("{name}: {}", last.join(" | "))
+                });
+                return Err(format!(
+                    "{what} did not come\n{}",
+                    said.collect::<Vec<_>>().join("\n")
+                ));
+            }
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
     }
 }
 
-impl Drop for Daemons {
+impl Drop for Daemons<'_> {
     fn drop(&mut self) {
-        for child in self.0.iter_mut().rev() {
+        for (_, child) in self.running.iter_mut().rev() {
             let id = nix::unistd::Pid::from_raw(child.id().cast_signed());
             let _ = nix::sys::signal::kill(id, nix::sys::signal::Signal::SIGTERM);
             let begun = Instant::now();
@@ -106,13 +128,29 @@ impl Drop for Daemons {
     }
 }
 
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    listener.local_addr().unwrap().port()
+/// Two ports next to each other that nobody listens at, below those that the kernel gives to clients: one of these may be
+/// taken by another test's connection before the daemon is up.
+fn free_ports(turn: u16) -> [u16; 2] {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    let begin = 20_000 + (std::process::id() % 5_000) as u16 * 2 + turn * 2;
+    let mut pairs = (begin..32_000).step_by(2).map(|port| [port, port + 1]);
+    pairs.find(|pair| pair.iter().all(is_free)).unwrap()
 }
 
 /// A cluster of this machine alone, with keys, ports and folders of its own. It needs no systemd.
-fn slurm(dir: &Path) -> Daemons {
+fn slurm(dir: &Path) -> Daemons<'_> {
+    let mut why = String::new();
+    // Somebody else may have taken a port in the meantime.
+    for turn in 0..3 {
+        match start_slurm(dir, free_ports(turn)) {
+            Ok(daemons) => return daemons,
+            Err(said) => why = said,
+        }
+    }
+    panic!("{why}");
+}
+
+fn start_slurm(dir: &Path, [controller, node]: [u16; 2]) -> Result<Daemons<'_>, String> {
     let host = nix::unistd::gethostname().unwrap();
     let host = host.to_string_lossy().into_owned();
     let host = host.split('.').next().unwrap();
@@ -120,12 +158,15 @@ fn slurm(dir: &Path) -> Daemons {
         fs::create_dir_all(dir.join(folder)).unwrap();
     }
     let key = dir.join("munge.key");
+    for kept in [&key, &dir.join("munge.socket")] {
+        let _ = fs::remove_file(kept);
+    }
     fs::write(&key, noise(std::process::id().into(), 128)).unwrap();
     fs::set_permissions(&key, fs::Permissions::from_mode(0o400)).unwrap();
     let at = dir.display();
     let cores = std::thread::available_parallelism().unwrap();
     let conf = format!(
-        "ClusterName=lab\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={}\nSlurmdPort={}\n\
+        "ClusterName=lab\nSlurmctldHost={host}(127.0.0.1)\nSlurmctldPort={controller}\nSlurmdPort={node}\n\
          AuthType=auth/munge\nAuthInfo=socket={at}/munge.socket\nSlurmUser=root\nSlurmdUser=root\n\
          StateSaveLocation={at}/state\nSlurmdSpoolDir={at}/spool\n\
          SlurmctldPidFile={at}/slurmctld.pid\nSlurmdPidFile={at}/slurmd.pid\n\
@@ -133,12 +174,13 @@ fn slurm(dir: &Path) -> Daemons {
          AccountingStorageType=accounting_storage/none\nMpiDefault=none\nReturnToService=2\n\
          SelectType=select/cons_tres\nSchedulerType=sched/builtin\n\
          NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} State=UNKNOWN\n\
-         PartitionName=lab Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n",
-        free_port(),
-        free_port()
+         PartitionName=lab Nodes=ALL Default=YES MaxTime=INFINITE State=UP\n"
     );
     fs::write(dir.join("slurm.conf"), conf).unwrap();
-    let mut daemons = Daemons::default();
+    let mut daemons = Daemons {
+        dir,
+        running: Vec::new(),
+    };
     let file = |flag: &str, name: &str| format!("--{flag}={at}/{name}");
     let munge = [
         "--foreground".to_string(),
@@ -150,29 +192,21 @@ fn slurm(dir: &Path) -> Daemons {
         file("seed-file", "munge.seed"),
     ];
     let munge: Vec<&str> = munge.iter().map(String::as_str).collect();
-    daemons.start("munged", &munge, dir);
+    daemons.start("munged", &munge);
     let socket = dir.join("munge.socket");
-    wait_for("munged", || socket.exists());
+    daemons.wait_for("munged", || socket.exists())?;
     let conf = dir.join("slurm.conf").display().to_string();
-    daemons.start("slurmctld", &["-D", "-f", &conf], dir);
-    daemons.start("slurmd", &["-D", "-f", &conf, "-N", host], dir);
-    wait_for("a node of Slurm", || {
+    daemons.start("slurmctld", &["-D", "-f", &conf]);
+    daemons.start("slurmd", &["-D", "-f", &conf, "-N", host]);
+    daemons.wait_for("a node of Slurm", || {
         let output = Command::new("sinfo")
             .args(["--noheader", "--format=%T"])
             .env("SLURM_CONF", &conf)
             .output()
             .unwrap();
         text(&output.stdout).trim() == "idle"
-    });
-    daemons
-}
-
-fn wait_for(what: &str, is_there: impl Fn() -> bool) {
-    let begun = Instant::now();
-    while !is_there() {
-        assert!(begun.elapsed() < PATIENCE, "{what} did not come");
-        std::thread::sleep(Duration::from_millis(100));
-    }
+    })?;
+    Ok(daemons)
 }
 
 #[test]

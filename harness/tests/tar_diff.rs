@@ -12,7 +12,7 @@ use delta_lab::store::Store;
 use delta_lab::wire::Wire;
 use serde_json::Value;
 
-use crate::bench::{Bench, has};
+use crate::bench::{Bench, has, is};
 use crate::registry::real::Registry;
 
 const METHODS: [&str; 2] = ["tar-diff/3", "tar-diff/19"];
@@ -45,7 +45,7 @@ fn tar_diffs_take_part_in_a_run_and_give_back_the_image() {
     for method in METHODS {
         let [full, delta] = updates(&rows, method);
         for row in [&full, &delta] {
-            assert_eq!(row.check, Check::Image, "{row:?}");
+            is(row, Check::Image);
             assert!(row.version.contains("oci-delta 0.1.1"), "{}", row.version);
         }
         let bytes = delta.payload_bytes.unwrap();
