@@ -291,9 +291,12 @@ impl Work {
     }
 }
 
-/// The last line or two of a log, on one line, at most 300 characters.
+/// How the line begins by which a crashed program says why, with the traces of all its threads after it (Go).
+const CRASHES: [&str; 2] = ["panic: ", "fatal error: "];
+
+/// The last line or two of a log, or the line by which a program crashed, on one line, at most 300 characters.
 fn last_words(log: &Path) -> String {
-    let Ok(tail) = tail(log, 4096) else {
+    let Ok(tail) = tail(log, 256 << 10) else {
         return String::new();
     };
     // A progress meter rewrites its line with carriage returns; only what was written last was meant to stay.
@@ -302,7 +305,11 @@ fn last_words(log: &Path) -> String {
         .map(|line| printable(line.rsplit('\r').next().unwrap_or(line)))
         .filter(|line| !line.is_empty())
         .collect();
-    let words = lines[lines.len().saturating_sub(2)..].join(" / ");
+    let is_crash = |line: &&String| CRASHES.iter().any(|begin| line.starts_with(begin));
+    let words = match lines.iter().rev().find(is_crash) {
+        Some(crash) => crash.clone(),
+        None => lines[lines.len().saturating_sub(2)..].join(" / "),
+    };
     match words.char_indices().nth_back(299) {
         Some((from, _)) => format!("…{}", &words[from..]),
         None => words,
@@ -343,5 +350,19 @@ mod tests {
     fn what_a_terminal_would_obey_is_taken_out() {
         let said = "\u{1b}[31mred\u{1b}[0m\u{7} \u{1b}]0;title\u{7}and\u{9b}2J more\t";
         assert_eq!(printable(said), "red ]0;titleand2J more");
+    }
+
+    #[test]
+    fn of_a_crash_its_reason_is_told_and_not_the_last_line_of_its_trace() {
+        let dir = tempfile::tempdir().unwrap();
+        let log = dir.path().join("log");
+        let said = |text: &str| {
+            fs::write(&log, text).unwrap();
+            last_words(&log)
+        };
+        let trace = "\ngoroutine 1 [running]:\nmain.copy(0x1)\n\t/copy.go:7 +0x1\n".repeat(200);
+        let crash = format!("reading\nfatal error: concurrent map writes\n{trace}");
+        assert_eq!(said(&crash), "fatal error: concurrent map writes");
+        assert_eq!(said("one\ntwo\nthree\n"), "two / three");
     }
 }
