@@ -2,12 +2,17 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::fs::{lgetxattr, llistxattr};
+use rustix::io::Errno;
 use walkdir::WalkDir;
+
+/// A blake3.
+pub type Digest = [u8; 32];
 
 /// The folder a method publishes into and the wire serves from.
 #[derive(Clone, Debug)]
@@ -86,6 +91,44 @@ impl Store {
         Ok(holdings)
     }
 
+    /// What the store holds, as one number: names, kinds, owners, modes and contents, but no times. An error where something is
+    /// there that this can't tell: what can't be read, extended attributes, sockets and their like.
+    pub fn digest(&self) -> Result<Digest> {
+        let mut all = blake3::Hasher::new();
+        for entry in WalkDir::new(&self.path).sort_by_file_name() {
+            let entry =
+                entry.with_context(|| format!("look through the store {}", self.path.display()))?;
+            let (path, kind) = (entry.path(), entry.file_type());
+            let reading = || format!("read {}", path.display());
+            let about = entry.metadata().with_context(reading)?;
+            let contents = if kind.is_dir() {
+                blake3::hash(&[])
+            } else if kind.is_file() {
+                let mut hasher = blake3::Hasher::new();
+                let file = fs::File::open(path).with_context(reading)?;
+                hasher.update_reader(file).with_context(reading)?.finalize()
+            } else if kind.is_symlink() {
+                let target = fs::read_link(path).with_context(reading)?;
+                blake3::hash(target.as_os_str().as_bytes())
+            } else {
+                bail!("{} is neither file, folder nor link", path.display());
+            };
+            ensure!(
+                attribute_bytes(path).with_context(reading)? == 0,
+                "{} has extended attributes",
+                path.display()
+            );
+            let name = path.strip_prefix(&self.path).with_context(reading)?;
+            let name = blake3::hash(name.as_os_str().as_bytes());
+            // The kind is among the bits of the mode.
+            for number in [about.mode(), about.uid(), about.gid()] {
+                all.update(&number.to_le_bytes());
+            }
+            all.update(name.as_bytes()).update(contents.as_bytes());
+        }
+        Ok(all.finalize().into())
+    }
+
     /// The first symbolic link, in no order, that leads out of the store: what it leads to is not stored.
     pub fn link_out(&self) -> Result<Option<PathBuf>> {
         let root = self.path.canonicalize();
@@ -129,12 +172,15 @@ fn leads_inside(root: &Path, path: &Path, target: &Path) -> bool {
 /// The names and values of a file's extended attributes, in bytes. Those of the kernel's own security modules, which no
 /// method writes, are not counted.
 fn attribute_bytes(path: &Path) -> io::Result<u64> {
-    let mut names = vec![0; XATTR_BYTES];
-    let length = match llistxattr(path, &mut names[..]) {
+    // Nearly every file has none; so the room for many is made where it is needed.
+    match llistxattr(path, &mut [0; 64][..]) {
         // A file, or a file system, without any.
-        Ok(0) | Err(rustix::io::Errno::OPNOTSUPP) => return Ok(0),
-        other => other?,
-    };
+        Ok(0) | Err(Errno::OPNOTSUPP) => return Ok(0),
+        Ok(_) | Err(Errno::RANGE) => {}
+        Err(why) => return Err(why.into()),
+    }
+    let mut names = vec![0; XATTR_BYTES];
+    let length = llistxattr(path, &mut names[..])?;
     let (mut bytes, mut value) = (0, vec![0; XATTR_BYTES]);
     for name in names[..length].split(|&byte| byte == 0) {
         if name.is_empty() || name.starts_with(b"security.selinux") {
@@ -152,7 +198,7 @@ const XATTR_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::symlink;
+    use std::os::unix::fs::{PermissionsExt, symlink};
 
     use super::*;
 
@@ -183,6 +229,41 @@ mod tests {
             files: 3,
         };
         assert_eq!(store.holdings().unwrap(), all);
+    }
+
+    #[test]
+    fn whatever_a_client_could_see_of_it_changes_its_digest_and_a_time_does_not() {
+        let (_dir, store) = store();
+        let digest = || store.digest().unwrap();
+        fs::create_dir(store.object("chunks")).unwrap();
+        fs::write(store.object("chunks/a"), "one").unwrap();
+        let one = digest();
+        let file = fs::File::options()
+            .write(true)
+            .open(store.object("chunks/a"));
+        file.unwrap().set_modified(std::time::UNIX_EPOCH).unwrap();
+        assert_eq!(digest(), one);
+        let mut seen = vec![one];
+        let mut is_new = || {
+            let digest = digest();
+            assert!(!seen.contains(&digest));
+            seen.push(digest);
+        };
+        fs::write(store.object("chunks/a"), "two").unwrap();
+        is_new();
+        fs::rename(store.object("chunks/a"), store.object("chunks/b")).unwrap();
+        is_new();
+        let closed = fs::Permissions::from_mode(0o600);
+        fs::set_permissions(store.object("chunks/b"), closed).unwrap();
+        is_new();
+        fs::rename(store.object("chunks/b"), store.object("b")).unwrap();
+        is_new();
+        symlink("b", store.object("c")).unwrap();
+        is_new();
+        fs::remove_dir(store.object("chunks")).unwrap();
+        is_new();
+        let _socket = std::os::unix::net::UnixListener::bind(store.object("s")).unwrap();
+        store.digest().unwrap_err();
     }
 
     #[test]

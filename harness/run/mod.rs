@@ -31,6 +31,7 @@ pub mod host;
 mod ledger;
 mod objects;
 mod process;
+mod proven;
 mod ready;
 mod road;
 mod room;
@@ -162,7 +163,10 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut (dyn FnMut(News) + Send)) ->
     let jobs = order.jobs.map_or(1, NonZeroUsize::get);
     let desk = Desk::new(rows, findings, tell);
     desk.work(&trials, jobs, |(ready, trial)| {
-        let setting = setting(ready, trial, &folder, &trees, order)?;
+        let setting = Setting {
+            proven: is_repeated(trial, &trials).then_some(&ready.proven),
+            ..setting(ready, trial, &folder, &trees, order)?
+        };
         let mut written = Vec::new();
         let mut write = |row: Row, found: &[Finding]| {
             desk.write(&row, found)?;
@@ -259,11 +263,21 @@ fn setting<'a>(
         cores: cores_of(&trial.case)?,
         cold: is_cold(&trial.case)?,
         timed: order.jobs.is_none(),
+        proven: None,
         folder: folder.work().join(place(trial)),
         guard: folder.guard(),
         servers: OnceCell::new(),
         objects: order.objects.then(|| folder.dir.join("objects")),
     })
+}
+
+/// Whether the same method publishes the same images in another trial too: in another sample, or under another case.
+fn is_repeated(trial: &Trial, trials: &[(&Ready, Trial)]) -> bool {
+    let is_same = |other: &Trial| {
+        (&other.scenario, &other.doer, other.verb()) == (&trial.scenario, &trial.doer, trial.verb())
+    };
+    let same = trials.iter().filter(|(_, other)| is_same(other));
+    same.take(2).count() == 2
 }
 
 /// The bases of each update that has some, once each.

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result, ensure};
 
 use super::News;
+use super::proven::Proven;
 use super::roots::{self, InVain};
 use crate::clock::{self, Release};
 use crate::image::Image;
@@ -30,6 +31,8 @@ pub struct Ready<'a> {
     doers: BTreeMap<(bool, &'a str), Able<'a>>,
     /// Every act of the plan.
     pub acts: BTreeSet<Act>,
+    /// The stores that this run has proven.
+    pub proven: Proven,
 }
 
 /// The images of a scenario, in order of release, in one form.
@@ -107,6 +110,7 @@ impl<'a> Ready<'a> {
                 .flat_map(|trial| trial.acts)
                 .map(|planned| planned.act)
                 .collect(),
+            proven: Proven::default(),
         })
     }
 

@@ -3,6 +3,7 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
+use super::proven::Proven;
 use super::ready::Version;
 use super::trees::Trees;
 use crate::clock::{Limits, Release};
@@ -31,6 +32,8 @@ pub struct Setting<'a> {
     pub cold: bool,
     /// Whether rows say what steps cost: not where other trials run meanwhile.
     pub timed: bool,
+    /// The stores that were proven by other trials, where there are any of this doer.
+    pub proven: Option<&'a Proven>,
     /// Folder of this trial, kept until all its rows are written.
     pub folder: PathBuf,
     /// See `clock::Work::guard`.

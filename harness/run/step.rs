@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 
+use super::proven::Proof;
 use super::scratch::Scratch;
 use super::seen::Seen;
 use super::setting::Setting;
@@ -95,7 +96,7 @@ impl Setting<'_> {
             )));
         }
         let after = store.holdings()?;
-        if prove && let Err(why) = self.update(image, &[], store)? {
+        if prove && let Err(why) = self.prove(image, store)? {
             return Ok(Err(unproven(&why)));
         }
         Ok(Ok(Figures {
@@ -104,6 +105,33 @@ impl Setting<'_> {
             added: Some((before, after)),
             ..Figures::default()
         }))
+    }
+
+    /// Has a client with nothing rebuild the image from this store, where none did from one that holds the same.
+    fn prove(&self, image: &Image, store: &Store) -> Result<Outcome<()>> {
+        // A store that can't be read whole is like no other.
+        let proof = self.proven.zip(store.digest().ok());
+        let proof = proof.map(|(proven, store)| {
+            let proof = Proof {
+                method: self.doer.name().to_string(),
+                image: image.sha256.clone(),
+                store,
+            };
+            (proven, proof)
+        });
+        if proof
+            .as_ref()
+            .is_some_and(|(proven, proof)| proven.has(proof))
+        {
+            return Ok(Ok(()));
+        }
+        if let Err(why) = self.update(image, &[], store)? {
+            return Ok(Err(why));
+        }
+        if let Some((proven, proof)) = proof {
+            proven.add(proof);
+        }
+        Ok(Ok(()))
     }
 
     /// Updates over a wire of its own and verifies what was rebuilt.

@@ -24,6 +24,7 @@ mod map;
 mod million;
 mod moved;
 mod nearest;
+mod proofs;
 mod pulls;
 mod real_ssh;
 mod registry;
