@@ -5,10 +5,10 @@ use std::{fs, io};
 
 use anyhow::{Context, Result, ensure};
 
-use super::room;
 use super::scratch::Scratch;
 use super::setting::Setting;
-use super::step::{LOG, Outcome};
+use super::step::{HELD, LOG, OUT, Outcome};
+use super::{ledger, room};
 use crate::clock::{self, Ran, Room, Work};
 use crate::image::sha256_hex;
 use crate::method::Call;
@@ -68,7 +68,31 @@ impl Setting<'_> {
         if failure.is_some() {
             self.refuse_full_disk()?;
         }
+        let failure = failure.map(|why| self.without_paths(&why, scratch));
         Ok(Ok((ran, failure)))
+    }
+
+    /// Words of a step with the paths that were made for it as its method's file names them: what failed on one machine is
+    /// then told by the same words on another.
+    fn without_paths(&self, words: &str, scratch: &Path) -> String {
+        let lab = std::env::current_exe().ok();
+        let images = self.images.iter();
+        let images = images.map(|image| (image.path.clone(), image.name.as_str()));
+        let places = [
+            (scratch.join("tmp"), "{tmp}"),
+            (scratch.join(OUT), "{out}"),
+            (scratch.join(HELD), "{held}"),
+            (scratch.to_path_buf(), "{scratch}"),
+            (ledger::place(&self.folder), "{store}"),
+        ];
+        let places = places.into_iter().chain(lab.map(|lab| (lab, "delta-lab")));
+        let mut words = words.to_string();
+        for (path, name) in places.chain(images) {
+            if let Some(path) = path.to_str().filter(|path| !path.is_empty()) {
+                words = words.replace(path, name);
+            }
+        }
+        words
     }
 
     /// The lab's folders that no step is to see: the work folder, with every store, and where the images lie.

@@ -320,7 +320,31 @@ fn the_environment_of_the_lab_is_not_a_steps() {
     assert_eq!(output.status.code(), Some(1));
     let rows = bench.rows("results/r");
     let said = &row(&rows, "env").error;
-    assert!(said.contains("secret= cache= home=/"), "{said}");
+    assert!(
+        said.contains("secret= cache= home={scratch}/home"),
+        "{said}"
+    );
+}
+
+#[test]
+fn words_of_a_step_name_its_files_as_the_method_does_and_no_path_of_the_machine() {
+    let bench = Bench::new();
+    bench.pair("paths", &["paths"]);
+    let text = "about = \"a test\"\nversion = [\"cp\", \"--version\"]\n[publish]\nrun = [[\"cp\", \"{image}\", \"{store}/{name}\"]]\n[update]\nrun = [[\"cp\", \"{tmp}/absent\", \"{out}\"]]\n";
+    bench.write("scenarios/methods/paths.toml", text);
+    bench.expect(&["run", "paths", "--into", "results/r"], 1);
+    let said = bench.rows("results/r");
+    let said = said.iter().find(|row| row.error.contains("cannot stat"));
+    let said = &said.unwrap().error;
+    assert!(
+        said.contains("'{tmp}/absent'") && !said.contains("/paths"),
+        "{said}"
+    );
+    let text = text.replace("cp\", \"{image}\"", "cp\", \"-n\", \"{image}/x\"");
+    bench.write("scenarios/methods/paths.toml", text);
+    bench.expect(&["run", "paths", "--into", "results/s"], 1);
+    let said = &bench.rows("results/s")[0].error;
+    assert!(said.contains("'old/x'"), "{said}");
 }
 
 #[test]
