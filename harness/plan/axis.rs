@@ -3,7 +3,7 @@
 use anyhow::{Result, bail};
 
 use super::policy::{DEFAULT, POLICIES};
-use crate::record::{Case, Clients, FORM, FORM_AS_IS, Fault, Road};
+use crate::record::{Case, Clients, FORM, FORM_AS_IS, Fault, RangeLimit, Road};
 use crate::words;
 
 /// An axis by name.
@@ -61,6 +61,12 @@ pub const AXES: &[Axis] = &[
         about: "how many clients make each update, one after another",
         default: Clients::ONE,
         check: |value| Clients::named(value).map(|_| ()),
+    },
+    Axis {
+        name: RangeLimit::AXIS,
+        about: "how many ranges of an object the server answers in one request, and what more get",
+        default: RangeLimit::ALL,
+        check: |value| RangeLimit::named(value).map(|_| ()),
     },
     Axis {
         name: FORM,

@@ -20,6 +20,7 @@ mod merge;
 mod merged;
 mod name;
 mod plan;
+mod range_limit;
 mod read;
 mod road;
 mod row;
@@ -42,6 +43,7 @@ pub use name::Name;
 pub use plan::{
     FORM, FORM_AS_IS, Move, Plan, PlannedCase, PlannedImage, PlannedMethod, ScenarioPlan,
 };
+pub use range_limit::{Beyond, RangeLimit};
 pub use road::{Access, Clients, ROADS, Road};
 pub use row::{Check, Key, Row};
 pub use rows::{RowFile, read_rows, rewrite_rows};

@@ -59,7 +59,7 @@ impl Setting<'_> {
                     why.unwrap_or_default()
                 )));
             }
-            let wire = Wire::open(store)?;
+            let wire = Wire::open_limited(store, self.ranges)?;
             match self.attempt(image, bases, store, wire, path, None)? {
                 Ok(attempt) => attempts.push(attempt),
                 Err(why) => return Ok(Err(format!("tried again after {fault}: {why}"))),
@@ -117,7 +117,7 @@ impl Setting<'_> {
                 Then::Hold(Box::new(move || drop(fs::write(path, "stop"))))
             }
         };
-        let wire = Wire::open_interrupted(store, Interruption { after_bytes, then })?;
+        let wire = Wire::open_interrupted(store, self.ranges, Interruption { after_bytes, then })?;
         self.attempt(image, bases, store, wire, scratch, Some(stop.path()))
     }
 }

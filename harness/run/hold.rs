@@ -103,7 +103,7 @@ impl Setting<'_> {
         // Until it is back, a kill leaves none of it.
         move_folder(&place.join(HELD), &held)?;
         let published = ledger::look(store)?;
-        let wire = Wire::open(store)?;
+        let wire = Wire::open_limited(store, self.ranges)?;
         let call = Call::Hold {
             base: self.given(base)?,
             url: wire.url().0,

@@ -10,7 +10,7 @@ use anyhow::{Result, ensure};
 use crate::image::sha256_hex;
 use crate::method::{Doer, Moves};
 use crate::plan::{Planned, Shard, Trial, axis};
-use crate::record::{Act, Case, Check, Finding, Row, Verb};
+use crate::record::{Act, Case, Check, Finding, RangeLimit, Row, Verb};
 use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 use desk::Desk;
@@ -262,6 +262,7 @@ fn setting<'a>(
         limits: ready.scenario.limits,
         cores: cores_of(&trial.case)?,
         cold: is_cold(&trial.case)?,
+        ranges: ranges_of(&trial.case)?,
         timed: order.jobs.is_none(),
         proven: None,
         folder: folder.work().join(place(trial)),
@@ -294,6 +295,12 @@ fn holders(trial: &Trial) -> Vec<Vec<usize>> {
 fn cores_of(case: &Case) -> Result<Option<usize>> {
     let value = case.get(axis::CORES);
     Ok(value.map(axis::cores).transpose()?.flatten())
+}
+
+/// How many ranges of an object a server answers at once under a case; nothing where there is no limit.
+fn ranges_of(case: &Case) -> Result<Option<RangeLimit>> {
+    let value = case.get(RangeLimit::AXIS);
+    Ok(value.map(RangeLimit::named).transpose()?.flatten())
 }
 
 /// Whether a case puts the bases of an update out of memory.

@@ -59,7 +59,7 @@ impl Setting<'_> {
         let (mut edge, mut origin) = (Crossed::default(), Crossed::default());
         for client in 1..=way.clients {
             let before = laid.fetched();
-            let figures = match self.update_on(laid.open()?, image, bases, store)? {
+            let figures = match self.update_on(laid.open(self.ranges)?, image, bases, store)? {
                 Ok(figures) => figures,
                 Err(why) if way.clients == 1 => return Ok(Err(why)),
                 Err(why) => return Ok(Err(format!("client {client}: {why}"))),

@@ -9,6 +9,7 @@ use super::trees::Trees;
 use crate::clock::{Limits, Release};
 use crate::image::Image;
 use crate::method::Doer;
+use crate::record::RangeLimit;
 use crate::wire::road::Servers;
 
 pub struct Setting<'a> {
@@ -30,6 +31,8 @@ pub struct Setting<'a> {
     pub cores: Option<usize>,
     /// Whether clients have their bases on their disk alone, where the case says so.
     pub cold: bool,
+    /// How many ranges of an object the wire answers at once, where the case says so.
+    pub ranges: Option<RangeLimit>,
     /// Whether rows say what steps cost: not where other trials run meanwhile.
     pub timed: bool,
     /// The stores that were proven by other trials, where there are any of this doer.

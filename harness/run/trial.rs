@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use super::road::Way;
 use super::setting::Setting;
 use super::step::{self, Figures};
-use super::{hold, ledger, objects, road, room};
+use super::{hold, ledger, objects, ranges_of, road, room};
 use crate::clock::{self, Cold};
 use crate::image::Image;
 use crate::method::Moves;
@@ -95,6 +95,7 @@ fn proves(update: &Planned, publish: &Planned) -> bool {
         && update.bases.is_empty()
         && matches!(fault_of(&update.act), Ok(None))
         && matches!(Way::of(&update.act.case), Ok(None))
+        && matches!(ranges_of(&update.act.case), Ok(None))
 }
 
 impl Setting<'_> {

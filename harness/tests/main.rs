@@ -26,6 +26,7 @@ mod moved;
 mod nearest;
 mod proofs;
 mod pulls;
+mod ranges;
 mod real_ssh;
 mod registry;
 mod report_page;

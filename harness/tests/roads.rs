@@ -175,7 +175,7 @@ fn the_meters_agree_with_the_caches_own_log() {
     }
     let site = Site::on("cdn");
     for client in 0..3 {
-        let wire = site.laid.open().unwrap();
+        let wire = site.laid.open(None).unwrap();
         let mut bodies = 0;
         for (object, bytes) in OBJECTS {
             let (status, body) = get(&wire.url().object(object), &[]);
@@ -215,7 +215,7 @@ fn a_presigned_url_opens_its_object_and_no_other() {
         return;
     }
     let site = Site::on("presigned");
-    let wire = site.laid.open().unwrap();
+    let wire = site.laid.open(None).unwrap();
     let (index, chunk) = (wire.links().of("index"), wire.links().of("chunks/a b"));
     assert_eq!(get(&index, &[]).0, 200);
     assert_eq!(get(&chunk, &[]).1, noise(50_000, 50_000));

@@ -83,6 +83,10 @@ impl Client {
             .with_context(|| format!("{object}: {bytes} bytes from {first} on is no range"))?;
         let range = format!("bytes={first}-{last}");
         let response = self.ask(object, Some(&range))?;
+        ensure!(
+            response.status() != StatusCode::OK,
+            "get {object}: asked for {range}, and the server sends the whole object: it answers no ranges"
+        );
         expect_status(&response, StatusCode::PARTIAL_CONTENT, object)?;
         let place = header(&response, CONTENT_RANGE.as_str()).unwrap_or_default();
         ensure!(

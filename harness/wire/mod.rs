@@ -31,6 +31,7 @@ use anyhow::{Context, Result, anyhow};
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 use tokio::sync::oneshot;
 
+use crate::record::RangeLimit;
 use crate::store::Store;
 pub use client::{Client, Download};
 pub use fault::{Interruption, Then};
@@ -79,6 +80,8 @@ pub struct Wire {
     ports: [u16; 5],
     /// The program whose shim runs commands, once it is known.
     shim: Arc<OnceLock<PathBuf>>,
+    /// How many ranges of an object it answers at once.
+    ranges: Option<RangeLimit>,
     meter: Arc<Meter>,
     stop: oneshot::Sender<()>,
     serving: JoinHandle<Result<()>>,
@@ -90,22 +93,37 @@ impl Wire {
     /// Clients may connect as soon as this returns. Files are opened per request, so what is published while
     /// the wire is open is seen.
     pub fn open(store: &Store) -> Result<Wire> {
-        Wire::open_metered(store, None, Meter::default())
+        Wire::open_limited(store, None)
+    }
+
+    /// The same, by a server with such a limit.
+    pub fn open_limited(store: &Store, ranges: Option<RangeLimit>) -> Result<Wire> {
+        Wire::open_metered(store, None, ranges, Meter::default())
     }
 
     /// The same, interrupted at an exact byte of its payload.
-    pub fn open_interrupted(store: &Store, interruption: Interruption) -> Result<Wire> {
-        Wire::open_metered(store, None, Meter::interrupted(interruption))
+    pub fn open_interrupted(
+        store: &Store,
+        ranges: Option<RangeLimit>,
+        interruption: Interruption,
+    ) -> Result<Wire> {
+        Wire::open_metered(store, None, ranges, Meter::interrupted(interruption))
     }
 
     /// The same with another server behind it, whose objects, those of `store`, are below `path`.
-    pub fn toward(store: &Store, address: SocketAddr, path: &str) -> Result<Wire> {
-        Wire::open_metered(store, Some((address, path)), Meter::default())
+    pub fn toward(
+        store: &Store,
+        ranges: Option<RangeLimit>,
+        address: SocketAddr,
+        path: &str,
+    ) -> Result<Wire> {
+        Wire::open_metered(store, Some((address, path)), ranges, Meter::default())
     }
 
     fn open_metered(
         store: &Store,
         toward: Option<(SocketAddr, &str)>,
+        ranges: Option<RangeLimit>,
         meter: Meter,
     ) -> Result<Wire> {
         let root = store
@@ -146,9 +164,14 @@ impl Wire {
         let meter = Arc::new(meter);
         let (stop, stopped) = oneshot::channel();
         let theirs = Arc::clone(&meter);
+        let site = server::Site {
+            behind,
+            ranges,
+            meter: theirs,
+        };
         let serving = thread::Builder::new()
             .name("wire".to_string())
-            .spawn(move || server::serve(doors, behind, server, theirs, stopped))
+            .spawn(move || server::serve(doors, site, server, stopped))
             .context("start the thread that serves the wire")?;
         Ok(Wire {
             links: Links {
@@ -160,6 +183,7 @@ impl Wire {
             ssh: toward.is_none().then_some(ssh_address),
             ports: ports.map(|address| address.port()),
             shim,
+            ranges,
             meter,
             stop,
             serving,
@@ -195,6 +219,11 @@ impl Wire {
     /// What a client is told of objects.
     pub fn links(&self) -> &Links {
         &self.links
+    }
+
+    /// How many ranges of an object it answers at once, where there is a limit.
+    pub fn ranges(&self) -> Option<RangeLimit> {
+        self.ranges
     }
 
     /// What crossed until now.

@@ -1,5 +1,10 @@
 //! Which slices of an object a `Range` header asks for (RFC 9110, section 14).
 
+use hyper::header::{ACCEPT_RANGES, RANGE};
+use hyper::{HeaderMap, Method, Response, StatusCode};
+
+use crate::record::{Beyond, RangeLimit};
+
 /// A run of bytes of an object, never empty, never past its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Slice {
@@ -39,6 +44,40 @@ pub fn asked(header: &str, length: u64) -> Ranges {
             }
         }
     }
+}
+
+/// Lets a request be answered by a server with such a limit: one for too many ranges loses its `Range` header, or is refused
+/// with a status. RFC 9110 gives `Range` a meaning for GET alone.
+pub fn within(
+    limit: Option<RangeLimit>,
+    method: &Method,
+    headers: &mut HeaderMap,
+) -> Result<(), StatusCode> {
+    let Some(limit) = limit.filter(|_| method == Method::GET) else {
+        return Ok(());
+    };
+    let lines = headers.get_all(RANGE).into_iter();
+    let asked = lines.filter_map(|line| Some(specs(line.to_str().ok()?)?.len()));
+    if asked.sum::<usize>() <= limit.most {
+        return Ok(());
+    }
+    match limit.beyond {
+        Beyond::Whole => {
+            headers.remove(RANGE);
+            Ok(())
+        }
+        Beyond::Status(status) => {
+            Err(StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST))
+        }
+    }
+}
+
+/// A response as such a server gives it: one that answers no ranges does not offer them.
+pub fn told<T>(limit: Option<RangeLimit>, mut response: Response<T>) -> Response<T> {
+    if limit.is_some_and(|limit| limit.most == 0) {
+        response.headers_mut().remove(ACCEPT_RANGES);
+    }
+    response
 }
 
 /// One range as written.

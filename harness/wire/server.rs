@@ -19,9 +19,12 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use tokio::net::TcpStream;
 use tokio::sync::{Mutex, mpsc, oneshot};
 
+use crate::record::RangeLimit;
+
 use super::answer::{self, answer};
 use super::meter::Meter;
 use super::object::{self, Tags};
+use super::range;
 use super::registry;
 use super::relay::{Onward, Passing};
 use super::socket::{Announced, Announcement, Metered, Span};
@@ -104,13 +107,12 @@ impl Behind {
     }
 }
 
-/// Serves what is `behind` the wire until `stopped` is sent to or dropped; then waits for the connections. `server` is
-/// where and how it runs commands.
+/// Serves a site until `stopped` is sent to or dropped; then waits for the connections. `server` is where and how it runs
+/// commands.
 pub fn serve(
     doors: Doors,
-    behind: Behind,
+    site: Site,
     server: Server,
-    meter: Arc<Meter>,
     stopped: oneshot::Receiver<()>,
 ) -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -120,10 +122,7 @@ pub fn serve(
     runtime.block_on(async {
         let (http, ssh) = (prepared(doors.http)?, prepared(doors.ssh)?);
         let connections = Arc::new(GracefulShutdown::new());
-        let site = Site {
-            behind,
-            meter: Arc::clone(&meter),
-        };
+        let meter = Arc::clone(&site.meter);
         let mut accepting = Vec::new();
         if let (Some(door), Some(behind)) = (doors.registry, site.behind.as_registry()) {
             let site = Site {
@@ -175,9 +174,11 @@ fn prepared(listener: TcpListener) -> Result<tokio::net::TcpListener> {
 
 /// What every connection shares.
 #[derive(Clone)]
-struct Site {
-    behind: Behind,
-    meter: Arc<Meter>,
+pub struct Site {
+    pub behind: Behind,
+    /// How many ranges of an object are answered at once.
+    pub ranges: Option<RangeLimit>,
+    pub meter: Arc<Meter>,
 }
 
 async fn accept(listener: tokio::net::TcpListener, site: Site, connections: Arc<GracefulShutdown>) {
@@ -223,18 +224,29 @@ async fn respond(
     onward: Option<&Mutex<Onward>>,
     announced: &Announced,
 ) -> Result<Response<Passing>, Infallible> {
-    let (head, body) = request.into_parts();
+    let (mut head, body) = request.into_parts();
     take_upload(body, &site.meter).await;
-    let (response, spans) = answered(&head, site, onward).await;
+    let within = range::within(site.ranges, &head.method, &mut head.headers);
+    let (response, spans) = match within {
+        Ok(()) => answered(&head, site, onward).await,
+        Err(status) => refused(status),
+    };
+    let response = range::told(site.ranges, response);
     let object = site.behind.label(head.uri.path());
     let status = response.status().as_u16();
     site.meter.answered(&object, status);
-    if status >= 500 {
+    if within.is_ok() && status >= 500 {
         site.meter
             .note(format!("{object}: the store could not be read"));
     }
     announced.push(Announcement { object, spans });
     Ok(response)
+}
+
+fn refused(status: StatusCode) -> (Response<Passing>, Vec<Span>) {
+    let response = answer::refusal(status);
+    let spans = response.body().spans();
+    (response.map(Either::Left), spans)
 }
 
 /// The answer, and how its body will cross.
@@ -256,7 +268,7 @@ async fn answered(
                 Ok(answered) => return answered,
                 Err(why) => {
                     site.meter.note(format!("{why:#}"));
-                    answer::refusal(StatusCode::BAD_GATEWAY)
+                    return refused(StatusCode::BAD_GATEWAY);
                 }
             }
         }

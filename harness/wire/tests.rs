@@ -4,6 +4,7 @@ mod fault;
 mod hostile;
 mod http;
 mod pulling;
+mod ranges;
 mod registry;
 mod ssh;
 mod tools;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 
 use super::{Links, Wire};
-use crate::record::{Access, Road};
+use crate::record::{Access, RangeLimit, Road};
 use crate::store::Store;
 use bucket::Buckets;
 use cache::Cache;
@@ -102,7 +102,7 @@ impl Servers {
             laid.keys = Some(buckets.keys().clone());
         }
         if self.road.cache {
-            let origin = Wire::toward(store, buckets.address(), "")?;
+            let origin = Wire::toward(store, None, buckets.address(), "")?;
             let cache = Cache::start(origin.address(), &self.ground)?;
             laid.door = Some(cache.address());
             laid.cache = Some((cache, origin));
@@ -112,12 +112,12 @@ impl Servers {
 }
 
 impl Laid {
-    /// A wire for the next client.
-    pub fn open(&self) -> Result<Wire> {
+    /// A wire for the next client, which answers so many ranges at once.
+    pub fn open(&self, ranges: Option<RangeLimit>) -> Result<Wire> {
         let Some(door) = self.door else {
-            return Wire::open(&self.store);
+            return Wire::open_limited(&self.store, ranges);
         };
-        let wire = Wire::toward(&self.store, door, &self.folder)?;
+        let wire = Wire::toward(&self.store, ranges, door, &self.folder)?;
         Ok(wire.signing(self.keys.clone()))
     }
 

@@ -8,7 +8,7 @@ use proptest::prelude::*;
 
 fn cut(site: &Site, after_bytes: u64) -> Wire {
     let then = Then::Close;
-    Wire::open_interrupted(&site.store, Interruption { after_bytes, then }).unwrap()
+    Wire::open_interrupted(&site.store, None, Interruption { after_bytes, then }).unwrap()
 }
 
 /// Asks for the object again and again, until the line breaks; returns how many bytes of bodies came.
@@ -93,7 +93,8 @@ fn a_wire_that_holds_tells_once_and_lets_nothing_more_pass() {
         tell.send(()).unwrap();
     }));
     let after_bytes = 123_456;
-    let wire = Wire::open_interrupted(&site.store, Interruption { after_bytes, then }).unwrap();
+    let wire =
+        Wire::open_interrupted(&site.store, None, Interruption { after_bytes, then }).unwrap();
     let mut client = Raw::connect(&wire.url());
     client.send(b"GET /a HTTP/1.1\r\nHost: wire\r\n\r\n");
     hear.recv_timeout(Duration::from_secs(20)).unwrap();

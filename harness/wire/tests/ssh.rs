@@ -63,7 +63,7 @@ fn a_command_is_cut_at_the_exact_byte_of_what_it_prints_on_both_streams() {
     for after_bytes in [1, 200_001, 599_999] {
         let then = Then::Close;
         let interruption = Interruption { after_bytes, then };
-        let wire = Wire::open_interrupted(&site.store, interruption).unwrap();
+        let wire = Wire::open_interrupted(&site.store, None, interruption).unwrap();
         let mut call = Call::begin(&wire, "cat a & cat a >&2; wait");
         let came = std::thread::scope(|scope| {
             [&mut call.stream, &mut call.errors]
