@@ -13,11 +13,17 @@ fn shipped(name: &str) -> String {
 
 /// Two synthetic images, and their rows; nothing where Debian's archive can't be reached.
 fn rows(bench: &Bench, methods: &[(&str, String)]) -> Option<Vec<Row>> {
-    rows_of(bench, methods, &[r#"["package-bump"]"#.to_string()])
+    rows_of(bench, methods, &[r#"["package-bump"]"#.to_string()], "")
 }
 
-/// The rows of a synthetic history: each release updated from the one before, by what changed in it.
-fn rows_of(bench: &Bench, methods: &[(&str, String)], changes: &[String]) -> Option<Vec<Row>> {
+/// The rows of a synthetic history: each release updated from the one before, by what changed in it; under more axes, each
+/// a line of the scenario.
+fn rows_of(
+    bench: &Bench,
+    methods: &[(&str, String)],
+    changes: &[String],
+    axes: &str,
+) -> Option<Vec<Row>> {
     if !has("mmdebstrap") || !has_walls() {
         return None;
     }
@@ -26,7 +32,7 @@ fn rows_of(bench: &Bench, methods: &[(&str, String)], changes: &[String]) -> Opt
     }
     let names: Vec<&str> = methods.iter().map(|(name, _)| *name).collect();
     let mut scenario = format!(
-        "about = \"a test\"\nmethods = {names:?}\n[axes]\npolicy = [\"every-step\"]\n\
+        "about = \"a test\"\nmethods = {names:?}\n[axes]\npolicy = [\"every-step\"]\n{axes}\n\
          [[image]]\nname = \"v1\"\nsynthetic = {{ seed = 1, mib = 4 }}\n"
     );
     for (at, changes) in changes.iter().enumerate() {
@@ -145,7 +151,8 @@ fn what_crosses_is_what_the_tables_of_contents_say() {
         "reorder-layers",
     ];
     let more = changes.map(|change| format!("[\"{change}\"]"));
-    let Some(rows) = rows_of(&bench, &[("zstd-chunked", shipped("zstd-chunked"))], &more) else {
+    let methods = [("zstd-chunked", shipped("zstd-chunked"))];
+    let Some(rows) = rows_of(&bench, &methods, &more, "") else {
         return;
     };
     let updates = rows.iter().filter(|row| row.verb == Verb::Update);
@@ -153,6 +160,32 @@ fn what_crosses_is_what_the_tables_of_contents_say() {
     for row in &rows {
         is(row, Check::Image);
     }
+}
+
+/// The trap: a registry that answers one range in a request, as one before Amazon S3 does, or refuses more.
+#[test]
+fn from_a_registry_that_refuses_many_ranges_each_layer_comes_twice_or_the_pull_fails() {
+    let bench = Bench::new();
+    let methods = [("zstd-chunked", shipped("zstd-chunked"))];
+    let changes = [r#"["package-bump"]"#.to_string()];
+    let axes = r#"ranges = ["all", "whole:1", "501:1"]"#;
+    let Some(rows) = rows_of(&bench, &methods, &changes, axes) else {
+        return;
+    };
+    let under = |ranges: &str, base: &str| {
+        let mut updates = rows.iter().filter(|row| row.verb == Verb::Update);
+        updates
+            .find(|row| row.case.get("ranges") == Some(ranges) && row.bases.to_string() == base)
+            .unwrap()
+    };
+    let bytes = |ranges, base| under(ranges, base).payload_bytes.unwrap();
+    assert!(bytes("all", "v1") < bytes("all", "") / 2);
+    is(under("whole:1", ""), Check::Image);
+    assert!(bytes("whole:1", "") > bytes("all", "") * 19 / 10);
+    // Layers that the base has are spared all the same.
+    assert!(bytes("whole:1", "v1") > 2 * bytes("all", "v1"));
+    let why = &under("501:1", "").error;
+    assert!(why.contains("fetching partial blob"), "{why}");
 }
 
 /// The trap: Debian 12's client ends well, and what it fetched in part has another owner than the image's. The same
