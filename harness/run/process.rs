@@ -17,6 +17,9 @@ use crate::method::Call;
 /// of its buffers.
 const FULL_DISK_BYTES: u64 = 1 << 20;
 
+/// What the C library, and what Rust's, calls it.
+const NO_SPACE: [&str; 2] = ["No space left on device", "os error 28"];
+
 impl Setting<'_> {
     /// Runs the call's commands in fresh folders and a room of their own; a failure is in words.
     pub fn process(&self, call: &Call, scratch: &Path, ports: &[u16]) -> Result<Outcome<Ran>> {
@@ -65,8 +68,8 @@ impl Setting<'_> {
         };
         let ran = clock::run(&work)?;
         let failure = work.failure(&ran.end);
-        if failure.is_some() {
-            self.refuse_full_disk()?;
+        if let Some(why) = &failure {
+            self.refuse_full_disk(why)?;
         }
         let failure = failure.map(|why| self.without_paths(&why, scratch));
         Ok(Ok((ran, failure)))
@@ -126,14 +129,18 @@ impl Setting<'_> {
         Scratch::new(self.work()?, prefix)
     }
 
-    /// A step that fails on a full disk says nothing about the method, and so would all that follow.
-    fn refuse_full_disk(&self) -> Result<()> {
+    /// A step that fails on a full disk says nothing about the method, and so would all that follow. Where it says itself that
+    /// there was no space, it may have been so: other trials, or what it removed at its end, may have made some since.
+    fn refuse_full_disk(&self, why: &str) -> Result<()> {
+        let told = NO_SPACE.iter().any(|words| why.contains(words));
+        let images: u64 = self.images.iter().map(|image| image.bytes).sum();
+        let enough = FULL_DISK_BYTES + if told { images } else { 0 };
         let Ok(disk) = nix::sys::statvfs::statvfs(&self.folder) else {
             return Ok(());
         };
         let free = disk.blocks_available() * disk.fragment_size();
         ensure!(
-            free >= FULL_DISK_BYTES,
+            free >= enough,
             io::Error::new(
                 io::ErrorKind::StorageFull,
                 format!("{free} bytes are left at {}", self.folder.display())

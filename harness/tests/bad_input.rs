@@ -250,7 +250,7 @@ fn an_unusable_cache_is_named() {
 fn a_full_disk_ends_the_run_and_loses_no_row() {
     let bench = Bench::new();
     bench.pair("pair", &["raw", "fastcdc/16k"]);
-    let Some(small) = SmallDisk::at(bench.path("small")) else {
+    let Some(small) = SmallDisk::at(bench.path("small"), 900) else {
         return;
     };
     let output = bench.run(&["run", "pair", "--into", "small/r"]);
@@ -263,6 +263,24 @@ fn a_full_disk_ends_the_run_and_loses_no_row() {
         "{err}"
     );
     assert!(rows.unwrap().ends_with('\n'));
+}
+
+/// By the time that the lab looks, another trial may have made room again.
+#[test]
+fn a_step_that_says_that_there_was_no_space_is_a_failure_where_there_is_plenty_alone() {
+    let bench = Bench::new();
+    bench.pair("pair", &["says"]);
+    let text = "about = \"a test\"\nversion = [\"cp\", \"--version\"]\n[publish]\nrun = [[\"sh\", \"-c\", \"echo No space left on device; exit 1\"]]\n[update]\nrun = [[\"false\"]]\n";
+    bench.write("scenarios/methods/says.toml", text);
+    bench.expect(&["run", "pair", "--into", "results/r"], 1);
+    let Some(small) = SmallDisk::at(bench.path("small"), 1400) else {
+        return;
+    };
+    let output = bench.run(&["run", "pair", "--into", "small/r"]);
+    drop(small);
+    let err = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(2), "{err}");
+    assert!(err.contains("is full"), "{err}");
 }
 
 #[test]

@@ -82,15 +82,15 @@ impl Bench {
     }
 }
 
-/// A disk of 900 kB for as long as this lives.
+/// A disk of some kB for as long as this lives.
 pub struct SmallDisk(pub PathBuf);
 
 impl SmallDisk {
     /// Mounts one at `path`; says plainly when a test is skipped because nobody may.
-    pub fn at(path: PathBuf) -> Option<SmallDisk> {
+    pub fn at(path: PathBuf, kilobytes: u32) -> Option<SmallDisk> {
         fs::create_dir(&path).unwrap();
         let mounted = Command::new("mount")
-            .args(["-t", "tmpfs", "-o", "size=900k", "tmpfs"])
+            .args(["-t", "tmpfs", "-o", &format!("size={kilobytes}k"), "tmpfs"])
             .arg(&path)
             .status();
         if !mounted.is_ok_and(|status| status.success()) {

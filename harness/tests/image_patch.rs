@@ -91,7 +91,7 @@ fn a_full_folder_for_temporary_files_is_an_error() {
     packed.write_all(&plain).unwrap();
     bench.write("new", packed.finish().unwrap());
     bench.expect(&["patch", "make", "--no-base", "new", "-o", "p"], 0);
-    let Some(small) = SmallDisk::at(bench.path("small")) else {
+    let Some(small) = SmallDisk::at(bench.path("small"), 900) else {
         return;
     };
     let ran = [
