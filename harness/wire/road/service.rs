@@ -2,12 +2,13 @@
 //! The shim kills it with all it started when the lab is gone.
 
 use std::fs;
-use std::net::{Ipv4Addr, SocketAddr, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use tempfile::TempDir;
 
 use super::{Ground, room_for};
@@ -175,12 +176,63 @@ impl Drop for Service {
     }
 }
 
-/// As many ports of loopback as are asked for, different ones that are free now.
+/// As many ports of loopback as are asked for, different ones that are free now; none that the kernel gives to whoever asks
+/// for any: before the server listens, one of those could become the port of another lab's wire, which would count our
+/// look for the server as a request.
 fn free_ports<const PORTS: usize>() -> Result<[u16; PORTS]> {
-    let mut held = Vec::new();
-    for _ in 0..PORTS {
-        let (listener, address) = crate::wire::server::listen()?;
-        held.push((listener, address.port()));
+    let asked = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
+    let given = given_to_anybody(&asked.unwrap_or_default());
+    // Of five digits, as those of the wire.
+    let mut fit: Vec<u16> = (10_000..=u16::MAX)
+        .filter(|port| !given.contains(port))
+        .collect();
+    // Where nothing else is left, any will do.
+    if fit.len() < 1000 {
+        fit = (10_000..=u16::MAX).collect();
     }
+    // Labs that start at the same moment begin at different places.
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let chance =
+        std::process::id().wrapping_mul(2_654_435_761) ^ now.map_or(0, |it| it.subsec_nanos());
+    let begin = chance as usize % fit.len();
+    fit.rotate_left(begin);
+    let mut free = fit.into_iter().filter_map(|port| {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
+        Some((listener, port))
+    });
+    let held: Vec<(TcpListener, u16)> = free.by_ref().take(PORTS).collect();
+    ensure!(held.len() == PORTS, "127.0.0.1 has no {PORTS} free ports");
     Ok(std::array::from_fn(|at| held[at].1))
+}
+
+/// The ports that the kernel gives to whoever asks for any, of the file that says so: the first and the last.
+fn given_to_anybody(range: &str) -> RangeInclusive<u16> {
+    let mut ends = range.split_whitespace().map(str::parse);
+    match (ends.next(), ends.next()) {
+        (Some(Ok(low)), Some(Ok(high))) => low..=high,
+        // As Linux has them unless told otherwise.
+        _ => 32_768..=60_999,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_listens_where_no_wire_is_put() {
+        let asked = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
+        let given = given_to_anybody(&asked);
+        let ports = free_ports::<40>().unwrap();
+        let different: std::collections::BTreeSet<u16> = ports.into_iter().collect();
+        assert_eq!(different.len(), 40);
+        for port in ports {
+            assert!(
+                port >= 10_000 && !given.contains(&port),
+                "{port} of {given:?}"
+            );
+        }
+        assert_eq!(given_to_anybody("1024\t2048\n"), 1024..=2048);
+        assert_eq!(given_to_anybody("nonsense"), 32_768..=60_999);
+    }
 }
