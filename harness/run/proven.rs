@@ -1,10 +1,10 @@
-//! The stores of a scenario's run from which a client with nothing rebuilt an image. A publish that leaves the same store once more, in
-//! another sample or under another case, is proven by that.
+//! The stores of a scenario's run from which a client with nothing rebuilt an image. A publish that leaves the same store once
+//! more, in another sample or under another case, is proven by that.
 
 use std::collections::BTreeSet;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::image::Digest;
+use crate::store::Digest;
 
 #[derive(Default)]
 pub struct Proven(Mutex<BTreeSet<Proof>>);
