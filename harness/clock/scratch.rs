@@ -61,8 +61,11 @@ fn sweep(place: &Path) {
         {
             continue;
         }
-        let lock = File::open(entry.path());
-        if lock.is_ok_and(|lock| lock.try_lock().is_ok()) {
+        let Ok(lock) = File::open(entry.path()) else {
+            continue;
+        };
+        // Held until it is gone: whoever has just made it takes it by this lock.
+        if lock.try_lock().is_ok() {
             fs::remove_dir_all(entry.path()).ok();
         }
     }
@@ -87,5 +90,24 @@ mod tests {
         let path = used.path().to_path_buf();
         drop(used);
         assert!(!path.exists());
+    }
+
+    /// Many labs at once, each of which sweeps while others make theirs.
+    #[test]
+    fn nobodys_folder_is_removed_between_its_making_and_its_lock() {
+        let place = tempfile::tempdir().unwrap();
+        std::thread::scope(|labs| {
+            for _ in 0..8 {
+                labs.spawn(|| {
+                    for _ in 0..300 {
+                        let scratch = Scratch::within(place.path()).unwrap();
+                        fs::write(scratch.path().join("version"), "1").unwrap();
+                        std::thread::yield_now();
+                        fs::read(scratch.path().join("version")).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 0);
     }
 }

@@ -23,17 +23,29 @@ pub fn beside(path: &Path) -> Result<NamedTempFile> {
         let half = name
             .as_encoded_bytes()
             .starts_with(prefix.as_encoded_bytes());
-        if half && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok()) {
+        if !half {
+            continue;
+        }
+        let Ok(file) = File::open(entry.path()) else {
+            continue;
+        };
+        // Held until it is gone: whoever has just made it takes it by this lock.
+        if file.try_lock().is_ok() {
             fs::remove_file(entry.path()).ok();
         }
     }
     let making = || format!("make a file in {}", folder.display());
-    let half = tempfile::Builder::new()
-        .prefix(&prefix)
-        .tempfile_in(folder)
-        .with_context(making)?;
-    half.as_file().lock().with_context(making)?;
-    Ok(half)
+    loop {
+        let half = tempfile::Builder::new()
+            .prefix(&prefix)
+            .tempfile_in(folder)
+            .with_context(making)?;
+        half.as_file().lock().with_context(making)?;
+        // Another writer may have found it between its making and its lock, and taken it for one that was left.
+        if half.path().exists() {
+            return Ok(half);
+        }
+    }
 }
 
 /// Gives the file its name, in place of what has it. A temporary file is its owner's alone; what is published is as
@@ -76,5 +88,22 @@ mod tests {
         drop(first);
         let names = fs::read_dir(dir.path()).unwrap();
         assert_eq!(names.count(), 2);
+    }
+
+    /// Many writers of one file, each of which sweeps while others make theirs.
+    #[test]
+    fn nobodys_file_is_removed_between_its_making_and_its_lock() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("a.patch");
+        std::thread::scope(|writers| {
+            for _ in 0..8 {
+                writers.spawn(|| {
+                    for _ in 0..300 {
+                        publish(beside(&path).unwrap(), &path).unwrap();
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 }
