@@ -118,3 +118,6 @@ fn diff_ids(config: &Value) -> Result<Vec<String>> {
     };
     ids.iter().map(hex).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,6 +189,27 @@ mod tests {
         assert!(told(&renamed).starts_with("another config"));
     }
 
+    /// Only as much as the image has of a layer is unpacked, and a byte more.
+    #[test]
+    fn a_layer_that_goes_on_after_the_images_own_is_another() {
+        let tar = tar_of(&[("a", b"1")]);
+        let longer = [&tar[..], &[0]].concat();
+        let image = identity(&archive_of(Layout::Docker, &[gzip(&tar)])).unwrap();
+        // Its config lies.
+        let mut rebuilt = archive_of(Layout::Docker, &[gzip(&longer)]);
+        let (lie, said) = (sha256_hex(&tar), sha256_hex(&longer).into_bytes());
+        let at = rebuilt.windows(said.len()).position(|bytes| bytes == said);
+        rebuilt[at.unwrap()..][..said.len()].copy_from_slice(lie.as_bytes());
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("image.tar");
+        fs::write(&path, rebuilt).unwrap();
+        let why = match image.of_rebuilt(&path) {
+            Ok(rebuilt) => image.difference(&rebuilt).unwrap_or_default(),
+            Err(why) => format!("{why:#}"),
+        };
+        assert!(why.starts_with("layer 1 has the DiffID"), "{why}");
+    }
+
     #[test]
     fn what_is_no_image_of_that_size_is_not_read() {
         let folder = tempfile::tempdir().unwrap();
@@ -197,9 +218,14 @@ mod tests {
         let image = Identity::of(&path).unwrap();
         assert_eq!(image.of_rebuilt(&path).unwrap(), image);
         let file = fs::File::options().write(true).open(&path).unwrap();
-        file.set_len(1 << 40).unwrap();
-        let why = image.of_rebuilt(&path).unwrap_err().to_string();
-        assert!(why.contains("an archive of the image has at most"), "{why}");
+        let most = image.layers[0].bytes + BESIDE_BYTES;
+        for (bytes, refused) in [(most, false), (most + 1, true), (1 << 40, true)] {
+            file.set_len(bytes).unwrap();
+            let why = image.of_rebuilt(&path).err().map(|why| why.to_string());
+            let why = why.unwrap_or_default();
+            let said = why.contains(&format!("an archive of the image has at most {most}"));
+            assert_eq!(said, refused, "{bytes}: {why}");
+        }
         assert!(has_identity(Path::new("/etc/passwd")).is_err());
     }
 }

@@ -75,9 +75,11 @@ fn known(layers: usize) -> String {
 mod tests {
     use std::fs;
 
+    use serde_json::json;
+
     use super::*;
     use crate::archive::Layout;
-    use crate::archive::examples::{archive_of, gzip, tar_of};
+    use crate::archive::examples::{archive_of, config_of, gzip, tar_of};
     use crate::image::sha256_hex;
 
     /// What is taken out of a file of these bytes: place, number of layers, tar.
@@ -103,7 +105,8 @@ mod tests {
 
     #[test]
     fn a_compressed_layer_is_unpacked() {
-        let tar = tar_of(&[("one", &[7; 5000])]);
+        // To more than a hundred times its length: so do small layers that are nothing but zeros.
+        let tar = tar_of(&[("one", &vec![0; 8 << 20])]);
         let archive = archive_of(Layout::Oci, &[gzip(&tar), tar_of(&[("two", b"2")])]);
         assert_eq!(taken(&archive, 1).unwrap().2, tar);
     }
@@ -140,5 +143,23 @@ mod tests {
             let said = format!("{:#}", taken(archive, number).unwrap_err());
             assert!(said.contains(why), "{number}: {said}");
         }
+    }
+
+    #[test]
+    fn of_an_archive_of_two_images_no_layer_is_taken() {
+        let tar = tar_of(&[("one", b"x")]);
+        let config = config_of(&[tar.clone()], json!({}));
+        let image = json!({ "Config": "c.json", "Layers": ["a/layer.tar"] });
+        let manifest = json!([image, image]).to_string();
+        let archive = tar_of(&[
+            ("c.json", config.as_bytes()),
+            ("a/layer.tar", &tar),
+            ("manifest.json", manifest.as_bytes()),
+        ]);
+        let why = format!("{:#}", taken(&archive, 1).unwrap_err());
+        assert!(
+            why.contains("holds 2 images, and a layer is of one"),
+            "{why}"
+        );
     }
 }

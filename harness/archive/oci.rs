@@ -61,3 +61,6 @@ fn blob(outer: &Outer, descriptor: &Descriptor) -> Result<String> {
         _ => bail!("{}: not a digest: {digest}", outer.whole.what),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -118,5 +118,19 @@ mod tests {
             here.starts_with("linux/") && !here.contains("x86"),
             "{here}"
         );
+        assert_eq!(here == "linux/amd64", cfg!(target_arch = "x86_64"));
+        assert_eq!(here == "linux/arm64", cfg!(target_arch = "aarch64"));
+        assert_eq!(Platform::default().to_string(), "no stated platform");
+        let half = Platform {
+            os: "linux".to_string(),
+            ..Platform::default()
+        };
+        assert_eq!(half.to_string(), "linux/");
+    }
+
+    #[test]
+    fn an_attestation_is_told_from_an_image() {
+        assert!(platform("unknown/unknown").is_attestation());
+        assert!(!platform("linux/amd64").is_attestation());
     }
 }

@@ -95,7 +95,14 @@ fn a_tar_without_a_manifest_is_a_tar_and_anything_else_is_other() {
     assert_eq!((entries[0].offset, entries[0].length), (512, 1));
     // A manifest.json of another kind does not make an image.
     let page = tar_of(&[("manifest.json", br#"{"name": "a web page"}"#)]);
-    assert!(matches!(read_bytes(&page).unwrap(), Content::Tar(_)));
+    for other in [
+        br#"{"name": "a web page"}"#.as_slice(),
+        b"[]",
+        br#"[{"name": "a"}]"#,
+    ] {
+        let tar = tar_of(&[("manifest.json", other), ("oci-layout", b"{}")]);
+        assert!(matches!(read_bytes(&tar).unwrap(), Content::Tar(_)));
+    }
     assert_eq!(read_bytes(b"").unwrap(), Content::Other);
     assert_eq!(read_bytes(&[7; 5000]).unwrap(), Content::Other);
     assert_eq!(read_bytes(&gzip(&page)).unwrap(), Content::Other);

@@ -270,3 +270,6 @@ fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes.truncate(end.unwrap_or(bytes.len()));
     bytes
 }
+
+#[cfg(test)]
+mod tests;

@@ -47,15 +47,19 @@ impl Seen {
     }
 }
 
-impl Seen {
-    /// Whether it is the same file: one that is moved has another time of change.
-    fn is_same_but_time(&self, other: &Seen) -> bool {
-        let known = |seen: &Seen| match seen {
-            Seen::Folder => None,
-            Seen::File { bytes, inode, .. } => Some((*bytes, *inode)),
-        };
-        known(self) == known(other)
-    }
+/// Whether these are the same files: what is moved has another time of change.
+fn are_same_but_time(now: &BTreeMap<PathBuf, Seen>, then: &BTreeMap<PathBuf, Seen>) -> bool {
+    let known = |seen: &Seen| match seen {
+        Seen::Folder => None,
+        Seen::File { bytes, inode, .. } => Some((*bytes, *inode)),
+    };
+    let all = |seen: &BTreeMap<PathBuf, Seen>| -> Vec<_> {
+        let files = seen.iter();
+        files
+            .map(|(path, seen)| (path.clone(), known(seen)))
+            .collect()
+    };
+    all(now) == all(then)
 }
 
 /// Writes down every file and folder of the store.
@@ -109,13 +113,7 @@ pub fn restore(store: &Store, ledger: &Path) -> Result<Option<Store>> {
     let Some(fresh) = move_to_fresh(store, tops)? else {
         return Ok(None);
     };
-    let now = look(&fresh)?;
-    let is_same = now.len() == kept.len()
-        && now
-            .iter()
-            .zip(&kept)
-            .all(|((path, now), (other, then))| path == other && now.is_same_but_time(then));
-    if !is_same {
+    if !are_same_but_time(&look(&fresh)?, &kept) {
         return Ok(None);
     }
     write(&fresh, ledger)?;
@@ -230,6 +228,36 @@ mod tests {
         // The same length, written in place.
         fs::write(store.object("chunks/a"), "two").unwrap();
         assert!(restore(&store, &ledger).unwrap().is_none());
+    }
+
+    #[test]
+    fn a_file_that_came_or_was_replaced_is_told_from_one_that_was_moved() {
+        let file = |bytes, inode, changed_s| Seen::File {
+            bytes,
+            inode,
+            changed_s,
+            changed_ns: 0,
+        };
+        fn of<const FILES: usize>(files: [(&str, Seen); FILES]) -> BTreeMap<PathBuf, Seen> {
+            files.map(|(path, seen)| (path.into(), seen)).into()
+        }
+        let then = of([("a", Seen::Folder), ("a/b", file(5, 1, 10))]);
+        let moved = of([("a", Seen::Folder), ("a/b", file(5, 1, 11))]);
+        assert!(are_same_but_time(&moved, &then));
+        for other in [
+            of([("a", Seen::Folder)]),
+            of([("a", Seen::Folder), ("a/c", file(5, 1, 10))]),
+            of([("a", Seen::Folder), ("a/b", file(6, 1, 10))]),
+            of([("a", Seen::Folder), ("a/b", file(5, 2, 10))]),
+            of([("a", Seen::Folder), ("a/b", Seen::Folder)]),
+            of([
+                ("a", Seen::Folder),
+                ("a/b", file(5, 1, 10)),
+                ("z", Seen::Folder),
+            ]),
+        ] {
+            assert!(!are_same_but_time(&other, &then), "{other:?}");
+        }
     }
 
     /// A room has the store behind a mount, which goes where the folder goes.

@@ -249,6 +249,7 @@ mod tests {
             ),
             ("var/lib/apt/lists/x", Kind::New, false, "package lists"),
             ("root/.cache/pip/x", Kind::New, false, "caches"),
+            ("home/someone/.cache/x", Kind::New, false, "caches"),
             (
                 "usr/bin/x",
                 Kind::Mtime,
@@ -286,5 +287,34 @@ mod tests {
             .map(|(cause, of)| (cause.name, of.files))
             .collect();
         assert_eq!(names, [("new files", 2), ("programs and libraries", 1)]);
+    }
+
+    #[test]
+    fn what_files_cost_together_is_the_sum_of_each_cost() {
+        let file = |patch_bytes| ExplainedFile {
+            layer_bytes: 300,
+            chunk_bytes: 20,
+            ..file("srv/a", Kind::New, false, patch_bytes)
+        };
+        let explained = Explained {
+            files: vec![file(1), file(2)],
+            heads_patch_bytes: 4,
+            ..Explained::default()
+        };
+        let together = Charged {
+            files: 2,
+            layer_bytes: 600,
+            chunk_bytes: 40,
+            patch_bytes: 3,
+        };
+        let [(_, found)] = &causes(&explained, Cost::Layers)[..] else {
+            panic!("one cause");
+        };
+        assert_eq!(found, &together);
+        let with_heads = Charged {
+            patch_bytes: 7,
+            ..together
+        };
+        assert_eq!(total(&explained), with_heads);
     }
 }

@@ -260,5 +260,40 @@ mod tests {
         );
         let year = s3.year(&assumed).unwrap();
         near(year.total(), 6_000.0 * s3.paid(&assumed).total());
+        // Devices that take every third release take four in a year.
+        let mut assumed = assumed;
+        assumed.fleet.releases_behind = 3.0;
+        let year = s3.year(&assumed).unwrap();
+        near(year.total(), 2_000.0 * s3.paid(&assumed).total());
+    }
+
+    /// Of three clients the later two differ: what they cost on average is what every later one costs.
+    #[test]
+    fn what_later_clients_cost_is_their_average() {
+        let mut found = found("cdn");
+        let mut third = found.clone();
+        third.retain(|it| it.part == "client 2");
+        for finding in &mut third {
+            finding.part = "client 3".into();
+            finding.value *= 3;
+        }
+        found.extend(third);
+        let served = only(&found.iter().collect::<Vec<_>>());
+        let assumed = Assumptions::default();
+        let price = &assumed.price;
+        let one = 2.0 * price.cdn_gb + price.cdn_requests_million;
+        let year = served.year(&assumed).unwrap();
+        let expected = 12.0 * one + (12_000.0 - 12.0) * 2.0 * one;
+        assert!((year.edge - expected).abs() < 1e-6, "{}", year.edge);
+    }
+
+    #[test]
+    fn what_nobody_asked_for_has_no_hits() {
+        let found: Vec<Finding> = found("cdn")
+            .into_iter()
+            .map(|it| Finding { value: 0, ..it })
+            .collect();
+        let served = only(&found.iter().collect::<Vec<_>>());
+        assert_eq!(served.hit_percent(), None);
     }
 }

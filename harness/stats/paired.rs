@@ -161,6 +161,16 @@ mod tests {
     }
 
     #[test]
+    fn what_ties_has_the_mean_of_its_ranks() {
+        // Of the ranks 1.5, 1.5, 3 and 4 the third alone is of a smaller figure. Of all 16 patterns of signs 5 have at most
+        // its 3 below: none, one of the two that tie, both, and it alone.
+        let pairs = [(100, 110), (100, 110), (100, 60), (100, 300)];
+        let judged = judge(&pairs).unwrap();
+        assert_eq!(judged.p_larger, 5.0 / 16.0);
+        assert_eq!(judged.p_smaller, 13.0 / 16.0);
+    }
+
+    #[test]
     fn the_approximation_meets_the_count() {
         let ranks: Vec<usize> = (1..=30).map(|rank| 2 * rank).collect();
         for sum in [500, 600, 700] {
@@ -169,6 +179,7 @@ mod tests {
             assert!((exact.1 - near.1).abs() < 2e-3, "{sum}: {exact:?} {near:?}");
         }
         assert!((upper_tail(1.959_964) - 0.025).abs() < 1e-6);
+        assert!((upper_tail(0.0) - 0.5).abs() < 1e-6);
     }
 
     #[test]

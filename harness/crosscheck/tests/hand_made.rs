@@ -1,26 +1,31 @@
 //! Small files made by hand, valid, cut, padded and hostile, which need no tool.
 
 use blake2::Blake2b512;
-use sha2::{Digest, Sha512_256};
+use sha2::{Digest, Sha256, Sha512_256};
 
 use super::*;
 
 /// casync's index over chunks of these contents, with the chunks in the store.
 fn caibx(yard: &Yard, chunks: &[&[u8]]) -> Vec<u8> {
+    caibx_by::<Sha512_256>(yard, 0xB000_0000_0000_0000, chunks)
+}
+
+/// The same by this digest, with the flags that say so.
+fn caibx_by<D: Digest>(yard: &Yard, flags: u64, chunks: &[&[u8]]) -> Vec<u8> {
     let mut index = Vec::new();
     let mut put = |numbers: &[u64]| {
         for number in numbers {
             index.extend(number.to_le_bytes());
         }
     };
-    put(&[48, 0x9682_4D9C_7B12_9FF9, 0xB000_0000_0000_0000, 1, 2, 500]);
+    put(&[48, 0x9682_4D9C_7B12_9FF9, flags, 1, 2, 500]);
     put(&[u64::MAX, 0xE75B_9E11_2F17_417D]);
     let mut end = 0;
     for chunk in chunks {
         end += chunk.len() as u64;
         index.extend(end.to_le_bytes());
-        let digest = Sha512_256::digest(chunk);
-        index.extend(digest);
+        let digest = D::digest(chunk);
+        index.extend(&digest);
         let name = crate::image::hex(&digest);
         let packed = zstd::encode_all(*chunk, 3).unwrap();
         yard.put(
@@ -297,6 +302,25 @@ fn casync_needs_each_chunk_once_unless_a_base_lists_it() {
     assert_eq!(expected[1], Expected::exactly(object, 1, packed));
 }
 
+/// casync's option `--digest=sha256` leaves one flag out.
+#[test]
+fn chunks_are_named_by_the_digest_that_the_flags_say() {
+    let yard = Yard::new();
+    let new = yard.image("casync", "new", b"");
+    let (by_256, by_512) = (0x9000_0000_0000_0000, 0xB000_0000_0000_0000);
+    let one: &[&[u8]] = &[b"one"];
+    yard.put(&new.index, &caibx_by::<Sha256>(&yard, by_256, one));
+    assert_eq!(yard.expect(&new, &[]).unwrap().len(), 2);
+    for lie in [
+        caibx_by::<Sha256>(&yard, by_512, one),
+        caibx_by::<Sha512_256>(&yard, by_256, one),
+    ] {
+        yard.put(&new.index, &lie);
+        let why = format!("{:#}", yard.expect(&new, &[]).unwrap_err());
+        assert!(why.contains("do not match its name"), "{why}");
+    }
+}
+
 #[test]
 fn a_chunk_that_is_padded_or_not_what_its_name_says_is_an_error() {
     let yard = Yard::new();
@@ -344,13 +368,20 @@ fn desync_need_not_fetch_the_largest_chunk_of_zeros_but_all_others() {
     let expected = yard.expect(&new, &[]).unwrap();
     let least: Vec<u64> = expected.iter().map(|one| *one.requests.start()).collect();
     assert_eq!(least, [1, 0, 1, 1]);
-    let most = |chunks: &[&[u8]]| -> Vec<u64> {
-        yard.put("new.caibx", &caibx(&yard, chunks));
-        let expected = yard.expect(&new, &[]).unwrap();
-        expected.iter().map(|one| *one.requests.end()).collect()
-    };
+    yard.put(
+        "new.caibx",
+        &caibx(&yard, &[&[1; 500], &[2; 9], &[1; 500], &[0; 500]]),
+    );
+    let expected = yard.expect(&new, &[]).unwrap();
+    let most: Vec<u64> = expected.iter().map(|one| *one.requests.end()).collect();
     // As often as the blob has it, where several are asked for at a time.
-    assert_eq!(most(&[&[1; 500], &[2; 9], &[1; 500]]), [1, 2, 1]);
+    assert_eq!(most, [1, 2, 1, 1]);
+    for one in &expected {
+        let about = fs::metadata(yard.store.object(&one.object)).unwrap();
+        let (least, most) = (one.requests.start(), one.requests.end());
+        let bytes = least * about.len()..=most * about.len();
+        assert_eq!(one.payload_bytes, bytes, "{}", one.object);
+    }
     let same = Published {
         format: super::super::format("casync").unwrap(),
         ..new

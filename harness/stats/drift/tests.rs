@@ -111,6 +111,13 @@ fn a_speed_up_is_told_and_fails_nothing() {
     let drift = judged(&base, &head, &Thresholds::default());
     assert!(!drift.any_worse());
     assert_eq!(drift.changes.len(), 48);
+    // All ten pairs agree, and it is less than the tolerance.
+    for (row, before) in head.rows.iter_mut().zip(&base.rows) {
+        row.clone_from(before);
+        row.wall_ns = row.wall_ns.map(|wall| wall / 100 * 98);
+    }
+    let drift = judged(&base, &head, &Thresholds::default());
+    assert_eq!(drift.changes.len(), 0);
 }
 
 #[test]
@@ -126,6 +133,11 @@ fn few_samples_say_nothing_and_a_threshold_widens_or_ends_the_watch() {
     let base = drawn(&few, &mut dice, 10);
     let drift = judged(&base, &base, &Thresholds::default());
     assert_eq!((drift.made, drift.changes.len()), (0, 0));
+    assert_eq!(
+        (drift.too_few, drift.most_pairs),
+        (8 * 6 * 3, 5),
+        "steps times measures"
+    );
     assert_eq!(fewest_pairs(), 8);
     let base = drawn(&plan(8), &mut dice, 10);
     let head = slow(&base);
