@@ -203,7 +203,7 @@ impl Template {
                 Piece::Placeholder(name) if values.contains_key(name) => {
                     let [value] = values[name].as_slice() else {
                         bail!(
-                            "{{{name}}} has a value of several words, so it must be a word of its own"
+                            "{{{name}}} stands for several words, so it must be a word of its own"
                         );
                     };
                     pieces.extend(Template::parse(value, verb, &[])?.0);

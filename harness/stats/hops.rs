@@ -278,6 +278,9 @@ mod tests {
             finding.value *= 3;
         }
         found.extend(third);
+        for finding in &mut found {
+            finding.case = "clients=3 road=cdn".parse().unwrap();
+        }
         let served = only(&found.iter().collect::<Vec<_>>());
         let assumed = Assumptions::default();
         let price = &assumed.price;

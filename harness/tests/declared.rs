@@ -110,6 +110,24 @@ fn a_command_on_the_server_is_not_told_a_path_of_the_client() {
         ),
         "m.toml: [update]: params mine: \"{out}\": a command on the server must not be told {out}",
     );
+    // And through what commands share; a step may hold it only where each of its placeholders has a place.
+    let shared = "shared = { to = \"{out}\", from = \"{store}/{name}\", both = [\"a\", \"b\"] }";
+    for (words, why) in [
+        (
+            r#"["{ssh}", "host", "cp", "{name}", "{to}"]"#,
+            "m.toml: [update]: \"{out}\": a command on the server must not be told {out}",
+        ),
+        (
+            r#"["cp", "{from}", "{out}"]"#,
+            "m.toml: [update]: {store} has no place in [update]",
+        ),
+        (
+            r#"["cp", "-{both}", "{out}"]"#,
+            "m.toml: [update]: {both} stands for several words, so it must be a word of its own",
+        ),
+    ] {
+        says(&file(shared, publish, words), why);
+    }
 }
 
 #[test]
@@ -200,6 +218,18 @@ fn what_is_no_value_of_a_parameter_is_named_with_its_line() {
         (
             "params = { tree = [\"1k\"] }",
             ["m.toml", "parameter `tree` has the name of a placeholder"],
+        ),
+        (
+            "shared = { tool = 1 }",
+            ["line 2", "expected a value in quotes, or a list of them"],
+        ),
+        (
+            "shared = { image = \"x\" }",
+            ["m.toml", "[shared]: `image` has the name of a placeholder"],
+        ),
+        (
+            "shared = { size = \"x\" }\nparams = { size = [\"1\"] }",
+            ["m.toml", "[shared]: `size` has the name of a parameter"],
         ),
         (
             "parms = { size = [\"1\"] }",

@@ -69,7 +69,7 @@ fn update<'a>(rows: &'a [Row], method: &str, base: &str) -> &'a Row {
 fn a_client_that_pulled_its_base_asks_for_the_files_it_lacks_and_one_that_loaded_it_for_whole_layers()
  {
     let pulled = shipped("zstd-chunked");
-    let pull = r#""--src-tls-verify=false", "docker://{registry}/oci:{base-name}", "containers-storage:oci:{base-name}"]"#;
+    let pull = r#""docker://{registry}/oci:{base-name}", "containers-storage:oci:{base-name}"]"#;
     assert!(pulled.contains(pull), "{pulled}");
     let load = r#""docker-archive:{base}", "containers-storage:oci:{base-name}"]"#;
     let checked = pulled.replace(pull, load);
@@ -200,7 +200,7 @@ fn debian_12s_client_rebuilds_another_tree_and_its_rows_say_so() {
         "{old}"
     );
     let pull = r#""--src-tls-verify=false""#;
-    assert_eq!(old.matches(pull).count(), 3);
+    assert!(old.contains(pull), "{old}");
     let end = r#"skip_mount_home = "true"\n"#;
     let now = format!(r#"{end}[storage.options.pull_options]\nenable_partial_images = "true"\n"#);
     let new = old

@@ -7,7 +7,7 @@ use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 use super::cross_check::{CrossCheck, Objects};
-use super::params::{self, Params};
+use super::params::{self, Params, Shared};
 use super::reader::{Chosen, Lines, Reader, one_file, told_to_the_server};
 use super::room::RoomTable;
 use super::root::Root;
@@ -40,6 +40,9 @@ struct File {
     room: Option<toml::Spanned<RoomTable>>,
     #[serde(default)]
     params: Params,
+    /// Words that several commands have in common.
+    #[serde(default)]
+    shared: Shared,
     publish: Lines,
     publish_from_base: Option<Lines>,
     update: Lines,
@@ -92,18 +95,19 @@ pub fn parse(path: &Path, text: &str) -> Result<Vec<Declared>> {
         "{}: [hold] without [update-from-base]: what a client holds would help nobody",
         path.display()
     );
-    params::check(&file.params, path)?;
+    params::check(&file.params, &file.shared, path)?;
+    let names = file.params.keys().chain(file.shared.keys());
     let reader = Reader {
         path,
         text,
-        params: file.params.keys().cloned().collect(),
+        params: names.cloned().collect(),
         moves: file.moves,
         rooted: file.root.is_some(),
     };
     if let Some(root) = &file.root {
         root.get_ref().check(&reader.line(root))?;
     }
-    let variants = params::combinations(&file.params);
+    let variants = params::combinations(&file.params, &file.shared);
     variants
         .iter()
         .map(|(labels, chosen)| variant(&file, &reader, stem, labels, chosen))
@@ -123,12 +127,11 @@ fn variant(
         let commands = reader.commands(lines, verb)?;
         let filled = fill_all(&commands, chosen, verb, file.moves);
         let place = || {
-            format!(
-                "{}: [{}]: params {}",
-                reader.path.display(),
-                verb.table(),
-                labels.join("-")
-            )
+            let params = match labels {
+                [] => String::new(),
+                labels => format!(": params {}", labels.join("-")),
+            };
+            format!("{}: [{}]{params}", reader.path.display(), verb.table())
         };
         work.insert(verb, filled.with_context(place)?);
     }
@@ -246,6 +249,21 @@ mod tests {
         [update]
         run = [{ run = ["curl", "{url}/{name}"], stdout = "{out}" }]
         "#;
+
+    #[test]
+    fn what_commands_share_is_put_in_where_it_is_named() {
+        let written = FILE.replace("{url}/{name}", "-s\", \"{url}/{name}");
+        let shared = FILE
+            .replace(
+                "[\"curl\", \"{url}/{name}\"]",
+                "[\"{get}\", \"{at}{name}\"]",
+            )
+            .replace(
+                "[publish]",
+                "[shared]\nget = [\"curl\", \"-s\"]\nat = \"{url}/\"\n[publish]",
+            );
+        assert_eq!(flags_of(&shared), flags_of(&written));
+    }
 
     /// Rows of one digest are compared, so it must be the same on every machine and with every compiler.
     #[test]

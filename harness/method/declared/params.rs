@@ -1,4 +1,5 @@
-//! The parameters of a declared method: their values as they are written, and every combination of them.
+//! The parameters of a declared method: their values as they are written, and every combination of them. What its commands
+//! share is like a parameter of one value, which is in no name.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -16,6 +17,9 @@ use crate::words;
 
 /// Parameter name to its values.
 pub(super) type Params = BTreeMap<String, Values>;
+
+/// Name to the words that it stands for.
+pub(super) type Shared = BTreeMap<String, Value>;
 
 /// The values of a parameter with their labels: a list (labels made from the values) or a table of label to value.
 pub(super) struct Values(Vec<(String, Vec<String>)>);
@@ -48,8 +52,8 @@ impl<'de> Deserialize<'de> for Values {
     }
 }
 
-/// A labelled value: one argument, or several where the template stands alone.
-struct Value(Vec<String>);
+/// A value with a name: one argument, or several where the template stands alone.
+pub(super) struct Value(Vec<String>);
 
 impl<'de> Deserialize<'de> for Value {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Value, D::Error> {
@@ -74,8 +78,18 @@ impl<'de> Deserialize<'de> for Value {
 }
 
 /// Refuses names and labels that would be mistaken for something else.
-pub(super) fn check(params: &Params, path: &Path) -> Result<()> {
+pub(super) fn check(params: &Params, shared: &Shared, path: &Path) -> Result<()> {
     let place = path.display();
+    for name in shared.keys() {
+        ensure!(
+            !template::is_placeholder(name),
+            "{place}: [shared]: `{name}` has the name of a placeholder"
+        );
+        ensure!(
+            !params.contains_key(name),
+            "{place}: [shared]: `{name}` has the name of a parameter"
+        );
+    }
     for (param, values) in params {
         ensure!(
             !template::is_placeholder(param),
@@ -99,9 +113,11 @@ pub(super) fn check(params: &Params, path: &Path) -> Result<()> {
     Ok(())
 }
 
-/// Every combination of the parameters' values, with their labels in the parameters' order.
-pub(super) fn combinations(params: &Params) -> Vec<(Vec<String>, Chosen)> {
-    let mut all = vec![(Vec::new(), Chosen::new())];
+/// Every combination of the parameters' values, with their labels in the parameters' order, and what is shared in each.
+pub(super) fn combinations(params: &Params, shared: &Shared) -> Vec<(Vec<String>, Chosen)> {
+    let shared = shared.iter();
+    let shared = shared.map(|(name, value)| (name.clone(), value.0.clone()));
+    let mut all = vec![(Vec::new(), shared.collect())];
     for (param, values) in params {
         let with_each = |(labels, chosen): &(Vec<String>, Chosen)| {
             let added = values.0.iter().map(|(label, arguments)| {
