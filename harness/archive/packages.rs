@@ -83,3 +83,41 @@ fn sources(status: &Path) -> Result<BTreeMap<String, String>> {
     }
     Ok(sources)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_of_the_source_of_the_first_package_that_lists_it() {
+        let tree = tempfile::tempdir().unwrap();
+        fs::create_dir_all(tree.path().join(LISTS)).unwrap();
+        fs::create_dir_all(tree.path().join("usr/bin")).unwrap();
+        for name in ["a", "b", "c", "d"] {
+            fs::write(tree.path().join("usr/bin").join(name), name).unwrap();
+        }
+        let put = |place: &str, text: &str| fs::write(tree.path().join(place), text).unwrap();
+        let list = |package: &str, files: &str| put(&format!("{LISTS}/{package}.list"), files);
+        list("one:amd64", "/.\n/usr\n/usr/bin/a\n/usr/bin/b\n");
+        list("two", "/usr/bin/b\n/usr/bin/c\n/usr/bin/gone\n");
+        // No list of files.
+        put(&format!("{LISTS}/three.md5sums"), "/usr/bin/d\n");
+        put(
+            STATUS,
+            "Package: one\nSource: first (2.0)\n\nPackage: two\nVersion: 1\n",
+        );
+        let owned = owners(tree.path()).unwrap();
+        let of = |place: &str| owned.get(Path::new(place)).map(String::as_str);
+        assert_eq!(of("usr/bin/a"), Some("first"));
+        assert_eq!(of("usr/bin/b"), Some("first"));
+        assert_eq!(of("usr/bin/c"), Some("two"));
+        assert_eq!((of("usr/bin/gone"), of("usr/bin/d")), (None, None));
+        // Without a status file, a package is its own source.
+        fs::remove_file(tree.path().join(STATUS)).unwrap();
+        let owned = owners(tree.path()).unwrap();
+        assert_eq!(owned[Path::new("usr/bin/a")], "one");
+        fs::create_dir(tree.path().join(STATUS)).unwrap();
+        let why = format!("{:#}", owners(tree.path()).unwrap_err());
+        assert!(why.contains(STATUS), "{why}");
+    }
+}

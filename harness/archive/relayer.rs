@@ -235,41 +235,4 @@ fn config<'a>(archive: &Path, digests: impl Iterator<Item = &'a str>) -> Result<
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_package_stays_in_its_layer_whatever_else_there_is() {
-        let layers = |names: &[&str], layers| -> BTreeMap<String, u32> {
-            let layer = |name: &&str| (name.to_string(), layer_of(name, layers));
-            names.iter().map(layer).collect()
-        };
-        let before = layers(&["openssl", "curl", "nginx"], 7);
-        let after = layers(&["openssl", "abc", "curl", "nginx", "zlib"], 7);
-        for (name, layer) in &before {
-            assert_eq!(after[name], *layer, "{name}");
-            assert!(*layer < 7);
-        }
-        assert_eq!(layer_of("openssl", 0), 0);
-    }
-
-    #[test]
-    fn one_layer_more_parts_one_and_leaves_the_others_as_they_are() {
-        let names: Vec<String> = (0..300).map(|at| format!("source-{at}")).collect();
-        for layers in 1..128 {
-            for name in &names {
-                let (before, after) = (layer_of(name, layers), layer_of(name, layers + 1));
-                assert!(after <= layers);
-                assert!(before == after || after == layers, "{name} of {layers}");
-            }
-        }
-    }
-
-    #[test]
-    fn sources_are_spread_over_all_layers() {
-        let used: BTreeSet<u32> = (0..200)
-            .map(|at| layer_of(&format!("source-{at}"), 15))
-            .collect();
-        assert_eq!(used.len(), 15);
-    }
-}
+mod tests;

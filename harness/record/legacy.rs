@@ -180,7 +180,8 @@ mod tests {
             verb,
             image: image.into(),
             bases: bases.parse().unwrap(),
-            image_bytes: 7,
+            // `v1` is longer than `v2`.
+            image_bytes: 10 - image[1..].parse::<u64>().unwrap(),
             sample: 1,
             ..Row::default()
         }
@@ -193,9 +194,15 @@ mod tests {
             image_bytes: 0,
             ..row(Verb::Update, "v3", "v2")
         };
+        let version = |version: &str, row: Row| Row {
+            version: version.into(),
+            sample: 2,
+            ..row
+        };
         let rows = [
             absent,
             row(Verb::Publish, "v1", ""),
+            version("1.2", row(Verb::Publish, "v1", "")),
             row(Verb::Publish, "v2", "v1"),
             row(Verb::Publish, "v3", "v1+v2"),
             row(Verb::Update, "v3", "v2"),
@@ -203,13 +210,32 @@ mod tests {
             row(Verb::Update, "v3", "v1"),
             row(Verb::Update, "v3", ""),
         ];
-        let plan = plan(Path::new("nowhere"), &rows, &Host::default()).unwrap();
+        let mut host = Host::default();
+        for method in ["absent", "raw"] {
+            host.skipped.insert(method.into(), "not here".into());
+        }
+        let plan = plan(Path::new("nowhere"), &rows, &host).unwrap();
         let [scenario] = plan.scenarios.as_slice() else {
             panic!("{plan:?}");
         };
         let images: Vec<&str> = scenario.images.iter().map(|it| it.name.as_str()).collect();
         assert_eq!(images, ["v1", "v2", "v3"]);
-        assert!(scenario.images.iter().all(|image| image.bytes == 7));
+        let bytes: Vec<u64> = scenario.images.iter().map(|image| image.bytes).collect();
+        assert_eq!(bytes, [9, 8, 7]);
+        assert_eq!((scenario.name.as_str(), scenario.samples), ("s", 2));
+        let methods: Vec<_> = scenario
+            .methods
+            .iter()
+            .map(|it| {
+                (
+                    it.name.as_str(),
+                    it.version.as_deref(),
+                    it.skipped.as_deref(),
+                )
+            })
+            .collect();
+        let here = ("raw", Some("1.2"), None);
+        assert_eq!(methods, [("absent", None, Some("not here")), here]);
         let bases: Vec<String> = scenario.cases[0].moves[3..]
             .iter()
             .map(|act| act.bases.to_string())

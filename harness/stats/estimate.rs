@@ -81,6 +81,15 @@ mod tests {
         let methods: Vec<&str> = found.iter().map(|it| it.method.as_str()).collect();
         assert_eq!(methods, ["xdelta3", "fastcdc/64k", "gzip/6", "raw"]);
         assert_eq!(found[0].from, "results/invented 2026-11-22");
+        let [run] = &runs;
+        for estimated in &found {
+            let row = run.rows.iter().find(|row| {
+                (row.verb, row.method.as_str(), row.image.as_str())
+                    == (Verb::Update, estimated.method.as_str(), "v2")
+                    && !row.bases.is_empty()
+            });
+            assert_eq!(Some(estimated.bytes), row.unwrap().payload_bytes);
+        }
         assert_eq!(estimates(&runs, image, base), []);
     }
 }

@@ -186,3 +186,21 @@ fn without_body(response: Response<Parts>) -> Response<Parts> {
 fn text(value: &str) -> HeaderValue {
     HeaderValue::from_str(value).expect("numbers, dates and etags are visible ASCII")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_has_its_type_and_a_head_of_it_no_body() {
+        for (method, bytes) in [(Method::GET, 5), (Method::HEAD, 0)] {
+            let response = say("text/plain", "hello", &method);
+            assert_eq!(response.status(), StatusCode::OK);
+            assert_eq!(response.headers()[CONTENT_TYPE], "text/plain");
+            assert_eq!(response.body().bytes(), bytes);
+            let length = response.headers().get(CONTENT_LENGTH);
+            // That of a body is its own.
+            assert_eq!(length.is_some_and(|it| it == "5"), method == Method::HEAD);
+        }
+    }
+}

@@ -102,3 +102,35 @@ impl std::fmt::Debug for Gate {
             .finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gate(after_bytes: u64) -> Gate {
+        Gate::new(Interruption {
+            after_bytes,
+            then: Then::Close,
+        })
+    }
+
+    #[test]
+    fn it_shuts_with_the_last_byte_that_is_written_and_not_when_it_is_promised() {
+        let gate = gate(10);
+        assert_eq!((gate.take(7), gate.take(7), gate.take(7)), (7, 3, 0));
+        gate.spend(3);
+        gate.spend(0);
+        assert!(!gate.has_ended());
+        gate.spend(7);
+        assert!(gate.has_ended());
+    }
+
+    #[test]
+    fn one_that_lets_nothing_pass_shuts_when_something_is_asked_for() {
+        let gate = gate(0);
+        gate.spend(0);
+        assert!(!gate.has_ended());
+        assert_eq!(gate.take(1), 0);
+        assert!(gate.has_ended());
+    }
+}

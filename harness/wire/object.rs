@@ -214,4 +214,11 @@ mod tests {
         fs::write(&place, "another").unwrap();
         assert!(![first, touched].contains(&tag()));
     }
+
+    #[test]
+    fn an_error_that_says_nothing_of_the_object_is_the_servers() {
+        let of = |error: Errno| status(Error::from_raw_os_error(error as i32)).as_u16();
+        assert_eq!((of(Errno::ENOENT), of(Errno::ELOOP)), (404, 404));
+        assert_eq!((of(Errno::EACCES), of(Errno::EIO)), (403, 500));
+    }
 }

@@ -184,6 +184,21 @@ mod tests {
         ] {
             assert_eq!(asked(path), None, "{path}");
         }
+        for wrong in ["a".repeat(63), "g".repeat(64), "A".repeat(64)] {
+            assert_eq!(asked(&format!("/v2/a/blobs/sha256:{wrong}")), None);
+        }
+    }
+
+    #[test]
+    fn a_manifest_has_up_to_so_many_bytes() {
+        let store = tempfile::tempdir().unwrap();
+        let root = store.path().canonicalize().unwrap();
+        let file = fs::File::create(root.join("index.json")).unwrap();
+        for (bytes, held) in [(MANIFEST_BYTES, true), (MANIFEST_BYTES + 1, false)] {
+            file.set_len(bytes).unwrap();
+            let object = object::open(&root, &Tags::default(), "/index.json").unwrap();
+            assert_eq!(read(&object).is_ok(), held, "{bytes}");
+        }
     }
 
     #[test]

@@ -201,5 +201,9 @@ mod tests {
         assert_eq!(all, body.len() as u64);
         let cut = body.slice(..body.len() - 40);
         assert!(multipart(&cut, "00000000000000000042").is_err());
+        // The first byte of the last part is there, and the second is not.
+        let within = body.windows(4).position(|four| four == b"xy\r\n").unwrap() + 1;
+        let why = multipart(&body.slice(..within), "00000000000000000042").unwrap_err();
+        assert!(why.to_string().contains("within one of them"), "{why}");
     }
 }

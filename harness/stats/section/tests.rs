@@ -113,3 +113,32 @@ fn storage_adds_up_over_releases_and_is_unknown_after_a_failed_publish() {
     let stored = only(&results).methods[0].stored_after();
     assert_eq!(stored, [Some(101), Some(203), None, None]);
 }
+
+#[test]
+fn a_method_that_failed_in_two_ways_has_the_steps_of_each() {
+    let mut results = results("pair", 1, 2, 1);
+    spoil(&mut results, "raw", Check::Failed, "one", |row| {
+        row.verb == Verb::Publish
+    });
+    spoil(&mut results, "raw", Check::Failed, "other", |row| {
+        row.verb == Verb::Update
+    });
+    let section = only(&results);
+    let [one, other] = &section.failed[..] else {
+        panic!("two reasons: {:?}", section.failed);
+    };
+    assert_eq!(one.who, ["raw (publish v1, publish v2 for clients of v1)"]);
+    assert_eq!(
+        other.who,
+        ["raw (update v2 from nothing, update v2 from v1)"]
+    );
+}
+
+#[test]
+fn a_methods_version_is_that_of_a_row_that_has_one() {
+    let mut results = results("pair", 1, 2, 1);
+    for (at, row) in results.rows.iter_mut().enumerate() {
+        row.version = if at == 1 { "1.2".into() } else { "".into() };
+    }
+    assert_eq!(only(&results).methods[0].version, "1.2");
+}

@@ -35,6 +35,16 @@ fn a_figure_inside_its_bounds_holds_and_one_at_the_limit_does_not() {
         ("below = { share = 0.001, of = \"image_bytes\" }", true),
         ("below = { share = 0.00001, of = \"image_bytes\" }", false),
         ("equals = { share = 1.0, of = \"transfer_bytes\" }", true),
+        // 3,877.037 B and 3,876.778 B: a share is rounded.
+        ("equals = { share = 0.00003, of = \"image_bytes\" }", true),
+        (
+            "equals = { share = 0.000029998, of = \"image_bytes\" }",
+            true,
+        ),
+        (
+            "equals = { share = 0.0000299, of = \"image_bytes\" }",
+            false,
+        ),
     ] {
         let verdict = judged(bounds, |_| {});
         let expected = match holds {
@@ -107,8 +117,14 @@ fn what_an_act_found_is_a_figure_too_and_a_part_of_it_is_named() {
                 row.method == "xdelta3" && row.requests.is_some() && !row.bases.is_empty()
             });
             let act = row.unwrap().act();
+            let (mut elsewhere, mut other) = (act.clone(), act.clone());
+            elsewhere.scenario = "another".into();
+            other.image = "v1".into();
             results.findings = vec![
+                Finding::of(&elsewhere, "", "edge_bytes", 7000),
+                Finding::of(&other, "", "edge_bytes", 700),
                 Finding::of(&act, "", "edge_bytes", 70),
+                Finding::of(&act, "", "edge_requests", 71),
                 Finding::of(&act, "client 2", "edge_bytes", 7),
             ];
         })
@@ -117,7 +133,14 @@ fn what_an_act_found_is_a_figure_too_and_a_part_of_it_is_named() {
     let whole = judge("edge_bytes", "");
     assert_eq!((whole.figure, whole.unit), (Some(70), Some(Unit::Bytes)));
     assert_eq!(whole.decision, Decision::Fails(None));
-    assert!(reason(&judge("edge_byte", "")).ends_with("found no `edge_byte`, but edge_bytes"));
+    let count = judge("edge_requests", "");
+    assert_eq!((count.figure, count.unit), (Some(71), None));
+    let unknown = judge("edge_byte", "");
+    let said = reason(&unknown);
+    assert!(
+        said.ends_with("found no `edge_byte`, but edge_bytes, edge_requests"),
+        "{said}"
+    );
     assert!(reason(&judge("edge_bytes", "client 3")).contains("found nothing"));
 }
 
@@ -181,6 +204,19 @@ fn a_method_that_could_not_run_leaves_it_undecided() {
     });
     assert!(
         reason(&verdict).contains("not among the methods"),
+        "{verdict:?}"
+    );
+}
+
+/// Which probes ran is no part of the plan's methods.
+#[test]
+fn a_probe_without_rows_fails() {
+    let mut results = results("pair", 1, 2, 1);
+    let expect = "says = \"alike\"\nmeasure = \"shared_bytes\"\nabove = 1\nof = { method = \"similarity\", verb = \"probe\", image = \"v2\", base = \"v1\" }";
+    results.plan.scenarios[0].expects = vec![toml::from_str(expect).unwrap()];
+    let [verdict] = verdicts(&results).try_into().unwrap();
+    assert!(
+        reason(&verdict).starts_with("there is no row of"),
         "{verdict:?}"
     );
 }
