@@ -76,6 +76,14 @@ mod tests {
             row.image_sha256 = if row.image == "v2" { image } else { base }.into();
             row.bases_sha256 = if row.bases.is_empty() { "" } else { base }.into();
         }
+        // The full update of a method stands before the one from the base, or behind it.
+        let mut back = run.clone();
+        back.rows.reverse();
+        let bytes = |run: Results| -> Vec<u64> {
+            let found = estimates(&[run], base, image);
+            found.iter().map(|it| it.bytes).collect()
+        };
+        assert_eq!(bytes(back), bytes(run.clone()));
         let runs = [run];
         let found = estimates(&runs, base, image);
         let methods: Vec<&str> = found.iter().map(|it| it.method.as_str()).collect();

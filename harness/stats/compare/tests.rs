@@ -168,3 +168,52 @@ fn a_baseline_of_schema_1_compares_with_a_run_of_schema_2_and_a_sum_is_not_told_
     assert_eq!(measures, ["payload_bytes"]);
     assert!(measure("transfer_bytes").is_some());
 }
+
+#[test]
+fn a_growth_within_its_threshold_is_allowed_and_a_threshold_file_says_what_passes() {
+    let base = run();
+    let mut head = base.clone();
+    let at = base
+        .rows
+        .iter()
+        .position(|row| row.payload_bytes > Some(1000));
+    let row = &mut head.rows[at.unwrap()];
+    let was = row.payload_bytes.unwrap();
+    row.payload_bytes = Some(was + was / 20);
+    let incomparable = head.rows.last_mut().unwrap();
+    incomparable.version = "1.2.4".into();
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let judged = |text: &str| {
+        std::fs::write(file.path(), text).unwrap();
+        let thresholds = Thresholds::read(file.path()).unwrap();
+        let comparison = compare(&base, &head, &thresholds, false);
+        (comparison.different[0].weight, comparison.ruling())
+    };
+    let share =
+        |share: &str| format!("[[threshold]]\nmeasure = \"payload_bytes\"\nshare = {share}\n");
+    let (allowed, worse) = (share("0.06"), share("0.04"));
+    let pass = "pass_incomparable = true\n";
+    let (weight, ruling) = judged(&format!("{pass}{allowed}"));
+    assert_eq!((weight, ruling), (Weight::Allowed, Ruling::Fine));
+    assert_eq!(judged(&allowed).1, Ruling::Incomparable);
+    let (weight, ruling) = judged(&format!("{pass}{worse}"));
+    assert_eq!((weight, ruling), (Weight::Worse, Ruling::Regression));
+}
+
+/// What failed before is neither gone nor different now, and its time is not compared.
+#[test]
+fn a_step_that_failed_before_is_the_same_while_it_fails_and_new_once_it_does_not() {
+    let base = run();
+    let mut failed = base.clone();
+    spoil(&mut failed, "raw", Check::Failed, "out of luck", |_| true);
+    let thresholds = Thresholds::default();
+    let of_raw = base.rows.iter().filter(|row| row.method == "raw").count();
+    let still = compare(&failed, &failed, &thresholds, true);
+    assert_eq!((still.missing.len(), still.failed.len()), (0, 0));
+    assert_eq!((still.same, still.new.len()), (base.rows.len(), 0));
+    let mended = compare(&failed, &base, &thresholds, true);
+    assert_eq!(mended.new.len(), of_raw);
+    let all = compare(&base, &base, &thresholds, true).drift.unwrap();
+    let some = mended.drift.unwrap();
+    assert!(some.too_few < all.too_few, "{some:?} {all:?}");
+}

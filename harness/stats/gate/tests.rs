@@ -98,8 +98,46 @@ fn a_failed_step_outweighs_all_and_a_method_that_cannot_run_is_no_pass() {
     results.rows[5].check = Check::Failed;
     results.rows[5].error = "the output is not the image".into();
     assert_eq!(judged(&results, RULES).passage(), Passage::Unverified);
-    let none = Results::default();
-    assert_eq!(judged(&none, RULES).passage(), Passage::Unknown);
+    let mut none = Results::default();
+    let gate = judged(&none, RULES);
+    assert_eq!(gate.passage(), Passage::Unknown);
+    let skipped = |why: &str| [("layers".to_string(), why.to_string())];
+    assert_eq!(gate.skipped, skipped("it has no rows"));
+    let left_out = |name: &str, why: &str| crate::record::PlannedMethod {
+        name: name.into(),
+        skipped: Some(why.into()),
+        ..Default::default()
+    };
+    none.plan.scenarios.push(crate::record::ScenarioPlan {
+        methods: vec![left_out("raw", "no"), left_out("layers", "not here")],
+        ..Default::default()
+    });
+    assert_eq!(judged(&none, RULES).skipped, skipped("not here"));
+}
+
+#[test]
+fn a_waiver_that_ended_is_told_once_however_often_it_would_have_been_needed() {
+    let mut results = run(15_000_000);
+    let older: Vec<Row> = results
+        .rows
+        .iter()
+        .filter(|row| !row.bases.is_empty() && row.verb == Verb::Update)
+        .map(|row| Row {
+            bases: "1.4.1".parse().unwrap(),
+            ..row.clone()
+        })
+        .collect();
+    results.rows.extend(older);
+    let images = Images {
+        releases: &["1.4.1".to_string(), "1.4.2".to_string()],
+        base: "main",
+        head: "pr",
+        with_before: true,
+    };
+    let waiver = "[[waiver]]\nlimit = \"delta_grows\"\nup_to = \"4 MB\"\nuntil = \"2026-11-23\"\nwhy = \"the model\"\n";
+    let rules = Rules::parse(&format!("{RULES}{waiver}")).unwrap();
+    let gate = gate(&results, &rules, &images, "2026-11-24");
+    assert_eq!((gate.breaches.len(), gate.ended.len()), (2, 1));
 }
 
 #[test]
