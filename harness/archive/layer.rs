@@ -148,7 +148,7 @@ mod tests {
     #[test]
     fn of_an_archive_of_two_images_no_layer_is_taken() {
         let tar = tar_of(&[("one", b"x")]);
-        let config = config_of(&[tar.clone()], json!({}));
+        let config = config_of(std::slice::from_ref(&tar), json!({}));
         let image = json!({ "Config": "c.json", "Layers": ["a/layer.tar"] });
         let manifest = json!([image, image]).to_string();
         let archive = tar_of(&[
