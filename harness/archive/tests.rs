@@ -41,6 +41,12 @@ fn every_layout_gives_the_same_layers_in_order() {
         let bytes = archive_of(layout, &layers());
         let archive = image(&bytes);
         assert_eq!(archive.layout, layout);
+        let (word, transport) = match layout {
+            Layout::Docker => ("docker", "docker-archive"),
+            Layout::DockerOci => ("docker-oci", "docker-archive"),
+            Layout::Oci => ("oci", "oci-archive"),
+        };
+        assert_eq!((layout.word(), layout.transport()), (word, transport));
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), &bytes).unwrap();
         assert_eq!(super::layout(file.path()).unwrap(), Some(layout));

@@ -300,3 +300,31 @@ pub(super) fn xattrs(path: &Path) -> io::Result<BTreeMap<Vec<u8>, Vec<u8>>> {
     }
     Ok(found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_listing_has_every_byte_of_files_and_stamps_tell_the_first_place_that_was_touched() {
+        let root = tempfile::tempdir().unwrap();
+        let at = |place: &str| root.path().join(place);
+        fs::create_dir(at("b")).unwrap();
+        for (place, contents) in [("a", "12345"), ("b/c", "123"), ("b/d", "")] {
+            fs::write(at(place), contents).unwrap();
+        }
+        std::os::unix::fs::symlink("a", at("link")).unwrap();
+        let listing = Listing::of(root.path()).unwrap();
+        assert_eq!((listing.bytes(), listing.entries()), (8, 5));
+        let before = Stamps::of(root.path()).unwrap();
+        assert_eq!(before.touched(&Stamps::of(root.path()).unwrap()), None);
+        fs::write(at("b/c"), "1234").unwrap();
+        let after = Stamps::of(root.path()).unwrap();
+        assert_eq!(before.touched(&after), Some(Path::new("b/c")));
+        // Of a file that came or went its folder tells first.
+        fs::write(at("b/z"), "").unwrap();
+        let more = Stamps::of(root.path()).unwrap();
+        assert_eq!(after.touched(&more), Some(Path::new("b")));
+        assert_eq!(more.touched(&after), Some(Path::new("b")));
+    }
+}

@@ -361,3 +361,54 @@ fn copy_objects(from: &Path, into: &Path) -> Result<()> {
     }
     Ok(())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::record::{Move, PlannedCase};
+
+    fn update(image: &str, base: &str) -> Move {
+        Move {
+            verb: Verb::Update,
+            image: image.into(),
+            bases: base.parse().unwrap(),
+        }
+    }
+
+    #[test]
+    fn a_probe_looks_once_at_each_update_whatever_the_case() {
+        let publish = Move {
+            verb: Verb::Publish,
+            ..update("v3", "v1")
+        };
+        let case = |moves: &[&Move]| PlannedCase {
+            moves: moves.iter().map(|it| (*it).clone()).collect(),
+            ..PlannedCase::default()
+        };
+        let (one, other) = (update("v2", "v1"), update("v2", ""));
+        let plan = ScenarioPlan {
+            cases: vec![case(&[&publish, &one, &other]), case(&[&one])],
+            ..ScenarioPlan::default()
+        };
+        assert_eq!(looks(&plan), 2);
+    }
+
+    #[test]
+    fn the_command_of_the_whole_is_that_of_the_first_part_without_what_made_it_one() {
+        let words = "delta-lab run s --shard 1/4 --samples 3 --into=x --into y --shard=2/4 -v";
+        let first = Folder {
+            dir: PathBuf::new(),
+            plan: Plan::default(),
+            rows: Vec::new(),
+            findings: Vec::new(),
+            host: Host {
+                command: words.split(' ').map(str::to_string).collect(),
+                machine: "one".into(),
+                ..Host::default()
+            },
+        };
+        let host = host(&[first]);
+        assert_eq!(host.command.join(" "), "delta-lab run s --samples 3 -v");
+        assert_eq!(host.machine, "one");
+    }
+}

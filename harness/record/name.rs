@@ -163,4 +163,19 @@ mod tests {
         assert!(Arc::ptr_eq(&first.0, &again.0) && first != other);
         assert_eq!(first, "raw");
     }
+
+    #[test]
+    fn a_name_is_equal_to_its_text_from_either_side_and_becomes_it() {
+        let name = Name::from("raw");
+        let (text, other) = (String::from("raw"), String::from("layers"));
+        assert!(name == *"raw" && name == "raw" && name == text);
+        assert!(*"raw" == name && "raw" == name && text == name);
+        assert!(name != *"layers" && name != "layers" && name != other);
+        assert!(*"layers" != name && "layers" != name && other != name);
+        assert_eq!(String::from(&name), text);
+        let json = serde_json::to_string(&name).unwrap();
+        assert_eq!(json, "\"raw\"");
+        assert_eq!(serde_json::from_str::<Name>(&json).unwrap(), name);
+        assert_eq!(String::from(name), text);
+    }
 }

@@ -363,3 +363,28 @@ fn text(seed: u64, bytes: usize) -> Vec<u8> {
     text.truncate(bytes);
     text
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_became_of_a_store_is_told_by_its_first_file() {
+        let store = |files: &[(&str, &str)]| -> BTreeMap<PathBuf, String> {
+            let files = files.iter();
+            files
+                .map(|(path, digest)| (path.into(), digest.to_string()))
+                .collect()
+        };
+        let before = store(&[("a", "1"), ("b", "2")]);
+        for (after, told) in [
+            (store(&[("a", "1"), ("b", "2")]), Ok("nothing")),
+            (store(&[("a", "1")]), Err("removed b")),
+            (store(&[("a", "1"), ("b", "3")]), Err("changed b")),
+            (store(&[("a", "1"), ("b", "2"), ("c", "3")]), Err("left c")),
+        ] {
+            let told = told.map(str::to_string).map_err(str::to_string);
+            assert_eq!(untouched(&before, &after), told);
+        }
+    }
+}

@@ -186,3 +186,56 @@ fn sum(attempts: Vec<Attempt>) -> Figures {
         }
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Held;
+
+    fn attempt(payload_bytes: u64, failure: Option<&str>) -> Attempt {
+        Attempt {
+            failure: failure.map(str::to_string),
+            account: Account {
+                wall_ns: 10,
+                cpu_ns: 20,
+                peak_rss_bytes: payload_bytes,
+            },
+            held: Held::default(),
+            traffic: Traffic {
+                payload_bytes,
+                upload_bytes: 7,
+                ..Traffic::default()
+            },
+            base_read_bytes: Some(payload_bytes + 1),
+        }
+    }
+
+    #[test]
+    fn the_figures_of_all_attempts_are_summed_but_for_the_peak() {
+        let last = Held {
+            walls: true,
+            ..Held::default()
+        };
+        let mut none = attempt(50, None);
+        (none.held, none.base_read_bytes) = (last.clone(), None);
+        let sum = sum(vec![attempt(100, Some("cut")), attempt(60, None), none]);
+        let account = Account {
+            wall_ns: 30,
+            cpu_ns: 60,
+            peak_rss_bytes: 100,
+        };
+        assert_eq!((sum.account, sum.held), (account, last));
+        assert_eq!(sum.base_read_bytes, Some(162));
+        let traffic = sum.traffic.unwrap();
+        assert_eq!((traffic.payload_bytes, traffic.upload_bytes), (210, 21));
+        assert_eq!(moved(&traffic), 231);
+    }
+
+    #[test]
+    fn an_attempt_that_failed_before_its_fault_came_is_told_from_one_that_the_fault_ended() {
+        let early = early_end(&attempt(99, Some("no luck")), 100).unwrap();
+        assert!(early.contains("after 99 of 100 bytes: no luck"), "{early}");
+        assert_eq!(early_end(&attempt(100, Some("cut")), 100), None);
+        assert_eq!(early_end(&attempt(99, None), 100), None);
+    }
+}

@@ -74,3 +74,36 @@ pub fn name() -> String {
         fit
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fact_of_this_machine_is_told() {
+        let host = look();
+        assert_eq!(
+            (host.schema, host.lab.as_str()),
+            (SCHEMA, env!("CARGO_PKG_VERSION"))
+        );
+        assert_eq!(host.command, command());
+        assert_eq!(host.command[0], "delta-lab");
+        let uname = nix::sys::utsname::uname().unwrap();
+        let release = uname.release().to_string_lossy();
+        assert!(!host.kernel.is_empty() && release.starts_with(&host.kernel));
+        assert_eq!(host.machine, uname.nodename().to_string_lossy());
+        assert!(host.started.starts_with("20") && host.started.ends_with('Z'));
+        assert!(!host.os.is_empty() && !host.os.contains('"'), "{}", host.os);
+        assert!(host.cores > 0 && host.memory_bytes > 1 << 20);
+        assert_eq!(
+            (host.boot.len(), host.boot.trim()),
+            (36, host.boot.as_str())
+        );
+        let name = name();
+        assert_eq!(name.len(), host.machine.len().max(1));
+        assert!(
+            name.bytes()
+                .all(|it| it == b'-' || it.is_ascii_alphanumeric())
+        );
+    }
+}

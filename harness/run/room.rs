@@ -107,4 +107,24 @@ mod tests {
             assert_eq!(may_hide(Path::new(folder)), may, "{folder}");
         }
     }
+
+    #[test]
+    fn a_row_says_how_far_its_step_was_locked_and_what_it_may_reach() {
+        let held = Held::default();
+        assert_eq!(told(&held, None), "open");
+        let needs = |read: &[&str], powers: &[Power]| method::Room {
+            read: read.iter().map(PathBuf::from).collect(),
+            write: vec!["/var/lib/tool".into()],
+            powers: powers.to_vec(),
+            why: "its models".into(),
+        };
+        assert_eq!(
+            told(&held, Some(&needs(&["/opt/a", "/opt/b"], &[]))),
+            "open; reads /opt/a /opt/b; writes /var/lib/tool: its models"
+        );
+        assert_eq!(
+            told(&held, Some(&needs(&[], &[Power::Mknod]))),
+            "open; writes /var/lib/tool; keeps mknod: its models"
+        );
+    }
 }

@@ -316,4 +316,11 @@ mod tests {
         let long = one_line(&"ä".repeat(3000));
         assert!(long.len() <= ERROR_BYTES + '…'.len_utf8() && long.ends_with("ä…"));
     }
+
+    #[test]
+    fn a_line_of_just_the_bound_is_left_as_it_is() {
+        let bound = "x".repeat(ERROR_BYTES);
+        assert_eq!(one_line(&bound), bound);
+        assert_eq!(one_line(&format!("{bound}x")), format!("{bound}…"));
+    }
 }

@@ -252,4 +252,51 @@ mod tests {
             BTreeMap::from([(200, 1), (404, 1)])
         );
     }
+
+    #[test]
+    fn two_wires_together_are_the_sum_of_every_figure() {
+        let object = |object: &str, status| ObjectTraffic {
+            object: object.into(),
+            requests: 2,
+            payload_bytes: 30,
+            statuses: [(status, 2)].into(),
+        };
+        let one = Traffic {
+            payload_bytes: 30,
+            header_bytes: 5,
+            upload_bytes: 7,
+            requests: 2,
+            failed_requests: 3,
+            connections: 4,
+            objects: vec![object("a", 200)],
+            note: "cut".into(),
+        };
+        let other = Traffic {
+            objects: vec![object("a", 200), object("b", 404)],
+            payload_bytes: 60,
+            note: String::new(),
+            ..one.clone()
+        };
+        let sum = one.clone().plus(other);
+        let expected = Traffic {
+            payload_bytes: 90,
+            header_bytes: 10,
+            upload_bytes: 14,
+            requests: 4,
+            failed_requests: 6,
+            connections: 8,
+            objects: vec![
+                ObjectTraffic {
+                    requests: 4,
+                    payload_bytes: 60,
+                    statuses: [(200, 4)].into(),
+                    ..object("a", 200)
+                },
+                object("b", 404),
+            ],
+            note: "cut".into(),
+        };
+        assert_eq!(sum, expected);
+        assert_eq!(one.clone().plus(one).note, "cut; cut");
+    }
 }
