@@ -56,7 +56,7 @@ bench: ## set up, run quickstart with what is here of its methods; print the tab
 	harness/setup.sh tools & tools=$$!; cargo build --release --locked; built=$$?; wait $$tools && exit $$built
 	@echo '== 3 of 4: the methods of quickstart that take seconds, and a first table'
 	-$(LAB) run quickstart --method $(subst $(space),$(comma),$(FIRST)) --into $(DIR) --report
-	@echo '== 4 of 4: the other methods, about two minutes, and the whole table'
+	@echo '== 4 of 4: the other methods, two to three minutes, and the whole table'
 	$(LAB) run quickstart --into $(DIR) --report
 
 test: build tools ## run every test, then rustfmt and clippy
