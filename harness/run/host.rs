@@ -90,7 +90,9 @@ mod tests {
         assert_eq!(host.command[0], "delta-lab");
         let uname = nix::sys::utsname::uname().unwrap();
         let release = uname.release().to_string_lossy();
-        assert!(!host.kernel.is_empty() && release.starts_with(&host.kernel));
+        // Some kernels leave the third number out.
+        let (two, _) = host.kernel.rsplit_once('.').unwrap();
+        assert!(two.contains('.') && release.starts_with(two), "{two}");
         assert_eq!(host.machine, uname.nodename().to_string_lossy());
         assert!(host.started.starts_with("20") && host.started.ends_with('Z'));
         assert!(!host.os.is_empty() && !host.os.contains('"'), "{}", host.os);
@@ -100,7 +102,7 @@ mod tests {
             (36, host.boot.as_str())
         );
         let name = name();
-        assert_eq!(name.len(), host.machine.len().max(1));
+        assert!(name == "host" || name.len() == host.machine.len());
         assert!(
             name.bytes()
                 .all(|it| it == b'-' || it.is_ascii_alphanumeric())
