@@ -217,9 +217,11 @@ const INDEX_LIMIT_BYTES: u64 = 1 << 30;
 /// The first `bytes` of an object, or all of it, and the object's length.
 fn head_of(store: &Store, object: &str, bytes: Option<u64>) -> Result<(Vec<u8>, u64)> {
     let path = store.object(object);
-    let whole = fs::metadata(&path)
-        .with_context(|| format!("{object}: inspect it in the store"))?
-        .len();
+    let about =
+        fs::metadata(&path).with_context(|| format!("{object}: inspect it in the store"))?;
+    // A folder has a length too.
+    ensure!(about.is_file(), "{object}: it is no file in the store");
+    let whole = about.len();
     let wanted = bytes.unwrap_or(whole).min(whole);
     ensure!(
         wanted <= INDEX_LIMIT_BYTES,

@@ -525,12 +525,16 @@ fn a_control_file_that_does_not_fit_its_image_is_an_error() {
             "URL: http://127.0.0.1/new",
             "not a path in the store",
         ),
+        ("URL: new", "URL: ", "\"\" is not a path in the store"),
+        ("URL: new", "URL: old/", "not a path in the store"),
+        ("URL: new", "URL: old", "old: it is no file in the store"),
         ("URL: new", "URL: gone", "gone"),
         ("URL: new", "Z-URL: new", "cannot be computed here"),
     ] {
         let yard = Yard::new();
         let new = yard.image("zsync", "new", &image);
         yard.put("new", &image);
+        fs::create_dir(yard.store.object("old")).unwrap();
         let mut file = zsync_of(&image, 1);
         let sums = file.split_off(head.len());
         let file = [head.replace(from, to).into_bytes(), sums].concat();

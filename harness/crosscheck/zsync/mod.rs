@@ -57,8 +57,8 @@ fn bytes_of(control: &Control, blocks: &Range<usize>) -> u64 {
 /// The object that the control file's address names, relative to the control file or to the store.
 fn beside(index: &str, url: &str) -> Result<String> {
     ensure!(
-        !url.contains("://") && !url.contains('%'),
-        "its address {url} is not a path in the store"
+        !url.is_empty() && !url.ends_with('/') && !url.contains("://") && !url.contains('%'),
+        "its address \"{url}\" is not a path in the store"
     );
     Ok(match (url.strip_prefix('/'), index.rsplit_once('/')) {
         (Some(object), _) => object.to_string(),
