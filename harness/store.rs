@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, PermissionsExt, symlink};
 use std::path::{Component, Path, PathBuf};
 use std::{fs, io};
 
@@ -129,6 +129,36 @@ impl Store {
         Ok(all.finalize().into())
     }
 
+    /// Copies all that is here into `to`, a folder that exists: files with their modes and times of change, folders and links.
+    /// What else a store may hold, its digest tells: owners, and modes of folders that their owner may not write.
+    pub fn copy_into(&self, to: &Path) -> Result<()> {
+        for entry in WalkDir::new(&self.path).min_depth(1) {
+            let entry =
+                entry.with_context(|| format!("look through the store {}", self.path.display()))?;
+            let (path, kind) = (entry.path(), entry.file_type());
+            let copying = || format!("copy {}", path.display());
+            let copy = to.join(path.strip_prefix(&self.path).with_context(copying)?);
+            let about = entry.metadata().with_context(copying)?;
+            if kind.is_dir() {
+                fs::create_dir(&copy).with_context(copying)?;
+                let mode = about.permissions().mode() | 0o700;
+                fs::set_permissions(&copy, fs::Permissions::from_mode(mode))
+                    .with_context(copying)?;
+            } else if kind.is_symlink() {
+                let target = fs::read_link(path).with_context(copying)?;
+                symlink(target, &copy).with_context(copying)?;
+            } else {
+                ensure!(kind.is_file(), "{} is no file", path.display());
+                fs::copy(path, &copy).with_context(copying)?;
+                let times = about.modified().and_then(|modified| {
+                    fs::File::open(&copy)?.set_times(fs::FileTimes::new().set_modified(modified))
+                });
+                times.with_context(copying)?;
+            }
+        }
+        Ok(())
+    }
+
     /// The first symbolic link, in no order, that leads out of the store: what it leads to is not stored.
     pub fn link_out(&self) -> Result<Option<PathBuf>> {
         let root = self.path.canonicalize();
@@ -198,8 +228,6 @@ const XATTR_BYTES: usize = 64 << 10;
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-
     use super::*;
 
     fn store() -> (tempfile::TempDir, Store) {
@@ -229,6 +257,27 @@ mod tests {
             files: 3,
         };
         assert_eq!(store.holdings().unwrap(), all);
+    }
+
+    #[test]
+    fn a_copy_is_the_same_store_with_the_same_times_of_change() {
+        let (dir, store) = store();
+        fs::create_dir_all(store.object("chunks/deep")).unwrap();
+        for (name, mode) in [("chunks/deep/a", 0o600), ("run", 0o755), ("read", 0o444)] {
+            fs::write(store.object(name), name).unwrap();
+            let mode = fs::Permissions::from_mode(mode);
+            fs::set_permissions(store.object(name), mode).unwrap();
+        }
+        fs::set_permissions(store.object("chunks"), fs::Permissions::from_mode(0o711)).unwrap();
+        symlink("chunks/deep/a", store.object("link")).unwrap();
+        let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(77);
+        let file = fs::File::open(store.object("read")).unwrap();
+        file.set_modified(old).unwrap();
+        let copy = Store::at(&dir.path().join("copy")).unwrap();
+        store.copy_into(copy.path()).unwrap();
+        assert_eq!(copy.digest().unwrap(), store.digest().unwrap());
+        let changed = fs::metadata(copy.object("read")).unwrap().modified();
+        assert_eq!(changed.unwrap(), old);
     }
 
     #[test]

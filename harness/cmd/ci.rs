@@ -10,6 +10,7 @@ use anyhow::{Context, Result, ensure};
 use super::images::{saved_of, scenario_of};
 use super::out;
 use super::progress::Progress;
+use super::run::{Reuse, tell_reused};
 use super::selection;
 use crate::image::sha256_hex;
 use crate::method::Methods;
@@ -49,6 +50,8 @@ pub struct Args {
     /// Do so many methods at a time: it takes less time, and the verdict is on bytes alone
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    reuse: Reuse,
     /// Judge waivers as of this day, such as 2026-12-31 [default: today]
     #[arg(long, value_name = "DAY")]
     today: Option<jiff::civil::Date>,
@@ -165,11 +168,13 @@ fn measure(args: &Args, rules: &Rules, all: &Scenario, saved: &[Saved]) -> Resul
         // What failed in an earlier push may have been the machine's fault.
         retry: true,
         jobs: args.jobs,
+        reuse: args.reuse.most(),
         ..Order::of(scenarios, args.into.clone().unwrap_or_else(folder))
     };
     let mut progress = Progress::new(false);
-    run::run(&order, &Cache::open()?, &mut |news| progress.tell(news))?;
+    let summary = run::run(&order, &Cache::open()?, &mut |news| progress.tell(news))?;
     drop(progress);
+    tell_reused(&summary);
     Results::load(&order.into)
 }
 

@@ -13,7 +13,7 @@ use super::selection::Selection;
 use crate::plan::Shard;
 use crate::record::Results;
 use crate::report;
-use crate::run::{self, Order, host};
+use crate::run::{self, Order, Summary, host};
 use crate::source::cache::Cache;
 use crate::stats::{self, Verdict};
 
@@ -39,6 +39,8 @@ pub struct Args {
     /// takes them later
     #[arg(short, long, value_name = "N", conflicts_with_all = ["against", "samples"])]
     jobs: Option<NonZeroUsize>,
+    #[command(flatten)]
+    reuse: Reuse,
     /// Draw every view at the end, and print the table, as `delta-lab report DIR` does
     #[arg(long)]
     report: bool,
@@ -48,6 +50,30 @@ pub struct Args {
     /// Show a line for each act on a terminal too, not only for each method
     #[arg(short, long)]
     verbose: bool,
+}
+
+/// Whether stores of earlier runs are taken up, of `run` and `ci`.
+#[derive(clap::Args)]
+pub struct Reuse {
+    /// With --jobs: where the same method published the same images before, take the store that it left, and do not publish
+    /// again. Stores are kept in the cache, at most so many GB of them (10); those used longest ago go first
+    #[arg(
+        long = "reuse",
+        value_name = "GB",
+        requires = "jobs",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "10",
+        value_parser = clap::value_parser!(u64).range(1..=1_000_000)
+    )]
+    gigabytes: Option<u64>,
+}
+
+impl Reuse {
+    /// Most bytes of stores to keep; nothing where none are reused.
+    pub fn most(&self) -> Option<u64> {
+        self.gigabytes.map(|gigabytes| gigabytes * 1_000_000_000)
+    }
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
@@ -71,6 +97,7 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         objects: args.objects,
         shard: args.shard,
         jobs: args.jobs,
+        reuse: args.reuse.most(),
         ..Order::of(scenarios, into)
     };
     carry_out(&order, args.verbose, args.report)
@@ -82,6 +109,7 @@ pub fn carry_out(order: &Order, verbose: bool, draw: bool) -> Result<ExitCode> {
     let mut progress = Progress::new(verbose);
     let summary = run::run(order, &cache, &mut |news| progress.tell(news))?;
     drop(progress);
+    tell_reused(&summary);
     if summary.old > 0 && summary.old == summary.verified + summary.failed + summary.skipped {
         note(
             "nothing was left to do; to measure again choose another folder with --into, to repeat what failed add --retry",
@@ -121,6 +149,31 @@ pub fn carry_out(order: &Order, verbose: bool, draw: bool) -> Result<ExitCode> {
     }
     let failed = summary.failed > 0 || verdicts.iter().any(Verdict::fails);
     Ok(ExitCode::from(if failed { super::FAILED } else { 0 }))
+}
+
+/// Says how many publishes were not done, and how many the cache could not keep.
+pub fn tell_reused(summary: &Summary) {
+    let (reused, lost) = (summary.reused, summary.lost);
+    if reused > 0 {
+        note(&format!(
+            "{reused} {} not done again: the cache had the stores that earlier ones left",
+            if reused == 1 {
+                "publish was"
+            } else {
+                "publishes were"
+            }
+        ));
+    }
+    if lost > 0 {
+        note(&format!(
+            "the cache's disk is full: {lost} {} not kept",
+            if lost == 1 {
+                "store was"
+            } else {
+                "stores were"
+            }
+        ));
+    }
 }
 
 /// Where this same command was cut short, or a folder named after today and this machine.

@@ -12,6 +12,8 @@ pub struct Axis {
     pub about: &'static str,
     /// What holds where a scenario does not turn it.
     pub default: &'static str,
+    /// Whether what a publish leaves may depend on its value, beyond the images that are published and their bases.
+    pub publishes: bool,
     /// Refuses a value that it does not have; the error says which there are.
     pub check: fn(&str) -> Result<()>,
 }
@@ -36,6 +38,7 @@ pub const AXES: &[Axis] = &[
         name: POLICY,
         about: "what is published with which bases, and which updates are made",
         default: DEFAULT,
+        publishes: false,
         check: |value| {
             let names = || POLICIES.iter().map(|policy| policy.name);
             if !names().any(|name| name == value) {
@@ -48,42 +51,49 @@ pub const AXES: &[Axis] = &[
         name: Fault::AXIS,
         about: "what befalls each update half way, before it is tried again",
         default: Fault::NONE,
+        publishes: false,
         check: |value| Fault::named(value).map(|_| ()),
     },
     Axis {
         name: Road::AXIS,
         about: "what stands between the store and its clients",
         default: Road::DIRECT,
+        publishes: false,
         check: |value| Road::named(value).map(|_| ()),
     },
     Axis {
         name: Clients::AXIS,
         about: "how many clients make each update, one after another",
         default: Clients::ONE,
+        publishes: false,
         check: |value| Clients::named(value).map(|_| ()),
     },
     Axis {
         name: RangeLimit::AXIS,
         about: "how many ranges of an object the server answers in one request, and what more get",
         default: RangeLimit::ALL,
+        publishes: false,
         check: |value| RangeLimit::named(value).map(|_| ()),
     },
     Axis {
         name: FORM,
         about: "what the images are turned into, all of them",
         default: FORM_AS_IS,
+        publishes: false,
         check: form,
     },
     Axis {
         name: CORES,
         about: "how many processors a step may use",
         default: ALL_CORES,
+        publishes: true,
         check: |value| cores(value).map(|_| ()),
     },
     Axis {
         name: CACHE,
         about: "whether a client has its bases in memory, or must read them from its disk",
         default: WARM,
+        publishes: false,
         check: |value| cold(value).map(|_| ()),
     },
 ];

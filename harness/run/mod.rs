@@ -4,6 +4,7 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 
 use anyhow::{Result, ensure};
 
@@ -15,6 +16,7 @@ use crate::scenario::Scenario;
 use crate::source::cache::Cache;
 use desk::Desk;
 use folder::Folder;
+use kept::KeptStores;
 use ready::Ready;
 use scratch::{clear, on_full_disk};
 use setting::Setting;
@@ -28,11 +30,13 @@ mod fault;
 mod folder;
 mod hold;
 pub mod host;
+mod kept;
 mod ledger;
 mod objects;
 mod process;
 mod proven;
 mod ready;
+mod reuse;
 mod road;
 mod room;
 pub mod roots;
@@ -61,6 +65,9 @@ pub struct Order {
     pub shard: Option<Shard>,
     /// Measure sizes alone, so many trials at a time: what each costs stays empty in their rows.
     pub jobs: Option<NonZeroUsize>,
+    /// Take up stores that earlier publishes left, and keep those of this run in the cache, where all of them may hold so
+    /// many bytes. For sizes alone.
+    pub reuse: Option<u64>,
 }
 
 impl Order {
@@ -73,6 +80,7 @@ impl Order {
             objects: false,
             shard: None,
             jobs: None,
+            reuse: None,
         }
     }
 }
@@ -111,6 +119,10 @@ pub struct Summary {
     pub skipped: usize,
     /// Rows that were there before.
     pub old: usize,
+    /// Publishes whose store an earlier one had left.
+    pub reused: usize,
+    /// Stores that the cache's disk had no room to keep.
+    pub lost: usize,
 }
 
 /// Runs every act of the order that has no row yet.
@@ -121,6 +133,10 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut (dyn FnMut(News) + Send)) ->
         Some(_) => Some(Turn::wait(&mut |text| tell(News::Warning(text)))?),
         None => None,
     };
+    ensure!(
+        order.reuse.is_none() || order.jobs.is_some(),
+        "a publish that is not done has no time: stores are reused where sizes alone are measured"
+    );
     let mut ready = Vec::new();
     for (scenario, doers) in &order.scenarios {
         ensure!(
@@ -161,10 +177,12 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut (dyn FnMut(News) + Send)) ->
 
     let trees = unpack_trees(&trials, &done, &folder, tell)?;
     let jobs = order.jobs.map_or(1, NonZeroUsize::get);
+    let kept = order.reuse.map(|most| KeptStores::new(cache, most));
     let desk = Desk::new(rows, findings, tell);
     desk.work(&trials, jobs, |(ready, trial)| {
         let setting = Setting {
             proven: is_repeated(trial, &trials).then_some(&ready.proven),
+            kept: kept.as_ref().map(|kept| (kept, trial)),
             ..setting(ready, trial, &folder, &trees, order)?
         };
         let mut written = Vec::new();
@@ -191,6 +209,10 @@ pub fn run(order: &Order, cache: &Cache, tell: &mut (dyn FnMut(News) + Send)) ->
         failed: count(|check| *check == Check::Failed),
         skipped: count(|check| *check == Check::Skipped),
         old,
+        reused: kept
+            .as_ref()
+            .map_or(0, |it| it.taken.load(Ordering::SeqCst)),
+        lost: kept.as_ref().map_or(0, |it| it.lost.load(Ordering::SeqCst)),
     })
 }
 
@@ -265,6 +287,7 @@ fn setting<'a>(
         ranges: ranges_of(&trial.case)?,
         timed: order.jobs.is_none(),
         proven: None,
+        kept: None,
         folder: folder.work().join(place(trial)),
         guard: folder.guard(),
         servers: OnceCell::new(),

@@ -3,12 +3,14 @@
 use std::cell::OnceCell;
 use std::path::PathBuf;
 
+use super::kept::KeptStores;
 use super::proven::Proven;
 use super::ready::Version;
 use super::trees::Trees;
 use crate::clock::{Limits, Release};
 use crate::image::Image;
 use crate::method::Doer;
+use crate::plan::Trial;
 use crate::record::RangeLimit;
 use crate::wire::road::Servers;
 
@@ -37,6 +39,8 @@ pub struct Setting<'a> {
     pub timed: bool,
     /// The stores that were proven by other trials, where there are any of this doer.
     pub proven: Option<&'a Proven>,
+    /// The stores that earlier publishes left, and the trial that may take them up.
+    pub kept: Option<(&'a KeptStores<'a>, &'a Trial)>,
     /// Folder of this trial, kept until all its rows are written.
     pub folder: PathBuf,
     /// See `clock::Work::guard`.

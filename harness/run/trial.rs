@@ -76,7 +76,10 @@ pub fn run(
                     }
                 };
                 let failed = !row.verified();
-                write(row, &found)?;
+                write(row.clone(), &found)?;
+                if planned.act.verb == Verb::Publish && !failed {
+                    setting.keep(planned, &row, &store)?;
+                }
                 failed
             }
         };
@@ -183,8 +186,32 @@ impl Setting<'_> {
         Ok(self.aside()?.join(name))
     }
 
-    /// Does one act; returns its row and what it found. A publish is proven, unless the act that follows does that.
+    /// Does one act, or takes up what the same publish left before; returns its row and what it found.
     fn act(&self, planned: &Planned, store: &Store, prove: bool) -> Result<(Row, Vec<Finding>)> {
+        let is_publish = planned.act.verb == Verb::Publish;
+        let kept = match is_publish {
+            true => self.take_kept(planned, store)?,
+            false => None,
+        };
+        let acted = match kept {
+            Some(row) => (row, Vec::new()),
+            None => self.act_anew(planned, store, prove)?,
+        };
+        // A store that a failed publish left is none to come back to.
+        if is_publish && acted.0.verified() {
+            self.hold(planned.image, store)?;
+            ledger::write(store, &self.ledger(planned)?)?;
+        }
+        Ok(acted)
+    }
+
+    /// Does one act. A publish is proven, unless the act that follows does that.
+    fn act_anew(
+        &self,
+        planned: &Planned,
+        store: &Store,
+        prove: bool,
+    ) -> Result<(Row, Vec<Finding>)> {
         let image = &self.images[planned.image];
         let bases: Vec<Image> = planned
             .bases
@@ -200,7 +227,7 @@ impl Setting<'_> {
             },
             Verb::Probe => self.probe(image, &bases)?,
         };
-        let acted = match outcome {
+        Ok(match outcome {
             Ok(figures) => {
                 if let (Some(folder), Some(traffic)) = (&self.objects, &figures.traffic) {
                     objects::write(folder, &planned.act, traffic)?;
@@ -212,17 +239,11 @@ impl Setting<'_> {
                 (self.filled(planned, &figures), found.collect())
             }
             Err(why) => (self.row(planned, Check::Failed, &why), Vec::new()),
-        };
-        // A store that a failed publish left is none to come back to.
-        if planned.act.verb == Verb::Publish && acted.0.verified() {
-            self.hold(planned.image, store)?;
-            ledger::write(store, &self.ledger(planned)?)?;
-        }
-        Ok(acted)
+        })
     }
 
     /// A row without figures.
-    fn row(&self, planned: &Planned, check: Check, error: &str) -> Row {
+    pub fn row(&self, planned: &Planned, check: Check, error: &str) -> Row {
         let image = &self.images[planned.image];
         let bases: Vec<&str> = planned
             .bases
@@ -256,11 +277,6 @@ impl Setting<'_> {
             let (before, after) = figures.added.as_ref()?;
             Some(count(after).cast_signed() - count(before).cast_signed())
         };
-        let check = match self.doer.about().moves {
-            Moves::Archive => Check::Exact,
-            Moves::Image => Check::Image,
-            Moves::Tree => Check::Tree,
-        };
         let account = self.timed.then_some(&figures.account);
         Row {
             payload_bytes: traffic.map(|traffic| traffic.payload_bytes),
@@ -274,7 +290,16 @@ impl Setting<'_> {
             peak_rss_bytes: account.map(|account| account.peak_rss_bytes),
             base_read_bytes: figures.base_read_bytes,
             room: one_line(&room::told(&figures.held, self.doer.about().room.as_ref())).into(),
-            ..self.row(planned, check, "")
+            ..self.row(planned, self.verified(), "")
+        }
+    }
+
+    /// What a step of the doer is verified to be.
+    pub fn verified(&self) -> Check {
+        match self.doer.about().moves {
+            Moves::Archive => Check::Exact,
+            Moves::Image => Check::Image,
+            Moves::Tree => Check::Tree,
         }
     }
 }

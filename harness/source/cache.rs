@@ -5,6 +5,7 @@
 //! making/KIND-NAME-KEY.*  an image that a living process is making; without such a process, left over
 //! locks/KIND-NAME-KEY     locked by the process that makes or verifies the image
 //! roots/                  packages of another Debian release, extracted: `cache/root.rs`
+//! stores/                 what runs published, for those that reuse it: `cache/stores.rs`
 //! blobs/sha256-DIGEST     a layer from a registry, kept while incomplete and until its image is complete
 //! ```
 
@@ -61,7 +62,9 @@ impl Cache {
             "the cache {} is not a folder; set DELTA_LAB_CACHE to one",
             dir.display()
         );
-        for part in ["images", "making", "locks", "blobs", "roots"].map(|part| dir.join(part)) {
+        for part in
+            ["images", "making", "locks", "blobs", "roots", "stores"].map(|part| dir.join(part))
+        {
             let all = AccessFlags::R_OK | AccessFlags::W_OK | AccessFlags::X_OK;
             fs::create_dir_all(&part)
                 .and_then(|()| access(&part, all).map_err(Into::into))
@@ -236,8 +239,10 @@ impl Saved {
 
 mod making;
 mod root;
+mod stores;
 
 pub use root::Packages;
+pub use stores::Kept;
 
 #[cfg(test)]
 mod tests;

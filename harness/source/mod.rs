@@ -21,7 +21,7 @@ mod filesystem;
 mod form;
 mod formed;
 mod inspect;
-mod key;
+pub mod key;
 mod lacks;
 mod mkfs;
 mod normalized;

@@ -80,6 +80,36 @@ impl Bench {
             scenario(methods, &[("old", "old.bin"), ("new", "new.bin")]),
         );
     }
+
+    /// A scenario of the same images and a method, all of one name, that writes down each of its steps in the folder
+    /// `counts`; `publish` is a shell's commands, in which `$image`, `$store`, `$name` and `$counts` stand for what they say.
+    pub fn counting(name: &str, samples: u32, publish: &str) -> Bench {
+        let bench = Bench::new();
+        bench.pair(name, &[name]);
+        let file = format!("scenarios/{name}.toml");
+        let text = fs::read_to_string(bench.path(&file)).unwrap();
+        bench.write(&file, format!("samples = {samples}\n{text}"));
+        let counts = bench.path("counts");
+        fs::create_dir(&counts).unwrap();
+        let counts = counts.display();
+        bench.write(
+            &format!("scenarios/methods/{name}.toml"),
+            format!(
+                "about = \"a test\"\nversion = [\"curl\", \"--version\"]\n\
+                 room = {{ write = [\"{counts}\"], why = \"it counts its steps\" }}\n\
+                 [publish]\nrun = [[\"sh\", \"-euc\", '''image=$1 store=$2 name=$3 counts=$4\n\
+                 echo >>$counts/publish-$name\n{publish}''', \"sh\", \"{{image}}\", \"{{store}}\", \"{{name}}\", \"{counts}\"]]\n\
+                 [update]\nrun = [[\"sh\", \"-euc\", 'echo >>\"$3/update-$2\"; curl -fsS -o \"$1\" \"$4/$2\"', \"sh\", \"{{out}}\", \"{{name}}\", \"{counts}\", \"{{url}}\"]]\n"
+            ),
+        );
+        bench
+    }
+
+    /// How often the method of [`Bench::counting`] did a step.
+    pub fn count(&self, step: &str) -> usize {
+        let lines = fs::read_to_string(self.path("counts").join(step)).unwrap_or_default();
+        lines.len()
+    }
 }
 
 /// A disk of some kB for as long as this lives.

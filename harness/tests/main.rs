@@ -31,6 +31,7 @@ mod real_ssh;
 mod registry;
 mod report_page;
 mod resume;
+mod reuse;
 mod roads;
 mod roots;
 mod schedulers;

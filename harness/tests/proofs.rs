@@ -1,39 +1,13 @@
 //! A publish counts when a client with nothing rebuilt the image from its store. One that leaves the same store as another
 //! sample did is proven by that one's client.
 
-use std::fs;
-
 use delta_lab::record::Verb;
 
 use crate::bench::{Bench, has};
 
-/// Three samples of two images by a method that writes down each of its steps in the folder `counts`; `publish` is a shell's
-/// commands, in which `$image`, `$store`, `$name` and `$counts` stand for what they say.
+/// Three samples of two images by a method that writes down its steps.
 fn bench(publish: &str) -> Bench {
-    let bench = Bench::new();
-    bench.pair("often", &["often"]);
-    let text = fs::read_to_string(bench.path("scenarios/often.toml")).unwrap();
-    bench.write("scenarios/often.toml", format!("samples = 3\n{text}"));
-    let counts = bench.path("counts");
-    fs::create_dir(&counts).unwrap();
-    let counts = counts.display();
-    bench.write(
-        "scenarios/methods/often.toml",
-        format!(
-            "about = \"a test\"\nversion = [\"curl\", \"--version\"]\n\
-             room = {{ write = [\"{counts}\"], why = \"it counts its steps\" }}\n\
-             [publish]\nrun = [[\"sh\", \"-euc\", '''image=$1 store=$2 name=$3 counts=$4\n\
-             echo >>$counts/publish-$name\n{publish}''', \"sh\", \"{{image}}\", \"{{store}}\", \"{{name}}\", \"{counts}\"]]\n\
-             [update]\nrun = [[\"sh\", \"-euc\", 'echo >>\"$3/update-$2\"; curl -fsS -o \"$1\" \"$4/$2\"', \"sh\", \"{{out}}\", \"{{name}}\", \"{counts}\", \"{{url}}\"]]\n"
-        ),
-    );
-    bench
-}
-
-/// How often a step was done.
-fn count(bench: &Bench, step: &str) -> usize {
-    let lines = fs::read_to_string(bench.path("counts").join(step)).unwrap_or_default();
-    lines.len()
+    Bench::counting("often", 3, publish)
 }
 
 #[test]
@@ -43,12 +17,12 @@ fn a_store_that_every_sample_leaves_is_proven_once() {
     }
     let bench = bench(r#"cp "$image" "$store/$name""#);
     bench.expect(&["run", "often", "--into", "results/r"], 0);
-    assert_eq!(count(&bench, "publish-old"), 3);
+    assert_eq!(bench.count("publish-old"), 3);
     // No update of `old` is in the plan: this one was its proof.
-    assert_eq!(count(&bench, "update-old"), 1);
+    assert_eq!(bench.count("update-old"), 1);
     let planned = bench.rows("results/r");
     let updates = planned.iter().filter(|row| row.verb == Verb::Update);
-    assert_eq!(count(&bench, "update-new"), updates.count());
+    assert_eq!(bench.count("update-new"), updates.count());
 }
 
 #[test]
@@ -61,7 +35,7 @@ fn a_store_that_differs_in_anything_is_proven_again() {
         "cp \"$image\" \"$store/$name\"\nwc -l <$counts/publish-$name | tr -d '\\n' >\"$store/sample-$name\"",
     );
     bench.expect(&["run", "often", "--into", "results/r"], 0);
-    assert_eq!(count(&bench, "update-old"), 3);
+    assert_eq!(bench.count("update-old"), 3);
 }
 
 #[test]

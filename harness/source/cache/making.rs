@@ -12,9 +12,14 @@ use crate::source::key::CacheKey;
 impl Cache {
     /// A folder for making the image of `key`, removed when dropped.
     pub(super) fn making(&self, key: &CacheKey) -> Result<TempDir> {
+        self.making_of(&key.folder())
+    }
+
+    /// The same by the name of the key's folder.
+    pub(super) fn making_of(&self, name: &str) -> Result<TempDir> {
         let dir = self.dir.join("making");
         tempfile::Builder::new()
-            .prefix(&format!("{}.", key.folder()))
+            .prefix(&format!("{name}."))
             .tempdir_in(&dir)
             .with_context(|| format!("make a folder in {}", dir.display()))
     }
@@ -62,14 +67,14 @@ impl Cache {
         Ok(())
     }
 
-    fn lock_path(&self, key: &str) -> PathBuf {
+    pub(super) fn lock_path(&self, key: &str) -> PathBuf {
         self.dir.join("locks").join(key)
     }
 }
 
 /// Opens a lock file, and creates it when absent. It is never removed, because a waiting process has the file open and
 /// would not notice a new one of the same name.
-fn open_lock(path: &Path) -> Result<File> {
+pub(super) fn open_lock(path: &Path) -> Result<File> {
     File::options()
         .create(true)
         .append(true)

@@ -120,13 +120,17 @@ impl Yard {
         yard
     }
 
-    /// A run that is timed, or one of sizes alone that does so many trials at a time.
+    /// A run that is timed, or one of sizes alone that does so many trials at a time; of an odd number it takes up stores
+    /// that earlier ones left.
     fn command(&self, into: &str, jobs: Option<usize>) -> Command {
         let mut command = self
             .bench
             .command(&["run", "cut", "--retry", "--into", into]);
         if let Some(jobs) = jobs {
             command.args(["--jobs", &jobs.to_string()]);
+            if jobs % 2 == 1 {
+                command.arg("--reuse");
+            }
         }
         command
             .env("TMPDIR", self.bench.path("tmp"))
