@@ -2,8 +2,9 @@
 //!
 //! `NAME.idx` is the index (see `index`). `chunks/ab/abcd….zst` is one chunk, named by its BLAKE3 hash and compressed on its own
 //! with zstd at level 3: most bytes of a chunk store are written once and read rarely, and a higher level gains little on
-//! so few bytes at a time. A client cuts its bases as the image was cut, copies the chunks that they contain, and requests
-//! each of the others once.
+//! so few bytes at a time. A client cuts its bases as the image was cut, takes the chunks that they contain, and requests
+//! each of the others once. It writes what has the name that the index gives it, and so needs no hash of the whole, as the
+//! clients of casync and desync need none.
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -19,8 +20,8 @@ use super::index::{Chunk, Index};
 use super::object::{create_out, put_bytes};
 use super::version::{LAB, zstd as zstd_version};
 use crate::engine::chunk::name_of;
-use crate::engine::flow::{HeldPieces, Place, Rebuild, ahead, cores, scan, spread};
-use crate::image::{Digest, Image, digest_from_hex, hex};
+use crate::engine::flow::{Assembly, cores, scan, spread};
+use crate::image::{Digest, Image, hex};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
 
@@ -30,40 +31,34 @@ pub const CHUNK_LEVEL: i32 = 3;
 /// Connections of a client: while one waits for a chunk, the others unpack theirs.
 pub(super) const CONNECTIONS: usize = 4;
 
-/// Chunks fetched before their turn hold so much together.
-const AHEAD_BYTES: usize = 16 << 20;
-
 /// A chunk store whose images are cut by one chunker.
 pub struct Chunked<C> {
     chunker: C,
 }
 
-/// Finds the chunks of the index in the bases (`files` are the bases, opened). A base is read only if the ones before
-/// it lack a chunk.
-pub(super) fn find<'a>(
+/// Begins the image of the index in `out`, and writes every chunk that a base has. A base is read only if the ones before it
+/// lack a chunk.
+pub(super) fn begin<'a>(
     chunker: &impl Chunker,
     index: &Index,
     bases: &[Image],
-    files: &'a [File],
-) -> Result<HeldPieces<'a>> {
-    let mut wanted: HashSet<Digest> = index.chunks.iter().map(|chunk| chunk.name).collect();
-    let mut places = HeldPieces::new();
-    for (base, file) in bases.iter().zip(files) {
-        if wanted.is_empty() {
+    out: &'a File,
+) -> Result<Assembly<'a>> {
+    let chunks = index.chunks.iter();
+    let mut assembly = Assembly::new(out, chunks.map(|chunk| (chunk.name, chunk.bytes.into())))?;
+    for base in bases {
+        if assembly.is_whole() {
             break;
         }
-        scan(chunker, file, cores(), &mut |segment| {
+        scan(chunker, &base.open()?, cores(), &mut |segment| {
             for chunk in &segment.chunks {
-                if let Some(name) = wanted.take(&chunk.name) {
-                    let offset = chunk.offset;
-                    places.insert(name, Place { file, offset });
-                }
+                assembly.put(&chunk.name, segment.bytes_of(chunk))?;
             }
-            Ok(!wanted.is_empty())
+            Ok(!assembly.is_whole())
         })
         .with_context(|| format!("look through {}", base.path.display()))?;
     }
-    Ok(places)
+    Ok(assembly)
 }
 
 /// A chunk that the store lacks: its place among those, and its name.
@@ -118,8 +113,6 @@ pub(super) fn cut(
     );
     Ok(Index {
         image_bytes,
-        // Whoever publishes an image knows its hash, as with every other method here: it is not part of the work.
-        image_sha256: digest_from_hex(&image.sha256)?,
         chunker: chunker.id(),
         chunks,
     })
@@ -140,30 +133,25 @@ impl<C: Chunker> Chunked<C> {
     pub fn by(chunker: C) -> Chunked<C> {
         Chunked { chunker }
     }
+}
 
-    /// Writes the image, its chunks copied from where they are held or fetched ahead of their turn.
-    fn rebuild(&self, client: &Client, index: &Index, mut rebuild: Rebuild) -> Result<()> {
-        let mut asked = HashSet::new();
-        let missing = index.chunks.iter();
-        let missing: Vec<&Chunk> = missing
-            .filter(|chunk| !rebuild.holds(&chunk.name) && asked.insert(chunk.name))
-            .collect();
-        let most = AHEAD_BYTES / self.chunker.most_bytes();
-        let most = most.clamp(CONNECTIONS, 16 * CONNECTIONS);
-        thread::scope(|scope| {
-            let mut fetched = ahead(scope, missing.into_iter(), (CONNECTIONS, most), || {
-                let mut unpacker = Unpacker::default();
-                move |chunk| fetch(client, chunk, &mut unpacker)
-            });
-            for chunk in &index.chunks {
-                if !rebuild.copy(&chunk.name, chunk.bytes.into())? {
-                    let bytes = fetched.next().context("a chunk that was not asked for")??;
-                    rebuild.known(&chunk.name, &bytes)?;
-                }
-            }
-            rebuild.finish(&index.image_sha256)
-        })
-    }
+/// Fetches what is lacking over several connections, each chunk once.
+fn fetch_lacking(client: &Client, index: &Index, mut assembly: Assembly) -> Result<()> {
+    let lacking = assembly.take_lacking();
+    let assembly = &assembly;
+    thread::scope(|scope| {
+        let fetching = spread(scope, CONNECTIONS, || {
+            let mut unpacker = Unpacker::default();
+            Ok(move |first: usize| {
+                let bytes = fetch(client, &index.chunks[first], &mut unpacker)?;
+                assembly.write(first, &bytes)
+            })
+        });
+        let given = lacking
+            .into_iter()
+            .try_for_each(|first| fetching.give(first));
+        fetching.finish().and(given)
+    })
 }
 
 /// Fetches a chunk and unpacks it.
@@ -221,10 +209,9 @@ impl<C: Chunker> Method for Chunked<C> {
         let index = client.get_bytes(&index_of(name))?;
         let index = Index::parse(&index).with_context(|| index_of(name))?;
         ensure_cut_by(&self.chunker, &index, &index_of(name))?;
-        let files: Vec<File> = bases.iter().map(Image::open).collect::<Result<_>>()?;
-        let places = find(&self.chunker, &index, bases, &files)?;
         let rebuilt = create_out(out)?;
-        self.rebuild(&client, &index, Rebuild::new(&rebuilt, out, places)?)
+        begin(&self.chunker, &index, bases, &rebuilt)
+            .and_then(|assembly| fetch_lacking(&client, &index, assembly))
             .with_context(|| format!("rebuild {name} at {}", out.display()))
     }
 }

@@ -5,12 +5,14 @@
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 8 | `dl-index` |
-//! | 8 | 4 | version of this format: 2 |
+//! | 8 | 4 | version of this format: 3 |
 //! | 12 | 4 | number of chunks, n |
 //! | 16 | 8 | length of the image |
-//! | 24 | 32 | sha256 of the image |
+//! | 24 | 32 | BLAKE3 of all the other bytes of the index |
 //! | 56 | 32 | the chunker and its size, ASCII, padded with NUL: a client cuts its bases in the same way |
 //! | 88 | 36 n | for each chunk in order: its length (4), its name (32) |
+//!
+//! So a client that has the right index knows the image to the byte: it is the chunks that have these names.
 
 use anyhow::{Context, Result, ensure};
 
@@ -18,9 +20,11 @@ use crate::engine::chunk::LIMIT_BYTES;
 use crate::image::Digest;
 
 const MAGIC: &[u8; 8] = b"dl-index";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEAD_BYTES: usize = 88;
 const CHUNK_BYTES: usize = 36;
+/// Where the index's digest is.
+const DIGEST: std::ops::Range<usize> = 24..56;
 
 /// One chunk of an image, named as `name_of` does.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -33,7 +37,6 @@ pub(super) struct Chunk {
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Index {
     pub image_bytes: u64,
-    pub image_sha256: Digest,
     pub chunker: String,
     pub chunks: Vec<Chunk>,
 }
@@ -53,12 +56,14 @@ impl Index {
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(chunks.to_le_bytes());
         bytes.extend(self.image_bytes.to_le_bytes());
-        bytes.extend(self.image_sha256);
+        bytes.extend([0; DIGEST.end - DIGEST.start]);
         bytes.extend(chunker);
         for chunk in &self.chunks {
             bytes.extend(chunk.bytes.to_le_bytes());
             bytes.extend(chunk.name);
         }
+        let digest = digest_of(&bytes);
+        bytes[DIGEST].copy_from_slice(&digest);
         Ok(bytes)
     }
 
@@ -85,10 +90,13 @@ impl Index {
             odd.is_empty() && chunks.len() == u32_at(head, 12) as usize,
             "an index cut short"
         );
+        ensure!(
+            head[DIGEST] == digest_of(bytes),
+            "a damaged index: its digest is of other bytes"
+        );
         let chunker = head[56..88].split(|&byte| byte == 0).next();
         let index = Index {
             image_bytes: u64::from(u32_at(head, 16)) | u64::from(u32_at(head, 20)) << 32,
-            image_sha256: digest_at(head, 24),
             chunker: String::from_utf8_lossy(chunker.unwrap_or_default()).into_owned(),
             chunks: chunks
                 .iter()
@@ -106,6 +114,14 @@ impl Index {
         );
         Ok(index)
     }
+}
+
+/// BLAKE3 of all but the place of the digest itself.
+fn digest_of(index: &[u8]) -> Digest {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&index[..DIGEST.start]);
+    hasher.update(&index[DIGEST.end..]);
+    hasher.finalize().into()
 }
 
 pub(super) fn u32_at(bytes: &[u8], at: usize) -> u32 {
@@ -131,7 +147,6 @@ mod tests {
         };
         Index {
             image_bytes: 30,
-            image_sha256: [9; 32],
             chunker: "fixed 10".to_string(),
             chunks: vec![chunk(10), chunk(12), chunk(8)],
         }
@@ -145,15 +160,37 @@ mod tests {
     }
 
     #[test]
-    fn an_index_cut_anywhere_or_with_lengths_that_do_not_add_up_is_refused() {
+    fn an_index_cut_anywhere_or_with_any_byte_changed_is_refused() {
         let bytes = index().to_bytes().unwrap();
-        for cut in 0..bytes.len() {
-            assert!(Index::parse(&bytes[..cut]).is_err(), "{cut}");
-        }
-        for at in [0, 8, 12, 16, 88] {
+        for at in 0..bytes.len() {
+            assert!(Index::parse(&bytes[..at]).is_err(), "cut at {at}");
             let mut damaged = bytes.clone();
             damaged[at] ^= 1;
-            assert!(Index::parse(&damaged).is_err(), "{at}");
+            assert!(Index::parse(&damaged).is_err(), "byte {at}");
+        }
+    }
+
+    #[test]
+    fn lengths_that_do_not_add_up_are_refused_though_the_digest_is_right() {
+        for wrong in [
+            Index {
+                image_bytes: 31,
+                ..index()
+            },
+            Index {
+                chunks: vec![
+                    Chunk {
+                        bytes: 0,
+                        name: [1; 32]
+                    };
+                    3
+                ],
+                image_bytes: 0,
+                ..index()
+            },
+        ] {
+            let why = Index::parse(&wrong.to_bytes().unwrap()).unwrap_err();
+            assert!(why.to_string().contains("do not add up"), "{why}");
         }
     }
 }

@@ -194,4 +194,31 @@ mod tests {
         let results = Results::load(dir.path()).unwrap();
         assert_eq!((results.plan, results.findings), (plan, vec![finding]));
     }
+
+    #[test]
+    fn the_machine_and_the_parts_of_a_folder_are_loaded_with_it() {
+        let dir = tempfile::tempdir().unwrap();
+        super::super::rewrite_rows(dir.path(), &[]).unwrap();
+        let host = Host {
+            machine: "bench".into(),
+            cores: 2,
+            ..Host::default()
+        };
+        write_host(dir.path(), &host).unwrap();
+        let merged = Merged {
+            schema: SCHEMA,
+            parts: vec![super::super::merged::Part {
+                folder: "shard-1".into(),
+                host: host.clone(),
+                ..Default::default()
+            }],
+        };
+        merged.write(dir.path()).unwrap();
+        let results = Results::load(dir.path()).unwrap();
+        assert_eq!((results.host, results.merged), (host, Some(merged)));
+        // Neither is written when there is no folder, and it says where it would have been.
+        let why = replace(&dir.path().join("gone/host.toml"), b"").unwrap_err();
+        let place = format!("make a file in {}", dir.path().join("gone").display());
+        assert!(why.to_string().contains(&place), "{why}");
+    }
 }

@@ -221,4 +221,22 @@ mod tests {
             assert_eq!(without, withheld);
         }
     }
+
+    #[test]
+    fn a_trial_of_a_probe_is_told_from_one_of_a_method_with_its_name() {
+        let row = |verb| Row {
+            scenario: "s".into(),
+            method: "layers".into(),
+            verb,
+            sample: 2,
+            ..Row::default()
+        };
+        for (verb, told) in [
+            (Verb::Probe, "s layers (probe), sample 2"),
+            (Verb::Publish, "s layers, sample 2"),
+            (Verb::Update, "s layers, sample 2"),
+        ] {
+            assert_eq!(Whole::of(&row(verb)).to_string(), told);
+        }
+    }
 }

@@ -265,4 +265,14 @@ mod tests {
             assert!(why.contains(says), "{to}: {why}");
         }
     }
+
+    #[test]
+    fn the_link_that_is_changed_is_the_fleets_however_its_name_is_written() {
+        let mut assumed = Assumptions::parse(&DEFAULTS.replace("\"4G\"", "\"4g\"")).unwrap();
+        assumed.fleet.link = "4G".into();
+        assumed.link_mut().unwrap().bits_per_s = 7.0;
+        assert_eq!(assumed.link().unwrap().bits_per_s, 7.0);
+        assumed.fleet.link = "5G".into();
+        assert!(assumed.link_mut().is_none());
+    }
 }

@@ -391,6 +391,43 @@ mod tests {
     }
 
     #[test]
+    fn a_target_with_a_single_base_is_no_choice() {
+        let found = |far| [("a_distance", far)];
+        let pairs = [
+            pair("v3", "v1", 300, &found(1)),
+            pair("v3", "v2", 100, &found(2)),
+            pair("v2", "v1", 50, &found(1)),
+        ];
+        assert_eq!(predictions(&pairs)[0].regret, 3.0);
+    }
+
+    #[test]
+    fn what_the_probe_of_similarity_found_counts_and_what_another_found_does_not() {
+        let update = Move {
+            verb: Verb::Update,
+            image: "v2".into(),
+            bases: "v1".parse().unwrap(),
+        };
+        let finding = |method: &str, verb, value| Finding {
+            method: method.into(),
+            verb,
+            image: "v2".into(),
+            bases: "v1".parse().unwrap(),
+            measure: "a_ppm".into(),
+            value,
+            ..Finding::default()
+        };
+        let found = [
+            finding(SIMILARITY, Verb::Probe, 1),
+            finding("layers", Verb::Probe, 2),
+            finding(SIMILARITY, Verb::Update, 3),
+        ];
+        let found: Vec<&Finding> = found.iter().collect();
+        let all = pairs([(&update, Some(7))].into_iter(), &found);
+        assert_eq!(all, [pair("v2", "v1", 7, &[("a_ppm", 1)])]);
+    }
+
+    #[test]
     fn measures_of_the_same_regret_share_a_place() {
         let found = [("a_ppm", 2), ("b_ppm", 2), ("c_distance", 2)];
         let far = [("a_ppm", 1), ("b_ppm", 1), ("c_distance", 1)];
@@ -447,9 +484,12 @@ mod tests {
             choose(&bases).map(|it| (it.at, it.sure))
         };
         assert_eq!(sure(&[500, 100], 900_000), Some((1, Sure::Sure)));
+        assert_eq!(sure(&[200, 100], 900_000), Some((1, Sure::Sure)));
         assert_eq!(sure(&[199, 100], 900_000), Some((1, Sure::Likely)));
+        assert_eq!(sure(&[120, 100], 900_000), Some((1, Sure::Likely)));
         assert_eq!(sure(&[119, 100], 900_000), Some((1, Sure::TossUp)));
-        assert_eq!(sure(&[500, 990], 9_000), Some((0, Sure::NoneHelps)));
+        assert_eq!(sure(&[500, 990], 9_999), Some((0, Sure::NoneHelps)));
+        assert_eq!(sure(&[500, 990], 10_000), Some((0, Sure::Likely)));
         assert_eq!(sure(&[100], 900_000), Some((0, Sure::Sure)));
         assert_eq!(sure(&[0, 0], 1_000_000), Some((0, Sure::TossUp)));
         assert_eq!(sure(&[], 0), None);

@@ -376,4 +376,18 @@ mod tests {
             prop_assert!(traffic.payload_bytes <= PAYLOAD);
         }
     }
+
+    #[test]
+    fn what_was_in_the_readers_buffer_before_is_not_received_again() {
+        let meter = Arc::new(Meter::default());
+        let mut socket = Metered::new(&b"hello"[..], meter.clone(), Announced::default());
+        let mut room = [0; 64];
+        let mut buffer = ReadBuf::new(&mut room);
+        buffer.put_slice(b"from before");
+        let mut context = Context::from_waker(std::task::Waker::noop());
+        let read = Pin::new(&mut socket).poll_read(&mut context, &mut buffer);
+        assert!(matches!(read, Poll::Ready(Ok(()))));
+        assert_eq!(buffer.filled(), b"from beforehello");
+        assert_eq!(meter.read().header_bytes, 5);
+    }
 }

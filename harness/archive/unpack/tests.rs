@@ -392,3 +392,46 @@ fn what_has_no_tree_says_why() {
     let said = unpacked(&two).refusal();
     assert!(said.contains("holds 2 images"), "{said}");
 }
+
+#[test]
+fn in_an_old_tar_the_end_of_a_name_marks_a_folder() {
+    if !root() {
+        return;
+    }
+    let tar = Tar::new()
+        .put("old/", EntryType::Regular, 0o755, b"")
+        .file("old/file", "in it")
+        .bytes();
+    assert_eq!(unpacked(&tar).text("old/file"), "in it");
+}
+
+#[test]
+fn a_whiteout_spares_what_its_own_layer_wrote_and_one_below_a_file_hides_nothing() {
+    if !root() {
+        return;
+    }
+    let below = Tar::new()
+        .folder("a/", 0o755)
+        .file("a/old", "old")
+        .file("a/mixed/old", "old")
+        .file("file", "a file")
+        .bytes();
+    let above = Tar::new()
+        .folder("a/empty/", 0o755)
+        .file("a/mixed/new", "new")
+        .file("a/.wh..wh..opq", "")
+        .file("file/.wh.x", "")
+        .bytes();
+    let place = image(&[below, above]);
+    assert_eq!(
+        place.names(),
+        ["a", "a/empty", "a/mixed", "a/mixed/new", "file"]
+    );
+}
+
+#[test]
+fn a_path_that_can_not_be_looked_at_is_not_taken_for_one_where_nothing_is() {
+    let dir = tempfile::tempdir().unwrap();
+    assert!(tree::look(&dir.path().join("gone")).unwrap().is_none());
+    assert!(tree::look(&dir.path().join("x".repeat(300))).is_err());
+}

@@ -53,6 +53,11 @@ fn compint(mut number: u64) -> Vec<u8> {
 
 /// A zchunk file of chunks with these checksums (16 bytes of one value) and compressed lengths.
 fn zck(chunks: &[(u8, u64)]) -> Vec<u8> {
+    zck_of((1, 32), chunks)
+}
+
+/// The same; its header and its data have checksums of this type and length.
+fn zck_of((kind, checksum): (u64, usize), chunks: &[(u8, u64)]) -> Vec<u8> {
     let mut index = [compint(3), compint(chunks.len() as u64)].concat();
     for (value, bytes) in chunks {
         index.extend([*value; 16]);
@@ -60,7 +65,7 @@ fn zck(chunks: &[(u8, u64)]) -> Vec<u8> {
         index.extend(compint(bytes * 2));
     }
     let rest = [
-        vec![7; 32],
+        vec![7; checksum],
         compint(0),
         compint(2),
         compint(index.len() as u64),
@@ -68,8 +73,13 @@ fn zck(chunks: &[(u8, u64)]) -> Vec<u8> {
         compint(0),
     ]
     .concat();
-    let mut file = [b"\0ZCK1".to_vec(), compint(1), compint(rest.len() as u64)].concat();
-    file.extend([9; 32]);
+    let mut file = [
+        b"\0ZCK1".to_vec(),
+        compint(kind),
+        compint(rest.len() as u64),
+    ]
+    .concat();
+    file.extend(vec![9; checksum]);
     file.extend(rest);
     for (value, bytes) in chunks {
         file.extend(vec![*value; *bytes as usize]);
@@ -415,6 +425,31 @@ fn zchunk_and_bita_need_each_run_of_chunks_that_no_base_lists() {
         assert_eq!(some, [Expected::exactly(&object, 2 + stretches, bytes)]);
         let none = yard.expect(&new, std::slice::from_ref(&new)).unwrap();
         assert_eq!(none, [Expected::exactly(&object, 2, header)]);
+    }
+}
+
+/// zckdl asks for the longest possible lead first, 89 bytes, and uses what came of chunks with it or not.
+#[test]
+fn a_zchunk_header_that_is_shorter_than_the_first_request_leaves_two_figures() {
+    let yard = Yard::new();
+    let new = yard.image("zchunk", "new", b"");
+    // SHA-1, the shortest that zchunk itself writes.
+    let sha1 = |chunks: &[(u8, u64)]| zck_of((0, 20), chunks);
+    let file = sha1(&[(1, 40)]);
+    let header = file.len() as u64 - 40;
+    assert!(header < 89 && file.len() > 89);
+    yard.put(&new.index, &file);
+    let [expected] = yard.expect(&new, &[]).unwrap().try_into().unwrap();
+    assert_eq!(expected.requests, 1..=2);
+    assert_eq!(expected.payload_bytes, header + 40..=89 + 40);
+    // One that is just as long leaves a single figure; of a longer one the rest is a request of its own.
+    for (chunks, requests) in [(2, 2), (3, 3)] {
+        let chunks: Vec<(u8, u64)> = (0..chunks).map(|at| (at, 40)).collect();
+        yard.put(&new.index, &sha1(&chunks));
+        assert_eq!(
+            yard.expect(&new, &[]).unwrap()[0].requests,
+            requests..=requests
+        );
     }
 }
 

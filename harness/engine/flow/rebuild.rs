@@ -1,8 +1,8 @@
-//! Rebuilds an image from pieces that are known by a digest of theirs: chunks by their names, layers by their sha256.
+//! Rebuilds an image from its first byte to its last, of pieces that are known by their sha256, and of what is between them.
 
 use std::collections::HashMap;
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::Write;
 use std::path::Path;
 
 use anyhow::{Context, Result, ensure};
@@ -38,14 +38,9 @@ impl<'a> Rebuild<'a> {
         self.sink.bytes()
     }
 
-    /// Whether the client has a piece, or wrote it before.
-    pub fn holds(&self, digest: &Digest) -> bool {
-        self.places.contains_key(digest)
-    }
-
     /// Copies a piece that the client has; false if it has none. The piece was hashed when it was found, and `finish` tells
     /// if it has changed since.
-    pub fn copy(&mut self, digest: &Digest, bytes: u64) -> Result<bool> {
+    fn copy(&mut self, digest: &Digest, bytes: u64) -> Result<bool> {
         let Some(place) = self.places.get(digest) else {
             return Ok(false);
         };
@@ -75,21 +70,9 @@ impl<'a> Rebuild<'a> {
             hex(sha256),
             hex(&found)
         );
-        self.note(sha256, offset);
-        Ok(())
-    }
-
-    /// Writes a piece that is known to have this digest.
-    pub fn known(&mut self, digest: &Digest, bytes: &[u8]) -> io::Result<()> {
-        let offset = self.bytes();
-        self.sink.write_all(bytes)?;
-        self.note(digest, offset);
-        Ok(())
-    }
-
-    fn note(&mut self, digest: &Digest, offset: u64) {
         let file = self.out;
-        self.places.insert(*digest, Place { file, offset });
+        self.places.insert(*sha256, Place { file, offset });
+        Ok(())
     }
 
     /// Where to write what is no piece.

@@ -9,6 +9,7 @@ use std::thread::{self, JoinHandle};
 use anyhow::{Context, Result, anyhow};
 use sha2::{Digest as _, Sha256};
 
+use super::assemble::is_zero;
 use crate::image::Digest;
 
 /// A write of less is slowed by its system call; more would leave the processor's caches before it is hashed.
@@ -47,7 +48,7 @@ pub struct Place<'a> {
 }
 
 impl<'a> Sink<'a> {
-    /// Writes to a file that is empty, or zero but for pieces that lie where they belong.
+    /// Writes to a file that is empty.
     pub fn new(out: &'a File) -> Result<Sink<'a>> {
         let (hash, blocks) = sync_channel::<(Block, usize)>(WAITING);
         let (give_back, spare) = sync_channel(WAITING + 2);
@@ -81,15 +82,10 @@ impl<'a> Sink<'a> {
         self.passed + self.filled as u64
     }
 
-    /// Appends `bytes` bytes from a place, which may be in this very file, and even where they belong.
+    /// Appends `bytes` bytes from a place, which may be in this very file.
     pub fn copy(&mut self, place: &Place, bytes: u64) -> io::Result<()> {
-        if std::ptr::eq(place.file, self.out) {
-            if place.offset == self.bytes() {
-                return self.keep(bytes);
-            }
-            if place.offset + bytes > self.passed {
-                self.end_block()?;
-            }
+        if std::ptr::eq(place.file, self.out) && place.offset + bytes > self.passed {
+            self.end_block()?;
         }
         let mut at = 0;
         while at < bytes {
@@ -120,20 +116,6 @@ impl<'a> Sink<'a> {
             BLOCK_BYTES => self.end_block(),
             _ => Ok(()),
         }
-    }
-
-    /// Hashes what is there already.
-    fn keep(&mut self, bytes: u64) -> io::Result<()> {
-        self.end_block()?;
-        let end = self.passed + bytes;
-        while self.passed < end {
-            let length = (end - self.passed).min(BLOCK_BYTES as u64) as usize;
-            self.out
-                .read_exact_at(&mut self.block[..length], self.passed)?;
-            self.filled = length;
-            self.pass_block()?;
-        }
-        Ok(())
     }
 
     fn end_block(&mut self) -> io::Result<()> {
@@ -173,13 +155,6 @@ impl Write for Sink<'_> {
     }
 }
 
-/// Whether every byte is zero.
-pub fn is_zero(bytes: &[u8]) -> bool {
-    bytes
-        .chunks(4096)
-        .all(|page| page.iter().fold(0, |all, byte| all | byte) == 0)
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::Read;
@@ -214,30 +189,6 @@ mod tests {
         out.read_to_end(&mut found).unwrap();
         assert!(found == wanted);
         assert_eq!((bytes, sha256), (wanted.len() as u64, digest_of(&wanted)));
-    }
-
-    #[test]
-    fn what_lies_where_it_belongs_stays_and_counts() {
-        let mut out = tempfile::tempfile().unwrap();
-        let piece = noise(3, BLOCK_BYTES + 77);
-        let zeros = vec![0; 3 * BLOCK_BYTES];
-        out.write_all_at(&piece, 3).unwrap();
-        out.set_len(10 * BLOCK_BYTES as u64).unwrap();
-        let mut sink = Sink::new(&out).unwrap();
-        sink.write_all(b"one").unwrap();
-        let place = Place {
-            file: &out,
-            offset: 3,
-        };
-        sink.copy(&place, piece.len() as u64).unwrap();
-        sink.write_all(&zeros).unwrap();
-        sink.copy(&place, 5).unwrap();
-        let wanted = [b"one", &piece[..], &zeros, &piece[..5]].concat();
-        let (bytes, sha256) = sink.finish().unwrap();
-        assert_eq!((bytes, sha256), (wanted.len() as u64, digest_of(&wanted)));
-        let mut found = Vec::new();
-        out.read_to_end(&mut found).unwrap();
-        assert!(found[..wanted.len()] == wanted);
     }
 
     #[test]

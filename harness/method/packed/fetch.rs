@@ -1,18 +1,13 @@
 //! What a client lacks, fetched from packs in a few ranges.
 
-use std::collections::HashSet;
-use std::fs::File;
 use std::io::Read;
-use std::os::unix::fs::FileExt;
 use std::thread;
 
 use anyhow::{Context, Result};
 
 use super::index::{PackIndex, Packed, pack_of};
-use crate::engine::flow::{is_zero, spread};
-use crate::image::Digest;
+use crate::engine::flow::{Assembly, spread};
 use crate::method::chunked::{CONNECTIONS, Unpacker};
-use crate::method::index::Chunk;
 use crate::wire::Client;
 
 /// What may cross for nothing: one byte in so many that are needed.
@@ -21,27 +16,11 @@ const NEEDED_FOR_EACH_SPARE: u64 = 50;
 /// Longest range of several chunks, in bytes: with it, several connections share the work, and one that breaks loses little.
 const MOST_RANGE_BYTES: u64 = 4 << 20;
 
-/// A chunk to be fetched: from where, and to which offset in the image.
+/// A chunk to be fetched: from where, and its number in the image.
 #[derive(Clone, Copy, Debug)]
 pub struct Wanted {
     pub from: Packed,
-    pub to: u64,
-    pub chunk: Chunk,
-}
-
-/// Each chunk that the client lacks, once.
-pub fn missing(index: &PackIndex, is_held: impl Fn(&Digest) -> bool) -> Vec<Wanted> {
-    let mut seen = HashSet::new();
-    let mut to = 0;
-    let mut missing = Vec::new();
-    for (chunk, from) in index.index.chunks.iter().zip(&index.places) {
-        if !is_held(&chunk.name) && seen.insert(chunk.name) {
-            let (from, chunk) = (*from, *chunk);
-            missing.push(Wanted { from, to, chunk });
-        }
-        to += u64::from(chunk.bytes);
-    }
-    missing
+    pub at: usize,
 }
 
 /// Splits what is wanted into ranges, each of one pack and in its order.
@@ -88,14 +67,22 @@ fn ranges(mut wanted: Vec<Wanted>) -> Vec<Vec<Wanted>> {
     ranges
 }
 
-/// Fetches chunks over several connections and writes each where it belongs.
-pub fn fetch(client: &Client, packs: &[Digest], wanted: Vec<Wanted>, out: &File) -> Result<()> {
+/// Fetches what is lacking over several connections, each chunk once.
+pub fn fetch_lacking(client: &Client, index: &PackIndex, mut assembly: Assembly) -> Result<()> {
+    let lacking = assembly.take_lacking().into_iter();
+    let wanted = lacking.map(|at| Wanted {
+        from: index.places[at],
+        at,
+    });
+    let (ranges, assembly) = (ranges(wanted.collect()), &assembly);
     thread::scope(|scope| {
         let fetching = spread(scope, CONNECTIONS, || {
             let mut unpacker = Unpacker::default();
-            Ok(move |range: Vec<Wanted>| fetch_range(client, packs, &range, out, &mut unpacker))
+            Ok(move |range: Vec<Wanted>| {
+                fetch_range(client, index, &range, assembly, &mut unpacker)
+            })
         });
-        let given = ranges(wanted)
+        let given = ranges
             .into_iter()
             .try_for_each(|range| fetching.give(range));
         fetching.finish().and(given)
@@ -104,9 +91,9 @@ pub fn fetch(client: &Client, packs: &[Digest], wanted: Vec<Wanted>, out: &File)
 
 fn fetch_range(
     client: &Client,
-    packs: &[Digest],
+    index: &PackIndex,
     range: &[Wanted],
-    out: &File,
+    assembly: &Assembly,
     unpacker: &mut Unpacker,
 ) -> Result<()> {
     let (Some(first), Some(last)) = (range.first(), range.last()) else {
@@ -114,7 +101,7 @@ fn fetch_range(
     };
     let mut at = u64::from(first.from.offset);
     let end = u64::from(last.from.offset) + u64::from(last.from.bytes);
-    let object = pack_of(&packs[first.from.pack as usize]);
+    let object = pack_of(&index.packs[first.from.pack as usize]);
     let mut pack = client.open_range(&object, at, end - at)?;
     let mut packed = Vec::new();
     for wanted in range {
@@ -128,12 +115,9 @@ fn fetch_range(
         read(wanted.from.bytes.into(), &mut packed)?;
         at = begins + u64::from(wanted.from.bytes);
         let bytes = unpacker
-            .unpack(&packed, &wanted.chunk)
+            .unpack(&packed, &index.index.chunks[wanted.at])
             .with_context(|| object.clone())?;
-        if !is_zero(&bytes) {
-            out.write_all_at(&bytes, wanted.to)
-                .context("write a chunk")?;
-        }
+        assembly.write(wanted.at, &bytes)?;
     }
     Ok(())
 }
@@ -149,11 +133,7 @@ mod tests {
                 offset,
                 bytes,
             },
-            to: 0,
-            chunk: Chunk {
-                bytes: 1,
-                name: [0; 32],
-            },
+            at: 0,
         }
     }
 

@@ -5,7 +5,7 @@
 //! | offset | bytes | content |
 //! |---|---|---|
 //! | 0 | 8 | `dl-packs` |
-//! | 8 | 4 | version of this format: 2 |
+//! | 8 | 4 | version of this format: 3 |
 //! | 12 | 4 | number of packs, p |
 //! | 16 | 32 p | for each pack: its BLAKE3 hash, which is its name |
 //! | 16 + 32 p | 88 + 36 n | the index of a chunk store (see `method::index`) |
@@ -18,7 +18,7 @@ use crate::image::{Digest, hex};
 use crate::method::index::{Index, digest_at, u32_at};
 
 const MAGIC: &[u8; 8] = b"dl-packs";
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 const HEAD_BYTES: usize = 16;
 const PACK_BYTES: usize = 32;
 const PLACE_BYTES: usize = 12;
@@ -143,7 +143,6 @@ mod tests {
             packs: vec![[1; 32], [2; 32]],
             index: Index {
                 image_bytes: 30,
-                image_sha256: [9; 32],
                 chunker: "fixed 10".to_string(),
                 chunks: [10, 12, 8]
                     .map(|bytes| Chunk {

@@ -7,21 +7,20 @@
 //! fiftieth of what is needed.
 
 use std::collections::HashMap;
-use std::fs::{self, File};
+use std::fs;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 
-use self::fetch::{fetch, missing};
+use self::fetch::fetch_lacking;
 use self::index::{PackIndex, Packed};
 use self::write::{Stored, Writer};
 use super::Method;
-use super::chunked::{CHUNK_LEVEL, New, cut, ensure_cut_by, find};
+use super::chunked::{CHUNK_LEVEL, New, begin, cut, ensure_cut_by};
 use super::chunker::Chunker;
 use super::object::{create_out, put_bytes};
 use super::version::{LAB, zstd as zstd_version};
-use crate::engine::flow::{Place, Rebuild};
 use crate::image::{Digest, Image};
 use crate::store::Store;
 use crate::wire::{Client, WireUrl};
@@ -91,27 +90,10 @@ impl<C: Chunker> Method for PackedStore<C> {
         let index = client.get_bytes(&index_of(name))?;
         let index = PackIndex::parse(&index).with_context(|| index_of(name))?;
         ensure_cut_by(&self.chunker, &index.index, &index_of(name))?;
-        let files: Vec<File> = bases.iter().map(Image::open).collect::<Result<_>>()?;
-        let mut places = find(&self.chunker, &index.index, bases, &files)?;
         let rebuilt = create_out(out)?;
-        let failed = || format!("rebuild {name} at {}", out.display());
-        rebuilt
-            .set_len(index.index.image_bytes)
-            .with_context(failed)?;
-        let missing = missing(&index, |name| places.contains_key(name));
-        for wanted in &missing {
-            let (file, offset) = (&rebuilt, wanted.to);
-            places.insert(wanted.chunk.name, Place { file, offset });
-        }
-        fetch(&client, &index.packs, missing, &rebuilt).with_context(failed)?;
-        let mut rebuild = Rebuild::new(&rebuilt, out, places)?;
-        for chunk in &index.index.chunks {
-            let there = rebuild.copy(&chunk.name, chunk.bytes.into());
-            ensure!(there.with_context(failed)?, "a chunk that was not fetched");
-        }
-        rebuild
-            .finish(&index.index.image_sha256)
-            .with_context(failed)
+        begin(&self.chunker, &index.index, bases, &rebuilt)
+            .and_then(|assembly| fetch_lacking(&client, &index, assembly))
+            .with_context(|| format!("rebuild {name} at {}", out.display()))
     }
 }
 

@@ -142,3 +142,18 @@ fn a_methods_version_is_that_of_a_row_that_has_one() {
     }
     assert_eq!(only(&results).methods[0].version, "1.2");
 }
+
+#[test]
+fn a_probe_that_failed_is_named_with_its_reason() {
+    let mut results = results("pair", 3, 2, 1);
+    let mut row = results.rows[0].clone();
+    row.verb = Verb::Probe;
+    row.method = "layers".into();
+    row.check = Check::Failed;
+    row.error = "no layers".into();
+    results.rows.push(row);
+    let [scenario] = read(&results).scenarios.try_into().unwrap();
+    assert_eq!(scenario.failed[0].who, ["layers"]);
+    assert_eq!(scenario.failed[0].reason, "no layers");
+    assert!(scenario.skipped.is_empty());
+}

@@ -91,3 +91,21 @@ fn write_script(at: &Path, lines: &str) -> Result<()> {
     fs::set_permissions(at, fs::Permissions::from_mode(0o755))
         .with_context(|| format!("make {} executable", at.display()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_commands_exit_code_is_sshs_and_a_signal_is_sshs_own_trouble() {
+        for (end, code) in [
+            (End::Exit(0), 0),
+            (End::Exit(3), 3),
+            (End::Signal(9), TROUBLE),
+        ] {
+            assert_eq!(end.code(), code);
+            assert_eq!(End::from_bytes(end.to_bytes()), Some(end));
+        }
+        assert_eq!(End::from_bytes([2, 0]), None);
+    }
+}
