@@ -18,6 +18,7 @@ mod forms;
 mod gate;
 mod holding;
 mod image_patch;
+mod large;
 mod makefile;
 mod many_bases;
 mod map;

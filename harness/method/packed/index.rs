@@ -52,12 +52,14 @@ pub(super) struct PackIndex {
 
 impl PackIndex {
     pub fn to_bytes(&self) -> Result<Vec<u8>> {
-        let mut bytes = Vec::new();
+        let index = self.index.to_bytes()?;
+        let rest = HEAD_BYTES + PACK_BYTES * self.packs.len() + PLACE_BYTES * self.places.len();
+        let mut bytes = Vec::with_capacity(rest + index.len());
         bytes.extend(MAGIC);
         bytes.extend(VERSION.to_le_bytes());
         bytes.extend(u32::try_from(self.packs.len())?.to_le_bytes());
         bytes.extend(self.packs.iter().flatten());
-        bytes.extend(self.index.to_bytes()?);
+        bytes.extend(index);
         for place in &self.places {
             bytes.extend(place.pack.to_le_bytes());
             bytes.extend(place.offset.to_le_bytes());

@@ -15,7 +15,7 @@ use anyhow::{Context, Result};
 
 use self::fetch::fetch_lacking;
 use self::index::{PackIndex, Packed};
-use self::write::{Stored, Writer};
+use self::write::Writer;
 use super::Method;
 use super::chunked::{CHUNK_LEVEL, New, begin, cut, ensure_cut_by};
 use super::chunker::Chunker;
@@ -47,36 +47,33 @@ impl<C: Chunker> Method for PackedStore<C> {
     }
 
     fn publish(&self, image: &Image, _bases: &[Image], store: &Store) -> Result<()> {
-        let mut places = places_of(store)?;
-        let writer = Mutex::new(Writer::into(store)?);
+        let mut known = Known::of(store)?;
+        let writer = Mutex::new(Writer::into(store, u32::try_from(known.packs.len())?));
         let put = |new: New, packed: &[u8]| {
             let mut writer = writer.lock().unwrap_or_else(PoisonError::into_inner);
             writer.put(new, packed)
         };
-        let index = cut(
-            &self.chunker,
-            image,
-            &|name| places.contains_key(name),
-            &put,
-        )?;
+        let is_known = |name: &Digest| known.chunks.contains_key(name);
+        let index = cut(&self.chunker, image, &is_known, &put)?;
         let writer = writer.into_inner().unwrap_or_else(PoisonError::into_inner);
-        places.extend(writer.finish()?);
-        let (mut packs, mut found) = (Vec::new(), Vec::new());
+        let (written, stored) = writer.finish()?;
+        known.packs.extend(written);
+        known.chunks.extend(stored);
+        let (mut packs, mut found) = (Vec::new(), Vec::with_capacity(index.chunks.len()));
+        // What number a pack of the store has in this index.
         let mut numbers = HashMap::new();
         for chunk in &index.chunks {
-            let stored = places.get(&chunk.name);
-            let stored = stored.context("a chunk that was not stored")?;
+            let place = known.chunks.get(&chunk.name);
+            let place = place.context("a chunk that was not stored")?;
             let next = u32::try_from(packs.len()).context("too many packs")?;
-            let pack = *numbers.entry(stored.pack).or_insert_with(|| {
-                packs.push(stored.pack);
+            let pack = *numbers.entry(place.pack).or_insert_with(|| {
+                packs.push(known.packs[place.pack as usize]);
                 next
             });
-            found.push(Packed {
-                pack,
-                offset: stored.offset,
-                bytes: stored.bytes,
-            });
+            found.push(Packed { pack, ..*place });
         }
+        // Of a long image it is as long as the index.
+        drop(known);
         let index = PackIndex {
             packs,
             index,
@@ -101,25 +98,35 @@ fn index_of(name: &str) -> String {
     format!("{name}.pidx")
 }
 
-/// Every chunk that the store has, as the indexes of its images say.
-fn places_of(store: &Store) -> Result<HashMap<Digest, Stored>> {
-    let mut places = HashMap::new();
-    let looking = || format!("look through {}", store.path().display());
-    for entry in fs::read_dir(store.path()).with_context(looking)? {
-        let path = entry.with_context(looking)?.path();
-        if path.extension().is_none_or(|ending| ending != "pidx") {
-            continue;
+/// What a store has, as the indexes of its images say.
+#[derive(Default)]
+struct Known {
+    packs: Vec<Digest>,
+    /// Each in one of these packs, by its place among them.
+    chunks: HashMap<Digest, Packed>,
+}
+
+impl Known {
+    fn of(store: &Store) -> Result<Known> {
+        let (mut known, mut numbers) = (Known::default(), HashMap::new());
+        let looking = || format!("look through {}", store.path().display());
+        for entry in fs::read_dir(store.path()).with_context(looking)? {
+            let path = entry.with_context(looking)?.path();
+            if path.extension().is_none_or(|ending| ending != "pidx") {
+                continue;
+            }
+            let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
+            let index = PackIndex::parse(&bytes).with_context(|| path.display().to_string())?;
+            for (chunk, place) in index.index.chunks.iter().zip(&index.places) {
+                let name = index.packs[place.pack as usize];
+                let next = u32::try_from(known.packs.len()).context("too many packs")?;
+                let pack = *numbers.entry(name).or_insert_with(|| {
+                    known.packs.push(name);
+                    next
+                });
+                known.chunks.insert(chunk.name, Packed { pack, ..*place });
+            }
         }
-        let bytes = fs::read(&path).with_context(|| format!("read {}", path.display()))?;
-        let index = PackIndex::parse(&bytes).with_context(|| path.display().to_string())?;
-        for (chunk, place) in index.index.chunks.iter().zip(&index.places) {
-            let stored = Stored {
-                pack: index.packs[place.pack as usize],
-                offset: place.offset,
-                bytes: place.bytes,
-            };
-            places.insert(chunk.name, stored);
-        }
+        Ok(known)
     }
-    Ok(places)
 }

@@ -9,18 +9,13 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, ensure};
 use tempfile::NamedTempFile;
 
-use super::index::MOST_PACK_BYTES;
+use super::index::{MOST_PACK_BYTES, Packed};
 use crate::image::{Digest, hex};
 use crate::method::chunked::New;
 use crate::store::Store;
 
-/// A chunk in the store.
-#[derive(Clone, Copy)]
-pub struct Stored {
-    pub pack: Digest,
-    pub offset: u32,
-    pub bytes: u32,
-}
+/// Chunks by name, and where each lies.
+pub type Placed = Vec<(Digest, Packed)>;
 
 /// Writes packs, the chunks in their order whichever is compressed first.
 pub struct Writer {
@@ -28,7 +23,10 @@ pub struct Writer {
     early: BTreeMap<u64, (Digest, Vec<u8>)>,
     next: u64,
     open: Option<OpenPack>,
-    stored: Vec<(Digest, Stored)>,
+    /// Number of the first pack that it writes.
+    first: u32,
+    packs: Vec<Digest>,
+    stored: Placed,
 }
 
 struct OpenPack {
@@ -39,14 +37,17 @@ struct OpenPack {
 }
 
 impl Writer {
-    pub fn into(store: &Store) -> Result<Writer> {
-        Ok(Writer {
+    /// Its packs are numbered from `first` on.
+    pub fn into(store: &Store, first: u32) -> Writer {
+        Writer {
             folder: store.object("packs"),
             early: BTreeMap::new(),
             next: 0,
             open: None,
+            first,
+            packs: Vec::new(),
             stored: Vec::new(),
-        })
+        }
     }
 
     pub fn put(&mut self, new: New, packed: &[u8]) -> Result<()> {
@@ -84,23 +85,26 @@ impl Writer {
         let path = self.folder.join(format!("{}.pack", hex(&pack)));
         let kept = open.file.persist(&path);
         kept.with_context(|| format!("rename to {}", path.display()))?;
+        let number = u32::try_from(self.packs.len())?.checked_add(self.first);
+        let number = number.context("too many packs")?;
+        self.packs.push(pack);
         let chunks = open.chunks.into_iter();
         self.stored.extend(chunks.map(|(name, offset, bytes)| {
-            let stored = Stored {
-                pack,
+            let place = Packed {
+                pack: number,
                 offset,
                 bytes,
             };
-            (name, stored)
+            (name, place)
         }));
         Ok(())
     }
 
-    /// The chunks that were written.
-    pub fn finish(mut self) -> Result<Vec<(Digest, Stored)>> {
+    /// The packs that were written, by number, and the chunks in them.
+    pub fn finish(mut self) -> Result<(Vec<Digest>, Placed)> {
         self.close()?;
         ensure!(self.early.is_empty(), "a chunk is missing between others");
-        Ok(self.stored)
+        Ok((self.packs, self.stored))
     }
 }
 
