@@ -52,7 +52,7 @@ help: ## this list
 bench: ## set up, run quickstart with what is here of its methods; print the table, draw the charts
 	@echo '== 1 of 4: what a build needs'
 	harness/setup.sh build
-	@echo '== 2 of 4: compile the lab, about 3 minutes on two cores; meanwhile the tools of quickstart are installed'
+	@echo '== 2 of 4: compile the lab, 4 to 6 minutes on two cores; meanwhile the tools of quickstart are installed'
 	harness/setup.sh tools & tools=$$!; cargo build --release --locked; built=$$?; wait $$tools && exit $$built
 	@echo '== 3 of 4: the methods of quickstart that take seconds, and a first table'
 	-$(LAB) run quickstart --method $(subst $(space),$(comma),$(FIRST)) --into $(DIR) --report
