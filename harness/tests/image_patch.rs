@@ -3,11 +3,12 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
+use std::process::Command;
 
 use delta_lab::engine::image::{Effort, apply, make};
 use delta_lab::source::synthetic::{Change, Release};
 
-use crate::bench::{Bench, SmallDisk, repeatable, text};
+use crate::bench::{Bench, LAB, SmallDisk, noise, repeatable, text};
 
 fn write(release: &Release, path: &Path) {
     let mut file = fs::File::create(path).unwrap();
@@ -112,6 +113,46 @@ fn a_full_folder_for_temporary_files_is_an_error() {
         assert!(err.contains("No space left on device"), "{err}");
     }
     assert!(!bench.path("q").exists());
+}
+
+/// An archive of many files of 600 bytes that have nothing in common.
+fn many_files(path: &Path, count: usize, more: &[(&str, &[u8])]) {
+    let mut tar = tar::Builder::new(std::io::BufWriter::new(fs::File::create(path).unwrap()));
+    let contents = noise(11, 600 * count);
+    let named = contents.chunks(600).enumerate();
+    let named = named.map(|(nth, content)| (format!("usr/share/{}/{nth}", nth / 300), content));
+    let more = more
+        .iter()
+        .map(|(name, content)| ((*name).to_string(), *content));
+    for (name, content) in named.chain(more) {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o644);
+        tar.append_data(&mut header, name, content).unwrap();
+    }
+    tar.into_inner().unwrap().flush().unwrap();
+}
+
+#[test]
+fn many_files_need_little_memory() {
+    let bench = Bench::new();
+    let (old, new) = (bench.path("old"), bench.path("new"));
+    many_files(&old, 50_000, &[]);
+    // One that is looked for among all the others.
+    let added = noise(12, 5000);
+    many_files(&new, 50_000, &[("another/name", &added)]);
+    for args in [
+        &["patch", "make", "old", "new", "-o", "p"][..],
+        &["patch", "apply", "old", "p", "-o", "back"],
+    ] {
+        let mut command = Command::new("prlimit");
+        command.arg(format!("--data={}", 100 << 20)).arg(LAB);
+        let output = command.args(args).current_dir(bench.path("")).output();
+        let output = output.unwrap();
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+    }
+    assert!(fs::read(&new).unwrap() == fs::read(bench.path("back")).unwrap());
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use anyhow::{Result, anyhow, ensure};
+use anyhow::{Context, Error, Result, anyhow};
 
 /// Does `work` for 0..`count` on so many threads, this one among them; the first error ends it.
 pub fn each<T: Send>(
@@ -12,7 +12,10 @@ pub fn each<T: Send>(
     work: impl Fn(usize) -> Result<T> + Sync,
 ) -> Result<Vec<T>> {
     let next = AtomicUsize::new(0);
-    let done = Mutex::new(Vec::new());
+    let done: Mutex<Done<T>> = Mutex::new(Done {
+        results: std::iter::repeat_with(|| None).take(count).collect(),
+        failed: None,
+    });
     let worker = || loop {
         let nth = next.fetch_add(1, Ordering::Relaxed);
         if nth >= count {
@@ -23,7 +26,7 @@ pub fn each<T: Send>(
             next.store(count, Ordering::Relaxed);
         }
         if let Ok(mut done) = done.lock() {
-            done.push((nth, result));
+            done.put(nth, result);
         }
     };
     std::thread::scope(|scope| {
@@ -32,12 +35,30 @@ pub fn each<T: Send>(
         }
         worker();
     });
-    let mut done = done.into_inner().map_err(|_| anyhow!("a thread failed"))?;
-    done.sort_by_key(|(nth, _)| *nth);
-    let done: Result<Vec<T>> = done.into_iter().map(|(_, result)| result).collect();
-    let done = done?;
-    ensure!(done.len() == count, "a thread ended early");
-    Ok(done)
+    let done = done.into_inner().map_err(|_| anyhow!("a thread failed"))?;
+    if let Some((_, error)) = done.failed {
+        return Err(error);
+    }
+    let results: Option<Vec<T>> = done.results.into_iter().collect();
+    results.context("a thread ended early")
+}
+
+/// What was done so far: each result in its place, and the first of what failed.
+struct Done<T> {
+    results: Vec<Option<T>>,
+    failed: Option<(usize, Error)>,
+}
+
+impl<T> Done<T> {
+    fn put(&mut self, nth: usize, result: Result<T>) {
+        match result {
+            Ok(result) => self.results[nth] = Some(result),
+            Err(error) if self.failed.as_ref().is_none_or(|(first, _)| nth < *first) => {
+                self.failed = Some((nth, error));
+            }
+            Err(_) => {}
+        }
+    }
 }
 
 #[cfg(test)]

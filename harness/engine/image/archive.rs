@@ -4,6 +4,7 @@ use std::collections::HashMap;
 
 use anyhow::Result;
 
+use super::index::Hashed;
 use super::packed::{self, Packed};
 use super::space::Space;
 use super::tar::{self, Entry, What};
@@ -42,7 +43,8 @@ pub struct Archive {
     pub inner: HashMap<usize, usize>,
     /// Headers whose names hold digests, with marks in their place.
     pub shown: HashMap<usize, tar::Header>,
-    paths: HashMap<Vec<u8>, Vec<usize>>,
+    /// Files by their normalised paths.
+    paths: Hashed,
 }
 
 impl Archive {
@@ -101,7 +103,7 @@ impl Archive {
             // A file that is no archive may hold the image's own archive.
             let holds_all = number == 0 && entry.what == What::Raw && entry.size == space.len();
             let may_hold = holds_all || number == self.outer && entry.is_regular();
-            let content = space.part(entry.content_at, entry.size)?;
+            let content = space.part(entry.content_at(), entry.size)?;
             self.entries.push(entry);
             self.tars[number].entries.push(index);
             if may_hold
@@ -140,28 +142,20 @@ impl Archive {
 
     /// Makes paths findable, after all entries are there.
     pub fn index(&mut self) {
-        self.paths.clear();
-        for (index, entry) in self.entries.iter().enumerate() {
-            if entry.what == What::File {
-                let path = tar::normal(&entry.path);
-                self.paths.entry(path).or_default().push(index);
-            }
-        }
-    }
-
-    /// Entries with this normalised path, in order.
-    pub fn at_path(&self, normal: &[u8]) -> &[usize] {
-        self.paths.get(normal).map_or(&[], Vec::as_slice)
+        let files = self.entries.iter().enumerate();
+        let files = files.filter(|(_, entry)| entry.what == What::File);
+        self.paths = Hashed::of(files.map(|(index, entry)| (tar::normal(&entry.path), index)));
     }
 
     /// The entry with this path: the one in `tar` if there is one, else the last one anywhere.
     pub fn find(&self, path: &[u8], tar: Option<usize>) -> Option<usize> {
-        let all = self.at_path(&tar::normal(path));
-        let here = all
-            .iter()
-            .rev()
-            .find(|index| Some(self.entries[**index].tar) == tar);
-        here.or(all.last()).copied()
+        let path = tar::normal(path);
+        let mut all = self.paths.at(&path).rev();
+        let has_path = |index: &usize| tar::normal(&self.entries[*index].path) == path;
+        let in_tar = |index: &usize| Some(self.entries[*index].tar) == tar;
+        let last = all.find(has_path)?;
+        let mut here = std::iter::once(last).chain(all.filter(has_path));
+        here.find(in_tar).or(Some(last))
     }
 
     /// The contents of an entry.
@@ -169,7 +163,7 @@ impl Archive {
         let entry = &self.entries[index];
         self.tars[entry.tar]
             .space
-            .part(entry.content_at, entry.size)
+            .part(entry.content_at(), entry.size)
     }
 
     /// The header of an entry, with marks for digests in its name.

@@ -222,7 +222,6 @@ impl<'a> Coding<'a> {
             what: What::File,
             tar: place.tar,
             at,
-            content_at: at + tar::BLOCK,
             size,
             path: path.into(),
             kind,
@@ -373,7 +372,7 @@ impl<'a> Coding<'a> {
     /// The zeros behind contents, which may be something else.
     fn padding(&mut self, space: &Space, index: usize, writing: bool) -> Result<()> {
         let entry = &self.new.entries[index];
-        let (from, to) = (entry.content_at + entry.size, entry.end());
+        let (from, to) = (entry.content_at() + entry.size, entry.end());
         if from == to {
             return Ok(());
         }

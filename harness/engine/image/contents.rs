@@ -69,7 +69,7 @@ impl Coding<'_> {
                 Recipe::Again(earlier(index, back)?)
             }
             TAR => return self.layer(index, given),
-            _ => Recipe::Coded(self.coded(index, base, given)?),
+            _ => Recipe::Coded(Box::new(self.coded(index, base, given.coded())?)),
         };
         self.recipes[index] = recipe;
         Ok(())
@@ -109,7 +109,7 @@ impl Coding<'_> {
             let entry = &self.new.entries[index];
             self.new.tars[entry.tar]
                 .space
-                .write(entry.content_at, &text)?;
+                .write(entry.content_at(), &text)?;
         }
         self.recipes[index] = Recipe::Text(text);
         self.script.check()
@@ -181,15 +181,11 @@ impl Coding<'_> {
         Ok(())
     }
 
-    fn coded(&mut self, index: usize, base: Option<usize>, given: Recipe) -> Result<Coded> {
-        let given = match given {
-            Recipe::Coded(coded) => Some(coded),
-            _ => None,
-        };
+    fn coded(&mut self, index: usize, base: Option<usize>, given: Option<&Coded>) -> Result<Coded> {
         let size = self.new.entries[index].size;
         let ending = ending(&self.new.entries[index].path);
-        let from = self.coded_base(base, given.as_ref())?;
-        let form = self.form(ending, from, given.as_ref().map(|given| &given.form), size)?;
+        let from = self.coded_base(base, given)?;
+        let form = self.form(ending, from, given.map(|given| &given.form), size)?;
         let bytes = form.bytes(size);
         ensure!(
             matches!(form, Form::Plain) || bytes <= WHOLE_BYTES,
@@ -197,12 +193,12 @@ impl Coding<'_> {
         );
         let mut parts = Vec::new();
         for (nth, _) in Coded::cuts(bytes).enumerate() {
-            let given = given.as_ref().map(|given| &given.parts[nth]);
+            let given = given.map(|given| &given.parts[nth]);
             parts.push(self.part(ending, bytes > PART_BYTES, from, given)?);
         }
         Ok(Coded {
             base: from,
-            beside: self.beside(index, &form, given.as_ref())?,
+            beside: self.beside(index, &form, given)?,
             form,
             parts,
         })

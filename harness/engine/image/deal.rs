@@ -34,13 +34,8 @@ pub fn parts(bytes: u64, base_bytes: Option<u64>) -> Vec<Part> {
 
 /// The group of what stands beside an entry's base.
 fn group_of_sibling(recipes: &[Recipe], index: usize) -> Option<usize> {
-    match &recipes[index] {
-        Recipe::Coded(Coded {
-            beside: Some(beside),
-            ..
-        }) => recipes[*beside].groups().first().copied(),
-        _ => None,
-    }
+    let beside = recipes[index].coded()?.beside?;
+    recipes[beside].groups().first().copied()
 }
 
 /// Deals the coded entries out to groups of similar size; returns how many there are.

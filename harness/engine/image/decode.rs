@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::archive::Archive;
 use super::code::Coding;
@@ -91,14 +91,12 @@ pub fn decode(patch: &Patch, base: &Space, out: &Space, say: &dyn Fn(&str)) -> R
 pub fn pieces(new: &Archive, recipes: &[Recipe], groups: usize) -> Result<Vec<Vec<Piece>>> {
     let mut of_group = vec![Vec::new(); groups];
     for (entry, recipe) in recipes.iter().enumerate() {
-        let Recipe::Coded(coded) = recipe else {
+        let Some(coded) = recipe.coded() else {
             continue;
         };
         if let Some(earlier) = coded.beside {
-            let held = match &recipes[earlier] {
-                Recipe::Coded(held) => held.form == Form::Plain && held.parts.len() == 1,
-                _ => false,
-            };
+            let held = recipes[earlier].coded();
+            let held = held.is_some_and(|held| held.form == Form::Plain && held.parts.len() == 1);
             let same = recipes[earlier].groups() == recipes[entry].groups();
             ensure!(held && same, "contents beside others that are not there");
         }
@@ -135,9 +133,8 @@ pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u
     {
         let load = |nth: usize| {
             let piece: &Piece = &pieces[nth];
-            let Recipe::Coded(coded) = &coding.recipes[piece.entry] else {
-                bail!("contents that no group has");
-            };
+            let coded = coding.recipes[piece.entry].coded();
+            let coded = coded.context("contents that no group has")?;
             let base = bases.load(&coding.new, coded, &coded.parts[piece.part])?;
             Ok((base, piece.bytes))
         };
@@ -145,10 +142,9 @@ pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u
             let piece = &pieces[nth];
             costs[piece.entry] += spent;
             // Later contents may be coded against these.
-            match &coding.recipes[piece.entry] {
-                Recipe::Coded(Coded {
-                    form: Form::Plain, ..
-                }) => coding.new.content(piece.entry)?.write(piece.at, &contents),
+            let form = coding.recipes[piece.entry].coded().map(|coded| &coded.form);
+            match form {
+                Some(Form::Plain) => coding.new.content(piece.entry)?.write(piece.at, &contents),
                 _ => Ok(()),
             }
         };
@@ -166,10 +162,8 @@ struct Decoding<'a> {
 
 impl Decoding<'_> {
     fn coded(&self, entry: usize) -> Result<&Coded> {
-        match &self.recipes[entry] {
-            Recipe::Coded(coded) => Ok(coded),
-            _ => bail!("contents that no group has"),
-        }
+        let coded = self.recipes[entry].coded();
+        coded.context("contents that no group has")
     }
 
     fn copy(&self, from: &Space, entry: usize) -> Result<()> {
@@ -388,12 +382,12 @@ impl NewSums<'_, '_> {
         let Some(index) = self.new.find(path, Some(tar)) else {
             return self.bases.sum_at(path, usize::MAX);
         };
-        match &self.recipes[index] {
-            Recipe::Base(base) => self.bases.sum_of(*base).map(Some),
-            Recipe::Coded(Coded {
-                form: Form::Sums { .. } | Form::Digests { .. },
-                ..
-            }) => Ok(None),
+        let recipe = &self.recipes[index];
+        if let Recipe::Base(base) = recipe {
+            return self.bases.sum_of(*base).map(Some);
+        }
+        match recipe.coded().map(|coded| &coded.form) {
+            Some(Form::Sums { .. } | Form::Digests { .. }) => Ok(None),
             _ => self.own.of_entry(index).map(Some),
         }
     }

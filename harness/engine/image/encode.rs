@@ -199,7 +199,7 @@ impl Encoded {
         let all = number == self.new.outer;
         let held = |entry: &usize| {
             let within = all || self.new.entries[*entry].tar == number;
-            within && matches!(self.recipes[*entry], Recipe::Coded(_))
+            within && self.recipes[*entry].coded().is_some()
         };
         (0..self.recipes.len()).filter(held).collect()
     }
@@ -208,7 +208,7 @@ impl Encoded {
     fn differing(&self, decoded: &Archive) -> Result<Entries> {
         let mut differing = Entries::new();
         for (entry, recipe) in self.recipes.iter().enumerate() {
-            if matches!(recipe, Recipe::Coded(_))
+            if recipe.coded().is_some()
                 && sha256(&self.new.content(entry)?)? != sha256(&decoded.content(entry)?)?
             {
                 differing.insert(entry);
@@ -220,9 +220,9 @@ impl Encoded {
 
 /// Finds how long lists of sums are with their marks.
 fn measure_sums(new: &Archive, recipes: &mut [Recipe], own: &Sums, bases: &Bases) -> Result<()> {
-    let is_list = |index: &usize| match &recipes[*index] {
-        Recipe::Coded(coded) => matches!(coded.form, Form::Sums { .. }),
-        _ => false,
+    let is_list = |index: &usize| {
+        let coded = recipes[*index].coded();
+        coded.is_some_and(|coded| matches!(coded.form, Form::Sums { .. }))
     };
     let lists: Vec<usize> = (0..recipes.len()).filter(is_list).collect();
     let sums = NewSums {
@@ -292,9 +292,8 @@ impl Encoding<'_> {
         let is_plain = |piece: &Piece| self.how.plain.contains(&piece.entry);
         let load = |nth: usize| {
             let piece = &pieces[nth];
-            let Recipe::Coded(coded) = &plan.recipes[piece.entry] else {
-                return Err(anyhow!("contents that no group has"));
-            };
+            let coded = plan.recipes[piece.entry].coded();
+            let coded = coded.context("contents that no group has")?;
             let part = &coded.parts[piece.part];
             let base = self.bases.load(&plan.new, coded, part)?;
             let new = self.contents(piece, coded)?;
@@ -305,9 +304,9 @@ impl Encoding<'_> {
         };
         let raw = |piece: &Piece| plan.new.entries[piece.entry].what == What::Raw;
         // A frame has all its bases before it.
-        let has_two = |piece: &Piece| match &plan.recipes[piece.entry] {
-            Recipe::Coded(coded) => coded.beside.is_some(),
-            _ => false,
+        let has_two = |piece: &Piece| {
+            let coded = plan.recipes[piece.entry].coded();
+            coded.is_some_and(|coded| coded.beside.is_some())
         };
         let tries = match self.how.effort {
             _ if pieces.iter().any(is_plain) => Try::Frame,
@@ -321,13 +320,11 @@ impl Encoding<'_> {
 
     /// Bytes of a piece or of what it is coded against, whichever is longer.
     fn longest(&self, piece: &Piece) -> u64 {
-        let base = match &self.plan.recipes[piece.entry] {
-            Recipe::Coded(coded) => match (coded.base, coded.parts[piece.part].base) {
-                (_, Some((_, length))) => length,
-                (Some(base), None) => self.bases.archive.entries[base].size,
-                (None, None) => 0,
-            },
-            _ => 0,
+        let coded = self.plan.recipes[piece.entry].coded();
+        let base = match coded.map(|coded| (coded.base, coded.parts[piece.part].base)) {
+            Some((_, Some((_, length)))) => length,
+            Some((Some(base), None)) => self.bases.archive.entries[base].size,
+            Some((None, None)) | None => 0,
         };
         piece.bytes.max(base)
     }

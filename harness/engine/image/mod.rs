@@ -13,7 +13,7 @@ use anyhow::{Context, Result, ensure};
 use super::ideas::Ideas;
 pub use super::pair::Effort;
 pub(super) use pairing::fold;
-pub(super) use sketch::{Similar, sketch};
+pub(super) use sketch::{Similar, Sketches, sketch};
 
 mod archive;
 mod code;
@@ -29,6 +29,7 @@ mod group;
 mod gzip;
 mod half;
 mod header;
+mod index;
 mod packed;
 mod pairing;
 mod plan;
@@ -287,7 +288,7 @@ pub fn show(patch: &Path, base: Option<&Path>) -> Result<Shown> {
         .filter(|recipe| matches!(recipe, recipe::Recipe::Base(_)));
     shown.counts = Some((recipes.len(), kept.count()));
     for (index, recipe) in recipes.iter().enumerate() {
-        let recipe::Recipe::Coded(coded) = recipe else {
+        let Some(coded) = recipe.coded() else {
             continue;
         };
         let text = |path: &[u8]| String::from_utf8_lossy(path).into_owned();

@@ -1,6 +1,5 @@
 //! Which file of the base a changed file is coded against. Encoder only: the patch says what was chosen.
 
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex};
 
 use anyhow::{Result, anyhow};
@@ -8,8 +7,9 @@ use anyhow::{Result, anyhow};
 use super::archive::Archive;
 use super::group::threads;
 use super::gzip;
+use super::index::Hashed;
 use super::recipe::WHOLE_BYTES;
-use super::sketch::{Similar, sketch};
+use super::sketch::{Similar, Sketches, sketch};
 use super::tar;
 use crate::engine::flow::each;
 
@@ -19,12 +19,15 @@ const LEAST_BYTES: u64 = 512;
 /// The base's files, by what leads to them.
 pub struct Pairing<'a> {
     base: &'a Archive,
-    folded: HashMap<Vec<u8>, Vec<usize>>,
-    names: HashMap<Vec<u8>, Vec<usize>>,
+    folded: Hashed,
+    names: Hashed,
     similar: Mutex<Option<Arc<Similar>>>,
     /// Whether other paths than the same are looked at.
     looks_further: bool,
 }
+
+/// Files of one name that are looked at.
+const MOST_NAMESAKES: usize = 64;
 
 fn name_of(path: &[u8]) -> &[u8] {
     path.rsplit(|byte| *byte == b'/').next().unwrap_or_default()
@@ -53,22 +56,21 @@ pub fn is_elf(bytes: &[u8]) -> bool {
 
 impl<'a> Pairing<'a> {
     pub fn of(base: &'a Archive, looks_further: bool) -> Pairing<'a> {
-        let mut pairing = Pairing {
+        let files = || {
+            let entries = base.entries.iter().enumerate();
+            let files = entries.filter(|(index, entry)| {
+                entry.is_regular() && entry.size > 0 && !base.is_plain_layer(*index)
+            });
+            files.map(|(index, entry)| (tar::normal(&entry.path), index))
+        };
+        let names = files().map(|(path, index)| (name_of(&path).to_vec(), index));
+        Pairing {
             base,
-            folded: HashMap::new(),
-            names: HashMap::new(),
+            folded: Hashed::of(files().map(|(path, index)| (fold(&path), index))),
+            names: Hashed::of(names),
             similar: Mutex::default(),
             looks_further,
-        };
-        for (index, entry) in base.entries.iter().enumerate() {
-            if entry.is_regular() && entry.size > 0 && !base.is_plain_layer(index) {
-                let path = tar::normal(&entry.path);
-                let name = name_of(&path).to_vec();
-                pairing.folded.entry(fold(&path)).or_default().push(index);
-                pairing.names.entry(name).or_default().push(index);
-            }
         }
-        pairing
     }
 
     /// The base's file for contents at `path`, by where it is; `tar` is the archive of the base that is looked at first.
@@ -79,19 +81,23 @@ impl<'a> Pairing<'a> {
         contents: &[u8],
     ) -> Result<Option<usize>> {
         let by_path = self.base.find(path, tar);
-        if let Some(index) = self.fit(by_path.as_slice(), contents)? {
+        if let Some(index) = self.fit(by_path.into_iter(), contents)? {
             return Ok(Some(index));
         }
         if !self.looks_further {
             return Ok(None);
         }
         let path = tar::normal(path);
-        let none = Vec::new();
-        let folded = self.folded.get(&fold(&path)).unwrap_or(&none);
-        if let Some(index) = self.fit(folded, contents)? {
+        let path_of = |index: &usize| tar::normal(&self.base.entries[*index].path);
+        let folded = fold(&path);
+        let alike = self.folded.at(&folded);
+        let alike = alike.filter(|index| fold(&path_of(index)) == folded);
+        if let Some(index) = self.fit(alike, contents)? {
             return Ok(Some(index));
         }
-        let named = self.names.get(name_of(&path)).unwrap_or(&none);
+        let name = name_of(&path);
+        let named = self.names.at(name);
+        let named = named.filter(|index| name_of(&path_of(index)) == name);
         self.fit(named, contents)
     }
 
@@ -102,27 +108,31 @@ impl<'a> Pairing<'a> {
 
     /// The base's file that is most like `contents`, which have this sketch.
     pub fn by_contents(&self, sketch: &[u32], contents: &[u8]) -> Result<Option<usize>> {
-        let nearest = self.similar()?.nearest(sketch);
+        let nearest = self.similar()?.nearest(sketch, usize::MAX);
         let nearest = nearest.map(|(index, _)| index);
-        self.fit(nearest.as_slice(), contents)
+        self.fit(nearest.into_iter(), contents)
     }
 
     /// Of the candidates that are ELF just when the contents are, the one nearest in size.
-    fn fit(&self, candidates: &[usize], contents: &[u8]) -> Result<Option<usize>> {
+    fn fit(
+        &self,
+        candidates: impl Iterator<Item = usize>,
+        contents: &[u8],
+    ) -> Result<Option<usize>> {
         let size = contents.len() as u64;
         let mut fitting = Vec::new();
-        for index in candidates.iter().take(64) {
-            let entry = &self.base.entries[*index];
+        for index in candidates.take(MOST_NAMESAKES) {
+            let entry = &self.base.entries[index];
             let sized = (1..=WHOLE_BYTES).contains(&entry.size);
-            if !entry.is_regular() || !sized || self.base.is_plain_layer(*index) {
+            if !entry.is_regular() || !sized || self.base.is_plain_layer(index) {
                 continue;
             }
-            let content = self.base.content(*index)?;
+            let content = self.base.content(index)?;
             let start = content.part(0, content.len().min(4))?.load(4)?;
             let fits = is_elf(&start) == is_elf(contents)
                 && gzip::is_gzip(&start) == gzip::is_gzip(contents);
             if fits {
-                fitting.push(*index);
+                fitting.push(index);
             }
         }
         let nearest = fitting
@@ -140,18 +150,22 @@ impl<'a> Pairing<'a> {
         if let Some(similar) = &*made {
             return Ok(Arc::clone(similar));
         }
-        let sketches = each(self.base.entries.len(), threads(), |index| {
-            let entry = &self.base.entries[index];
-            let worth = entry.is_regular() && (LEAST_BYTES..=WHOLE_BYTES).contains(&entry.size);
-            if !worth || self.base.is_plain_layer(index) {
-                return Ok(Vec::new());
-            }
-            Ok(sketch(&self.base.content(index)?.load(WHOLE_BYTES)?))
+        let worth = |index: &usize| {
+            let entry = &self.base.entries[*index];
+            let sized = (LEAST_BYTES..=WHOLE_BYTES).contains(&entry.size);
+            entry.is_regular() && sized && !self.base.is_plain_layer(*index)
+        };
+        let files: Vec<usize> = (0..self.base.entries.len()).filter(worth).collect();
+        let sketches = Mutex::new(Sketches::of_files(files.len()));
+        each(files.len(), threads(), |nth| {
+            let content = self.base.content(files[nth])?.load(WHOLE_BYTES)?;
+            let sketch = sketch(&content);
+            let mut sketches = sketches.lock().map_err(|_| anyhow!("a thread failed"))?;
+            sketches.add(files[nth], &sketch);
+            Ok(())
         })?;
-        let mut similar = Similar::default();
-        for (index, sketch) in sketches.iter().enumerate() {
-            similar.add(index, sketch);
-        }
+        let sketches = sketches.into_inner();
+        let similar = sketches.map_err(|_| anyhow!("a thread failed"))?.finish();
         Ok(Arc::clone(made.insert(Arc::new(similar))))
     }
 }

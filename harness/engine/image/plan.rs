@@ -9,11 +9,12 @@ use super::deal::{Sort, assign, parts};
 use super::digest::{self, Digests};
 use super::group::threads;
 use super::gzip;
+use super::index::Hashed;
 use super::packed;
 use super::pairing::{Pairing, is_elf};
 use super::recipe::{Coded, Entries, Form, Recipe, WHOLE_BYTES};
 use super::sections;
-use super::sketch::{Similar, quick_hash, sketch};
+use super::sketch::{Hash, Similar, Sketches, quick_hash, sketch};
 use super::space::Space;
 use super::sums;
 use super::tar::{Entry, What};
@@ -23,8 +24,6 @@ use crate::engine::ideas::Ideas;
 /// Shingles, of 64, that programs share which are coded beside each other, and the longest such program.
 const MUCH_ALIKE: u32 = 12;
 const MOST_BESIDE: u64 = 24 << 20;
-
-type Hash = (u128, u64);
 
 /// The new image with a recipe for each entry.
 pub struct Plan {
@@ -37,27 +36,37 @@ pub struct Plan {
 /// Contents of the base by their hash.
 #[derive(Default)]
 pub struct Known {
-    of: HashMap<Hash, usize>,
+    of: Hashed,
     hashes: Vec<Option<Hash>>,
 }
 
 impl Known {
     fn of(hashes: Vec<Option<Hash>>) -> Known {
-        let mut of = HashMap::new();
-        for (index, hash) in hashes.iter().enumerate() {
-            if let Some(hash) = hash {
-                of.entry(*hash).or_insert(index);
-            }
+        let all = hashes.iter().enumerate();
+        let held = all.filter_map(|(index, hash)| hash.map(|hash| (hash, index)));
+        Known {
+            of: Hashed::of(held),
+            hashes,
         }
-        Known { of, hashes }
+    }
+
+    /// The entries of the base with these contents, in order.
+    fn all(&self, hash: Hash) -> impl Iterator<Item = usize> + '_ {
+        self.of
+            .at(&hash)
+            .filter(move |index| self.hashes[*index] == Some(hash))
+    }
+
+    fn first(&self, hash: Hash) -> Option<usize> {
+        self.all(hash).next()
     }
 
     /// The entry of the base with these contents.
     fn entry(&self, content: &Space) -> Result<Option<usize>> {
-        if self.of.is_empty() {
+        if self.hashes.is_empty() {
             return Ok(None);
         }
-        Ok(self.of.get(&(quick_hash(content)?, content.len())).copied())
+        Ok(self.first(quick_hash(content)?))
     }
 }
 
@@ -95,7 +104,7 @@ fn hash_entry(archive: &Archive, index: usize) -> Result<Option<Hash>> {
     if entry.size == 0 || entry.what == What::Zeros {
         return Ok(None);
     }
-    Ok(Some((quick_hash(&archive.content(index)?)?, entry.size)))
+    quick_hash(&archive.content(index)?).map(Some)
 }
 
 /// The archive in these contents, when its entries are to be looked at: what the base has whole needs no look, and what is
@@ -199,14 +208,6 @@ fn layers(
 ) -> Vec<Option<usize>> {
     let whole = (!base.tars.is_empty()).then_some(base.outer);
     let mut against = vec![whole];
-    // Contents may be in several layers of the base: each counts.
-    let mut tars_with: HashMap<Hash, Vec<usize>> = HashMap::new();
-    for (index, hash) in known.hashes.iter().enumerate() {
-        if let Some(hash) = hash {
-            let tars = tars_with.entry(*hash).or_default();
-            tars.push(base.entries[index].tar);
-        }
-    }
     for (number, tar) in new.tars.iter().enumerate().skip(1) {
         if number == new.outer {
             against.push(whole);
@@ -214,13 +215,11 @@ fn layers(
         }
         let mut shared = vec![0_u64; base.tars.len()];
         for index in &tar.entries {
-            let tars = hashes[*index].and_then(|hash| tars_with.get(&hash));
-            for number in tars
-                .into_iter()
-                .flatten()
-                .filter(|number| **number > base.outer)
-            {
-                shared[*number] += new.entries[*index].size;
+            // Contents may be in several layers of the base: each counts.
+            let held = hashes[*index].into_iter().flat_map(|hash| known.all(hash));
+            let tars = held.map(|index| base.entries[index].tar);
+            for number in tars.filter(|number| *number > base.outer) {
+                shared[number] += new.entries[*index].size;
             }
         }
         let most = shared.iter().enumerate().max_by_key(|(_, bytes)| **bytes);
@@ -244,7 +243,7 @@ struct Planning<'a> {
     found: HashMap<usize, Found>,
     seen: HashMap<Hash, usize>,
     kinds: Vec<(usize, Sort)>,
-    /// Programs of the new image so far.
+    /// Programs of the new image that others may be coded beside.
     programs: Similar,
 }
 
@@ -267,14 +266,17 @@ impl Planning<'_> {
             };
             let entry = &self.new.entries[*index];
             let has_own = !entry.is_extension() && !self.new.inner.contains_key(index);
-            has_own
-                && !self.known.of.contains_key(&hash)
-                && !self.is_long(entry)
-                && seen.insert(hash)
+            has_own && self.known.first(hash).is_none() && !self.is_long(entry) && seen.insert(hash)
         });
         let coded: Vec<usize> = coded.collect();
         let found = each(coded.len(), threads(), |nth| self.find(coded[nth]))?;
         self.found = coded.into_iter().zip(found).collect();
+        let programs = self.found.iter();
+        let programs =
+            programs.filter_map(|(index, found)| found.sketch.as_ref().zip(Some(*index)));
+        let mut sketches = Sketches::of_files(self.found.len());
+        programs.for_each(|(sketch, index)| sketches.add(index, sketch));
+        self.programs = sketches.finish();
         Ok(())
     }
 
@@ -327,7 +329,7 @@ impl Planning<'_> {
             _ => None,
         };
         let same = expected.filter(|index| self.known.hashes[*index] == Some(hash));
-        let known = self.known.of.get(&hash).copied();
+        let known = self.known.first(hash);
         // What it unpacks to was asked of the known one.
         let same = same.filter(|same| {
             let unpacks = |index: usize| self.base.unpacked(index).is_some();
@@ -349,7 +351,7 @@ impl Planning<'_> {
         if !matches!(coded.form, Form::Sums { .. } | Form::Digests { .. }) {
             self.seen.insert(hash, index);
         }
-        Ok(Recipe::Coded(coded))
+        Ok(Recipe::Coded(Box::new(coded)))
     }
 
     /// An extended header is the base's when the one of the same name is the same.
@@ -385,10 +387,8 @@ impl Planning<'_> {
     }
 
     /// An earlier program of the new image that is much like this one: what is linked from the same parts changes alike.
-    fn sibling(&mut self, index: usize, own: &[u32]) -> Option<usize> {
-        let nearest = self.programs.nearest(own);
-        self.programs.add(index, own);
-        let (nearest, shared) = nearest?;
+    fn sibling(&self, index: usize, own: &[u32]) -> Option<usize> {
+        let (nearest, shared) = self.programs.nearest(own, index)?;
         (shared >= MUCH_ALIKE).then_some(nearest)
     }
 

@@ -22,16 +22,22 @@ pub enum Recipe {
     Again(usize),
     /// A layer, whose entries follow; the number of the base's archive it is held against.
     Tar(Option<usize>),
-    Coded(Coded),
+    Coded(Box<Coded>),
 }
 
 impl Recipe {
+    /// How a group holds the contents, if one does.
+    pub fn coded(&self) -> Option<&Coded> {
+        match self {
+            Recipe::Coded(coded) => Some(coded),
+            _ => None,
+        }
+    }
+
     /// The groups that hold the contents, piece by piece.
     pub fn groups(&self) -> Vec<usize> {
-        match self {
-            Recipe::Coded(coded) => coded.parts.iter().map(|part| part.group).collect(),
-            _ => Vec::new(),
-        }
+        let parts = self.coded().into_iter().flat_map(|coded| &coded.parts);
+        parts.map(|part| part.group).collect()
     }
 }
 

@@ -2,12 +2,18 @@
 
 use std::collections::HashMap;
 
+use std::num::NonZero;
+
 use anyhow::Result;
 
+use super::index::Index;
 use super::space::Space;
 
+/// A hash of contents and their length.
+pub type Hash = NonZero<u128>;
+
 /// A hash for finding equal contents. What it says is checked when the patch is decoded before it is published.
-pub fn quick_hash(space: &Space) -> Result<u128> {
+pub fn quick_hash(space: &Space) -> Result<Hash> {
     const K: [u64; 2] = [0x9E37_79B9_7F4A_7C15, 0xC2B2_AE3D_27D4_EB4F];
     let (mut one, mut two) = (space.len(), !space.len());
     let mut take = |word: u64| {
@@ -27,7 +33,8 @@ pub fn quick_hash(space: &Space) -> Result<u128> {
     })?;
     one = (one ^ one >> 32).wrapping_mul(K[1]);
     two = (two ^ two >> 32).wrapping_mul(K[0]);
-    Ok(u128::from(one ^ two >> 29) << 64 | u128::from(two ^ one >> 31))
+    let hash = u128::from(one ^ two >> 29) << 64 | u128::from(two ^ one >> 31);
+    Ok(NonZero::new(hash).unwrap_or(Hash::MIN))
 }
 
 /// Shingles of one file that are kept: the smallest hashes.
@@ -59,29 +66,55 @@ pub fn sketch(bytes: &[u8]) -> Vec<u32> {
     kept.into_iter().collect()
 }
 
-/// Files by their shingles.
-#[derive(Default)]
-pub struct Similar {
-    with: HashMap<u32, Vec<usize>>,
+/// Shingles of all files together that are kept, of eight bytes each: of more than a quarter of a million files each has
+/// fewer than it might.
+const MOST_SHINGLES: usize = 1 << 24;
+/// Files that share a shingle which are looked at: what many share tells nothing.
+const MOST_SHARERS: usize = 50;
+
+/// Sketches of files, being collected.
+pub struct Sketches {
+    /// Shingles of each file that are kept.
+    kept: usize,
+    pairs: Vec<(u32, u32)>,
 }
 
-impl Similar {
-    pub fn add(&mut self, file: usize, sketch: &[u32]) {
-        for shingle in sketch {
-            let with = self.with.entry(*shingle).or_default();
-            // What many files share tells nothing.
-            if with.len() < 50 {
-                with.push(file);
-            }
+impl Sketches {
+    /// For so many files.
+    pub fn of_files(count: usize) -> Sketches {
+        Sketches {
+            kept: (MOST_SHINGLES / count.max(1)).clamp(1, KEPT),
+            pairs: Vec::new(),
         }
     }
 
-    /// The file that shares the most shingles, if enough, and how many it shares.
-    pub fn nearest(&self, sketch: &[u32]) -> Option<(usize, u32)> {
+    pub fn add(&mut self, file: usize, sketch: &[u32]) {
+        let kept = sketch.iter().take(self.kept);
+        self.pairs
+            .extend(kept.map(|shingle| (*shingle, file as u32)));
+    }
+
+    pub fn finish(self) -> Similar {
+        Similar {
+            with: Index::of(self.pairs),
+        }
+    }
+}
+
+/// Files by their shingles.
+#[derive(Default)]
+pub struct Similar {
+    with: Index,
+}
+
+impl Similar {
+    /// Of the files before `end` the one that shares the most shingles, if enough, and how many it shares.
+    pub fn nearest(&self, sketch: &[u32], end: usize) -> Option<(usize, u32)> {
         let mut votes: HashMap<usize, u32> = HashMap::new();
-        for file in sketch.iter().filter_map(|shingle| self.with.get(shingle)) {
-            file.iter()
-                .for_each(|file| *votes.entry(*file).or_default() += 1);
+        for shingle in sketch {
+            let with = self.with.at(*shingle).take(MOST_SHARERS);
+            with.take_while(|file| *file < end)
+                .for_each(|file| *votes.entry(file).or_default() += 1);
         }
         votes
             .into_iter()

@@ -3,6 +3,8 @@
 //! Frozen: which entries a base has is part of the patch format. Nothing here fails on odd bytes. Where a header ends
 //! to make sense, the rest of the archive is one raw run.
 
+use std::borrow::Cow;
+
 use anyhow::{Result, ensure};
 
 use super::space::Space;
@@ -35,8 +37,7 @@ pub struct Entry {
     pub tar: usize,
     /// Where it starts in its archive.
     pub at: u64,
-    /// Where its contents start in its archive, and how long they are.
-    pub content_at: u64,
+    /// Length of its contents.
     pub size: u64,
     /// Full path, as extended headers say it.
     pub path: Box<[u8]>,
@@ -44,9 +45,17 @@ pub struct Entry {
 }
 
 impl Entry {
+    /// Where its contents start in its archive.
+    pub fn content_at(&self) -> u64 {
+        match self.what {
+            What::File => self.at + BLOCK,
+            What::Zeros | What::Raw => self.at,
+        }
+    }
+
     /// Where the next entry starts.
     pub fn end(&self) -> u64 {
-        let end = self.content_at + self.size;
+        let end = self.content_at() + self.size;
         match self.what {
             What::File => end.next_multiple_of(BLOCK),
             What::Zeros | What::Raw => end,
@@ -185,7 +194,7 @@ fn stated_path(kind: u8, content: &[u8]) -> Option<Vec<u8>> {
 }
 
 /// Paths are compared without a leading `./` or `/`, and with `bin`, `lib`, `sbin` where a merged `/usr` has them.
-pub fn normal(path: &[u8]) -> Vec<u8> {
+pub fn normal(path: &[u8]) -> Cow<'_, [u8]> {
     let mut path = path;
     while let Some(rest) = path.strip_prefix(b"./").or(path.strip_prefix(b"/")) {
         path = rest;
@@ -196,9 +205,9 @@ pub fn normal(path: &[u8]) -> Vec<u8> {
         b"bin" | b"sbin" | b"lib" | b"lib32" | b"lib64" | b"libx32"
     );
     if merged && path.len() > top.len() + 1 {
-        [b"usr/", path].concat()
+        Cow::Owned([b"usr/", path].concat())
     } else {
-        path.to_vec()
+        Cow::Borrowed(path)
     }
 }
 
@@ -226,7 +235,6 @@ pub fn run(what: What, tar: usize, at: u64, size: u64) -> Entry {
         what,
         tar,
         at,
-        content_at: at,
         size,
         path: Box::default(),
         kind: 0,
@@ -279,7 +287,6 @@ fn step(
         what: What::File,
         tar,
         at,
-        content_at,
         size,
         path: path.into(),
         kind,

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use anyhow::Result;
 
 use super::{Bytes, PATH_BYTES, load, pieces};
-use crate::engine::image::{Similar, fold, sketch};
+use crate::engine::image::{Similar, Sketches, fold, sketch};
 use crate::image::{Digest, Hashing};
 
 /// Longer files are copied where they are equal, and otherwise sent.
@@ -83,7 +83,7 @@ impl<'a> Sources<'a> {
         if (contents.len() as u64) < LEAST_BYTES {
             return Ok(None);
         }
-        let similar = self.similar()?.nearest(&sketch(contents));
+        let similar = self.similar()?.nearest(&sketch(contents), usize::MAX);
         Ok(similar.map(|(index, _)| &self.files[index]))
     }
 
@@ -105,13 +105,14 @@ impl<'a> Sources<'a> {
         if let Some(similar) = self.similar.get() {
             return Ok(similar);
         }
-        let mut similar = Similar::default();
+        let mut sketches = Sketches::of_files(self.files.len());
         for (index, file) in self.files.iter().enumerate() {
             let length = file.bytes.length();
             if (LEAST_BYTES..=MOST_BYTES).contains(&length) {
-                similar.add(index, &sketch(&load(&*file.bytes, 0, length)?));
+                sketches.add(index, &sketch(&load(&*file.bytes, 0, length)?));
             }
         }
+        let similar = sketches.finish();
         Ok(self.similar.get_or_init(|| similar))
     }
 }
