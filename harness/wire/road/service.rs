@@ -2,13 +2,16 @@
 //! The shim kills it with all it started when the lab is gone.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream};
 use std::ops::RangeInclusive;
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::net::{SocketAddr as LocalAddr, UnixListener};
 use std::path::{Path, PathBuf};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail};
 use tempfile::TempDir;
 
 use super::{Ground, room_for};
@@ -45,6 +48,30 @@ pub struct Service {
     stop: PathBuf,
     log: PathBuf,
     running: Option<JoinHandle<Result<Ran>>>,
+    /// Its ports; after the program has ended, others may have them.
+    _ports: Vec<Port>,
+}
+
+/// A port that no other lab of this machine takes while this lives: before the server listens, nothing else shows that it is
+/// taken.
+struct Port {
+    number: u16,
+    /// Has the port in its name, and takes no connections. The kernel forgets it with the process.
+    _claim: Option<UnixListener>,
+}
+
+impl Port {
+    fn claim(number: u16) -> Option<Port> {
+        let name = LocalAddr::from_abstract_name(format!("delta-lab-port-{number}")).ok()?;
+        match UnixListener::bind_addr(&name) {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => None,
+            // Where there are no such names, nothing can be claimed by them.
+            claim => Some(Port {
+                number,
+                _claim: claim.ok(),
+            }),
+        }
+    }
 }
 
 /// How long a server may take until it answers: on a busy machine ten times as long as on an idle one.
@@ -77,12 +104,13 @@ impl Service {
             .with_context(|| format!("{} is not installed: {}", program.name, program.install))?;
         let mut why = None;
         for _ in 0..TRIES {
-            let ports = free_ports::<PORTS>()?;
+            let claimed = free_ports::<PORTS>(chance())?;
+            let ports = claimed.each_ref().map(|port| port.number);
             let folder = room_for(ground, program.name)?;
             let mut argv = vec![crate::words::utf8(&path)?.to_string()];
             argv.extend(order(folder.path(), ports)?);
             let address = SocketAddr::from((Ipv4Addr::LOCALHOST, ports[0]));
-            let service = Service::spawn(program.name, folder, argv, ground)?;
+            let service = Service::spawn(program.name, folder, argv, claimed.into(), ground)?;
             match service.wait(|| answers(address), address) {
                 Ok(()) => return Ok((service, address)),
                 Err(error) => why = Some(error),
@@ -95,6 +123,7 @@ impl Service {
         name: &'static str,
         folder: TempDir,
         argv: Vec<String>,
+        _ports: Vec<Port>,
         ground: &Ground,
     ) -> Result<Service> {
         let (stop, log) = (folder.path().join("stop"), folder.path().join("log"));
@@ -126,6 +155,7 @@ impl Service {
             stop,
             log,
             running: Some(running),
+            _ports,
         })
     }
 
@@ -176,10 +206,10 @@ impl Drop for Service {
     }
 }
 
-/// As many ports of loopback as are asked for, different ones that are free now; none that the kernel gives to whoever asks
-/// for any: before the server listens, one of those could become the port of another lab's wire, which would count our
-/// look for the server as a request.
-fn free_ports<const PORTS: usize>() -> Result<[u16; PORTS]> {
+/// As many ports of loopback as are asked for, different ones that are free now and that no other lab has claimed; none that
+/// the kernel gives to whoever asks for any: before the server listens, one of those could become the port of another lab's
+/// wire, which would count our look for the server as a request. `begin` is where they are looked for first.
+fn free_ports<const PORTS: usize>(begin: usize) -> Result<[Port; PORTS]> {
     let asked = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range");
     let given = given_to_anybody(&asked.unwrap_or_default());
     // Of five digits, as those of the wire.
@@ -190,19 +220,23 @@ fn free_ports<const PORTS: usize>() -> Result<[u16; PORTS]> {
     if fit.len() < 1000 {
         fit = (10_000..=u16::MAX).collect();
     }
-    // Labs that start at the same moment begin at different places.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    let chance =
-        std::process::id().wrapping_mul(2_654_435_761) ^ now.map_or(0, |it| it.subsec_nanos());
-    let begin = chance as usize % fit.len();
+    let begin = begin % fit.len();
     fit.rotate_left(begin);
-    let mut free = fit.into_iter().filter_map(|port| {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, port)).ok()?;
-        Some((listener, port))
+    let free = fit.into_iter().filter_map(|number| {
+        let port = Port::claim(number)?;
+        TcpListener::bind((Ipv4Addr::LOCALHOST, number)).ok()?;
+        Some(port)
     });
-    let held: Vec<(TcpListener, u16)> = free.by_ref().take(PORTS).collect();
-    ensure!(held.len() == PORTS, "127.0.0.1 has no {PORTS} free ports");
-    Ok(std::array::from_fn(|at| held[at].1))
+    let held: Vec<Port> = free.take(PORTS).collect();
+    let held = held.try_into();
+    held.map_err(|_| anyhow!("127.0.0.1 has no {PORTS} free ports"))
+}
+
+/// Labs that start at the same moment begin at different places.
+fn chance() -> usize {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    let nanoseconds = now.map_or(0, |it| it.subsec_nanos());
+    (std::process::id().wrapping_mul(2_654_435_761) ^ nanoseconds) as usize
 }
 
 /// The ports that the kernel gives to whoever asks for any, of the file that says so: the first and the last.
@@ -217,21 +251,31 @@ fn given_to_anybody(range: &str) -> RangeInclusive<u16> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     #[test]
     fn a_server_listens_where_no_wire_is_put() {
         let asked = fs::read_to_string("/proc/sys/net/ipv4/ip_local_port_range").unwrap();
         let given = given_to_anybody(&asked);
-        let ports = free_ports::<40>().unwrap();
-        let different: std::collections::BTreeSet<u16> = ports.into_iter().collect();
-        assert_eq!(different.len(), 40);
-        for port in ports {
+        let ports = free_ports::<40>(0).unwrap();
+        // Another lab that begins at the same place; nobody listens yet.
+        let others = free_ports::<40>(0).unwrap();
+        let all = ports.iter().chain(&others).map(|port| port.number);
+        let different: BTreeSet<u16> = all.clone().collect();
+        assert_eq!(different.len(), 80);
+        for port in all {
             assert!(
                 port >= 10_000 && !given.contains(&port),
                 "{port} of {given:?}"
             );
         }
+        // What is let go of is free again.
+        let first = ports[0].number;
+        assert!(Port::claim(first).is_none());
+        drop(ports);
+        assert!(Port::claim(first).is_some());
         assert_eq!(given_to_anybody("1024\t2048\n"), 1024..=2048);
         assert_eq!(given_to_anybody("nonsense"), 32_768..=60_999);
     }
