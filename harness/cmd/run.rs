@@ -206,3 +206,31 @@ fn default_folder(shard: Option<Shard>) -> PathBuf {
             ))
         })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::Reuse;
+
+    #[derive(Parser)]
+    struct Line {
+        #[arg(long)]
+        jobs: Option<usize>,
+        #[command(flatten)]
+        reuse: Reuse,
+    }
+
+    #[test]
+    fn stores_are_reused_up_to_so_many_gigabytes() {
+        for (said, most) in [
+            (None, None),
+            (Some("--reuse"), Some(10_000_000_000)),
+            (Some("--reuse=3"), Some(3_000_000_000)),
+        ] {
+            let words = ["run", "--jobs", "2"].into_iter().chain(said);
+            let line = Line::try_parse_from(words).unwrap();
+            assert_eq!((line.jobs, line.reuse.most()), (Some(2), most), "{said:?}");
+        }
+    }
+}

@@ -1,11 +1,17 @@
 //! Stores of earlier publishes (`--jobs N --reuse`): the rows are those of a run that publishes, and nothing is published twice.
 
 use std::fs;
-use std::path::PathBuf;
+use std::os::unix::fs::chown;
+use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use delta_lab::record::{Row, Verb};
 
-use crate::bench::{Bench, SmallDisk, has, repeatable};
+use crate::bench::{Bench, LAB, SmallDisk, has, repeatable, text};
+
+/// A user who owns nothing.
+const NOBODY: u32 = 65_534;
 
 const METHODS: &[&str] = &["raw", "gzip/6", "fastcdc/16k", "zstd-patch/3", "layers"];
 
@@ -131,6 +137,48 @@ fn what_is_done_once_is_not_done_again_for_another_road_or_scenario() {
         (bench.count("publish-old"), bench.count("publish-new")),
         (3, 3)
     );
+}
+
+#[test]
+fn other_cores_another_program_and_another_user_publish_anew() {
+    if !has("curl") {
+        return;
+    }
+    let bench = Bench::counting("cut", 1, "cp \"$image\" \"$store/$name\"");
+    bench.turn("cores = [\"1\"]");
+    bench.reusing("cut", "first");
+    bench.turn("cores = [\"all\"]");
+    bench.reusing("cut", "second");
+    bench.reusing("cut", "third");
+    assert_eq!(bench.count("publish-new"), 2, "once for each value");
+
+    // What lies behind a program's end changes nothing that it does.
+    let another = bench.path("another");
+    let mut program = fs::read(LAB).unwrap();
+    program.push(0);
+    bench.write_program("another", program);
+    let reusing = |program: &Path, into: &str| {
+        let mut command = Command::new(program);
+        command
+            .args(["run", "cut", "-j", "1", "--reuse", "--into", into])
+            .current_dir(bench.dir.path())
+            .env("DELTA_LAB_CACHE", bench.path("cache"));
+        command
+    };
+    let output = reusing(&another, "results/fourth").output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(bench.count("publish-new"), 3);
+
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for entry in walkdir::WalkDir::new(bench.dir.path()) {
+        chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
+    }
+    let mut command = reusing(Path::new(LAB), "results/fifth");
+    let output = command.uid(NOBODY).gid(NOBODY).output().unwrap();
+    assert!(output.status.success(), "{}", text(&output.stderr));
+    assert_eq!(bench.count("publish-new"), 4);
 }
 
 #[test]
