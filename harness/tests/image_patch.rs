@@ -3,7 +3,7 @@
 use std::fs;
 use std::io::Write;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Output};
 
 use delta_lab::engine::image::{Effort, apply, make};
 use delta_lab::source::synthetic::{Change, Release};
@@ -145,14 +145,55 @@ fn many_files_need_little_memory() {
         &["patch", "make", "old", "new", "-o", "p"][..],
         &["patch", "apply", "old", "p", "-o", "back"],
     ] {
-        let mut command = Command::new("prlimit");
-        command.arg(format!("--data={}", 100 << 20)).arg(LAB);
-        let output = command.args(args).current_dir(bench.path("")).output();
-        let output = output.unwrap();
+        let output = within(100_000_000, args, &bench);
         let said = text(&output.stderr);
         assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
     }
     assert!(fs::read(&new).unwrap() == fs::read(bench.path("back")).unwrap());
+}
+
+#[test]
+fn a_long_program_is_coded_at_once_in_bounded_memory() {
+    let bench = Bench::new();
+    // A real program, made as long as one that is cut in pieces unless it is a program.
+    let mut program = fs::read(LAB).unwrap();
+    let missing = (66_usize << 20).saturating_sub(program.len());
+    program.extend(noise(13, missing));
+    // In an image, since a file alone is bytes.
+    let image = |name: &str, program: &[u8]| {
+        let mut tar = tar::Builder::new(Vec::new());
+        let mut header = tar::Header::new_gnu();
+        header.set_size(program.len() as u64);
+        header.set_mode(0o755);
+        tar.append_data(&mut header, "usr/bin/program", program)
+            .unwrap();
+        bench.write(name, tar.into_inner().unwrap());
+    };
+    image("old", &program);
+    // Behind its headers everything moves.
+    program.splice(5000..5000, noise(14, 333));
+    image("new", &program);
+    for args in [
+        &["patch", "make", "old", "new", "-o", "p"][..],
+        &["patch", "apply", "old", "p", "-o", "back"],
+    ] {
+        // Twice its length, its references, and what alignment takes.
+        let output = within(420_000_000, args, &bench);
+        let said = text(&output.stderr);
+        assert_eq!(output.status.code(), Some(0), "{args:?}: {said}");
+    }
+    assert!(fs::read(bench.path("new")).unwrap() == fs::read(bench.path("back")).unwrap());
+    let patch = fs::read(bench.path("p")).unwrap();
+    // Its features: there is a base, and programs are told.
+    assert_eq!(patch[4], 3);
+    assert!(patch.len() < 300_000, "{} bytes", patch.len());
+}
+
+/// The program, which may take so many bytes of memory for its own.
+fn within(memory: u64, args: &[&str], bench: &Bench) -> Output {
+    let mut command = Command::new("prlimit");
+    command.arg(format!("--data={memory}")).arg(LAB).args(args);
+    command.current_dir(bench.dir.path()).output().unwrap()
 }
 
 #[test]

@@ -4,6 +4,7 @@ use anyhow::{Context, Result, bail, ensure};
 
 use super::archive::{Archive, Tar};
 use super::digest;
+use super::format::Patch;
 use super::header::{self, Memory};
 use super::packed;
 use super::recipe::Recipe;
@@ -38,6 +39,8 @@ pub struct Coding<'a> {
     pub(super) path_bytes: usize,
     /// How long packed layers may still be when they are unpacked.
     pub(super) room: u64,
+    /// Whether the script says of long contents that they are a program, coded at once.
+    pub programs: bool,
 }
 
 /// What foretells the next entry.
@@ -68,16 +71,20 @@ impl<'a> Coding<'a> {
     /// Writes what is in `new`.
     pub fn write(base: &'a Archive, new: Archive, recipes: Vec<Recipe>) -> Result<Coding<'a>> {
         let mut coding = Coding::new(Script::writing(), base, new, recipes);
+        let coded = coding.recipes.iter().filter_map(Recipe::coded);
+        coding.programs = coded.into_iter().any(|coded| coded.program);
         let base_tar = (!base.tars.is_empty()).then_some(base.outer);
         coding.tar(0, base_tar)?;
         Ok(coding)
     }
 
-    /// Reads entries and recipes, and writes headers, padding and extended headers into `space`, which is zero so far.
-    pub fn read(coded: Vec<u8>, base: &'a Archive, space: Space) -> Result<Coding<'a>> {
+    /// Reads the entries and recipes of a patch, and writes headers, padding and extended headers into `space`, which is zero
+    /// so far.
+    pub fn read(patch: &Patch, base: &'a Archive, space: Space) -> Result<Coding<'a>> {
         let mut new = Archive::default();
         new.tars.push(Tar::new(space, None));
-        let mut coding = Coding::new(Script::reading(coded), base, new, Vec::new());
+        let mut coding = Coding::new(Script::reading(patch.script()?), base, new, Vec::new());
+        coding.programs = patch.head.programs;
         let base_tar = (!base.tars.is_empty()).then_some(base.outer);
         coding.tar(0, base_tar)?;
         coding.script.check()?;
@@ -96,6 +103,7 @@ impl<'a> Coding<'a> {
             last: Last::default(),
             path_bytes: 0,
             room,
+            programs: false,
         }
     }
 

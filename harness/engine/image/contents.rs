@@ -5,7 +5,9 @@ use anyhow::{Context, Result, bail, ensure};
 use super::archive::{MOST_TARS, Tar};
 use super::code::{Coding, LENGTH, NUMBER};
 use super::packed::{self, Packed};
-use super::recipe::{Coded, Form, MOST_GROUPS, PART_BYTES, Part, Recipe, Section, WHOLE_BYTES};
+use super::recipe::{
+    Coded, Form, MOST_GROUPS, PART_BYTES, Part, Recipe, Section, WHOLE_BYTES, cuts, may_be_program,
+};
 use super::script::Kind;
 use super::sections::MOST_SECTIONS;
 use super::tar::{MOST_TEXT, What};
@@ -21,6 +23,7 @@ const PART: Kind = 45;
 const BESIDE: Kind = 47;
 const PACKED: Kind = 48;
 const SECTION: Kind = 49;
+const PROGRAM: Kind = 50;
 
 impl Coding<'_> {
     pub(super) fn recipe(&mut self, index: usize, base: Option<usize>, same: bool) -> Result<()> {
@@ -191,17 +194,38 @@ impl Coding<'_> {
             matches!(form, Form::Plain) || bytes <= WHOLE_BYTES,
             "contents of {bytes} bytes to be worked on whole"
         );
+        let program = self.program(&form, bytes, from, given)?;
         let mut parts = Vec::new();
-        for (nth, _) in Coded::cuts(bytes).enumerate() {
+        for (nth, _) in cuts(bytes, program).enumerate() {
             let given = given.map(|given| &given.parts[nth]);
             parts.push(self.part(ending, bytes > PART_BYTES, from, given)?);
         }
         Ok(Coded {
             base: from,
-            beside: self.beside(index, &form, given)?,
+            beside: match program {
+                true => None,
+                false => self.beside(index, &form, given)?,
+            },
             form,
+            program,
             parts,
         })
+    }
+
+    /// Whether long contents are a program that is coded at once.
+    fn program(
+        &mut self,
+        form: &Form,
+        bytes: u64,
+        base: Option<usize>,
+        given: Option<&Coded>,
+    ) -> Result<bool> {
+        let base_bytes = base.map_or(0, |base| self.base.entries[base].size);
+        if !self.programs || *form != Form::Plain || !may_be_program(bytes, base_bytes) {
+            return Ok(false);
+        }
+        let given = given.is_some_and(|given| given.program);
+        Ok(self.script.flag(PROGRAM, &[], given))
     }
 
     /// What of the new image stands beside the base.

@@ -1,7 +1,7 @@
 //! Which changed contents are coded together. Encoder only: the patch says what was chosen.
 
 use super::archive::Archive;
-use super::recipe::{Coded, PART_BYTES, Part, Recipe};
+use super::recipe::{PART_BYTES, Part, Recipe, cuts};
 
 /// Changed contents of a group, so that memory is bounded and threads have work.
 const GROUP_BYTES: u64 = 16 << 20;
@@ -19,7 +19,7 @@ pub enum Sort {
 
 /// The pieces of contents, not dealt out yet: each against what lies at its place in a base that is as long.
 pub fn parts(bytes: u64, base_bytes: Option<u64>) -> Vec<Part> {
-    Coded::cuts(bytes)
+    cuts(bytes, false)
         .map(|(at, length)| Part {
             group: 0,
             base: base_bytes

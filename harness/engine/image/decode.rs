@@ -10,10 +10,10 @@ use super::archive::Archive;
 use super::code::Coding;
 use super::digest::{self, Digests, Sha, sha256};
 use super::format::Patch;
-use super::group::{self, Bases};
+use super::group::{self, Bases, Size, Turns};
 use super::gzip;
 use super::packed;
-use super::recipe::{Coded, Form, Recipe, WHOLE_BYTES};
+use super::recipe::{Coded, Form, Recipe, WHOLE_BYTES, cuts};
 use super::sections;
 use super::space::Space;
 use super::sums::{self, Sums};
@@ -70,7 +70,7 @@ pub fn decode(patch: &Patch, base: &Space, out: &Space, say: &dyn Fn(&str)) -> R
     let mut archive = Archive::walk(base)?;
     let digests = Digests::of(&archive)?;
     digests.show(&mut archive)?;
-    let coding = Coding::read(patch.script()?, &archive, out.clone())?;
+    let coding = Coding::read(patch, &archive, out.clone())?;
     let (new, recipes) = (coding.new, coding.recipes);
     let work = Decoding {
         bases: Bases::of(&archive, &digests),
@@ -101,7 +101,7 @@ pub fn pieces(new: &Archive, recipes: &[Recipe], groups: usize) -> Result<Vec<Ve
             ensure!(held && same, "contents beside others that are not there");
         }
         let bytes = coded.form.bytes(new.entries[entry].size);
-        for (part, (at, bytes)) in Coded::cuts(bytes).enumerate() {
+        for (part, (at, bytes)) in cuts(bytes, coded.program).enumerate() {
             let group = of_group.get_mut(coded.parts[part].group);
             group.context("no such group")?.push(Piece {
                 entry,
@@ -114,6 +114,12 @@ pub fn pieces(new: &Archive, recipes: &[Recipe], groups: usize) -> Result<Vec<Ve
     Ok(of_group)
 }
 
+/// Whether one of the pieces is a program longer than others are.
+pub fn has_program(pieces: &[Piece], recipes: &[Recipe]) -> bool {
+    let mut coded = pieces.iter().map(|piece| recipes[piece.entry].coded());
+    coded.any(|coded| coded.is_some_and(|coded| coded.program))
+}
+
 /// What each entry of a patch took, told without writing an image.
 pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u64>)> {
     let mut archive = Archive::walk(base)?;
@@ -123,7 +129,7 @@ pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u
     out.set_len(patch.head.image.0)
         .context("make a temporary file")?;
     let out = Space::whole(Arc::new(out), patch.head.image.0);
-    let coding = Coding::read(patch.script()?, &archive, out)?;
+    let coding = Coding::read(patch, &archive, out)?;
     let bases = Bases::of(&archive, &digests);
     let heads = &patch.head.groups;
     let mut costs = vec![0; coding.recipes.len()];
@@ -149,7 +155,15 @@ pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u
             }
         };
         let coded = patch.group(number)?;
-        group::decode(heads[number].codec, &coded, pieces.len(), load, put)?;
+        let programs = has_program(pieces, &coding.recipes);
+        group::decode(
+            heads[number].codec,
+            &coded,
+            pieces.len(),
+            programs,
+            load,
+            put,
+        )?;
     }
     Ok((coding.new, coding.recipes, costs))
 }
@@ -207,8 +221,9 @@ impl Decoding<'_> {
         let heads = &patch.head.groups;
         let of_group = pieces(self.new, self.recipes, heads.len())?;
         say(&format!("{} groups of changed contents", heads.len()));
+        let turns = Turns::default();
         let late = each(heads.len(), group::threads(), |number| {
-            self.group(patch, number, &of_group[number])
+            self.group(patch, number, &of_group[number], &turns)
                 .context(InGroup(number))
         })?;
         Ok(late.into_iter().flatten().collect())
@@ -219,7 +234,13 @@ impl Decoding<'_> {
         patch: &Patch,
         number: usize,
         pieces: &[Piece],
+        turns: &Turns,
     ) -> Result<Vec<(usize, Vec<u8>)>> {
+        let programs = has_program(pieces, self.recipes);
+        let _turn = turns.take(match programs {
+            true => Size::Program,
+            false => Size::Usual,
+        });
         let mut late = Vec::new();
         let load = |nth: usize| {
             let piece = &pieces[nth];
@@ -247,7 +268,8 @@ impl Decoding<'_> {
             }
         };
         let codec = patch.head.groups[number].codec;
-        group::decode(codec, &patch.group(number)?, pieces.len(), load, put)?;
+        let coded = patch.group(number)?;
+        group::decode(codec, &coded, pieces.len(), programs, load, put)?;
         Ok(late)
     }
 

@@ -10,11 +10,11 @@ use super::code::Coding;
 use super::decode::{self, InGroup, InLayer, NewSums, Piece};
 use super::digest::{Sha, sha256};
 use super::format::{Codec, GroupHead, Head, Patch, Writer};
-use super::group::{self, Bases, MOST_IN_FRAME, Try};
+use super::group::{self, Bases, MOST_IN_FRAME, Size, Try, Turns};
 use super::gzip;
 use super::packed;
 use super::plan::{self, Plan};
-use super::recipe::{Coded, Entries, Form, PART_BYTES, Recipe, WHOLE_BYTES};
+use super::recipe::{Coded, Entries, Form, Recipe, WHOLE_BYTES, cuts};
 use super::sections;
 use super::space::Space;
 use super::sums::{self, Sums};
@@ -129,12 +129,14 @@ pub fn encode(
         script,
         new,
         recipes,
+        programs,
         ..
     } = coding;
     let script = script.finish();
     let head = Head {
         base: ends.base,
         image: ends.image,
+        programs,
         script_bytes: script.len() as u64,
         groups: coded.iter().map(|(head, _)| *head).collect(),
     };
@@ -246,7 +248,7 @@ fn measure_sums(new: &Archive, recipes: &mut [Recipe], own: &Sums, bases: &Bases
             };
             let group = coded.parts.first().map_or(0, |part| part.group);
             let size = new.entries[index].size;
-            coded.parts = Coded::cuts(coded.form.bytes(size))
+            coded.parts = cuts(coded.form.bytes(size), false)
                 .map(|_| super::recipe::Part { group, base: None })
                 .collect();
         }
@@ -270,12 +272,15 @@ impl Encoding<'_> {
         let plan = self.plan;
         let of_group = decode::pieces(&plan.new, &plan.recipes, plan.groups)?;
         say(&format!("{} groups of changed contents", plan.groups));
-        let one = Mutex::new(());
+        let turns = Turns::default();
         each(plan.groups, group::threads(), |number| {
             let pieces = &of_group[number];
-            // Two of these at a time would take more memory than the bound.
-            let is_large = pieces.iter().any(|piece| self.longest(piece) > LARGE_BYTES);
-            let _alone = is_large.then(|| one.lock());
+            let is_large = || pieces.iter().any(|piece| self.longest(piece) > LARGE_BYTES);
+            let _turn = turns.take(match decode::has_program(pieces, &plan.recipes) {
+                true => Size::Program,
+                false if is_large() => Size::Large,
+                false => Size::Usual,
+            });
             let (codec, coded) = self
                 .group(pieces)
                 .with_context(|| format!("group {number}"))?;
@@ -332,7 +337,7 @@ impl Encoding<'_> {
     fn contents(&self, piece: &Piece, coded: &Coded) -> Result<Vec<u8>> {
         let content = self.plan.new.content(piece.entry)?;
         if let Form::Plain = coded.form {
-            return content.part(piece.at, piece.bytes)?.load(PART_BYTES);
+            return content.part(piece.at, piece.bytes)?.load(piece.bytes);
         }
         let whole = content.load(WHOLE_BYTES)?;
         match &coded.form {

@@ -11,8 +11,9 @@ use super::space::Space;
 /// First bytes of every patch. The last one is the version.
 pub const MAGIC: [u8; 4] = *b"DLP\x03";
 /// Feature bits: a reader refuses a patch with one it does not know.
-pub const WITH_BASE: u8 = 1;
-const KNOWN_FEATURES: u8 = WITH_BASE;
+const WITH_BASE: u8 = 1;
+const WITH_PROGRAMS: u8 = 2;
+const KNOWN_FEATURES: u8 = WITH_BASE | WITH_PROGRAMS;
 /// Longest image or base.
 pub const MOST_BYTES: u64 = 1 << 40;
 /// Longest script and longest coded group.
@@ -26,6 +27,8 @@ pub struct Head {
     /// Length and sha256 of the base; nothing for a patch that needs none.
     pub base: Option<(u64, Sha)>,
     pub image: (u64, Sha),
+    /// Whether the script says of long contents that they are a program, coded whole.
+    pub programs: bool,
     pub script_bytes: u64,
     pub groups: Vec<GroupHead>,
 }
@@ -64,7 +67,12 @@ impl Head {
     /// The head and the table of groups as bytes.
     pub fn bytes(&self) -> Vec<u8> {
         let mut head = MAGIC.to_vec();
-        head.push(if self.base.is_some() { WITH_BASE } else { 0 });
+        let features = [
+            (self.base.is_some(), WITH_BASE),
+            (self.programs, WITH_PROGRAMS),
+        ];
+        let features = features.iter().filter(|(has, _)| *has);
+        head.push(features.map(|(_, feature)| feature).sum());
         for (bytes, sha) in self.base.iter().chain([&self.image]) {
             put_number(&mut head, *bytes);
             head.extend_from_slice(sha);
@@ -167,6 +175,7 @@ impl Patch {
         let head = Head {
             base,
             image,
+            programs: features & WITH_PROGRAMS != 0,
             script_bytes,
             groups,
         };

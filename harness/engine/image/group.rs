@@ -1,12 +1,14 @@
 //! Groups: contents coded together, independent of other groups, so that several threads can work.
 
+use std::sync::{Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
 use anyhow::{Context, Result, anyhow, ensure};
 use zstd::zstd_safe::{self, CCtx, CParameter, DCtx};
 
 use super::archive::Archive;
 use super::format::Codec;
 use super::gzip;
-use super::recipe::{Coded, PART_BYTES, Part};
+use super::recipe::{Coded, PART_BYTES, PROGRAM_BYTES, Part};
 use super::sums::{self, Sums};
 use super::{digest, recipe::Form, sections};
 use crate::engine::ideas::Ideas;
@@ -14,10 +16,8 @@ use crate::engine::pair::{Base, Decoder, Effort, Encoder, Limits, Prepared};
 
 /// Bases and contents of a group in one zstd frame: a decoder holds both.
 pub const MOST_IN_FRAME: u64 = 128 << 20;
-/// Bytes of contents that one decoded file may have.
-const LIMITS: Limits = Limits {
-    memory_bytes: 200 << 20,
-};
+/// What a decoder may use for one file; of a program longer than a piece its length beside that.
+const MEMORY_BYTES: u64 = 200 << 20;
 
 /// A base and what can be asked of it: what pieces of contents are coded against.
 pub struct Bases<'a> {
@@ -59,6 +59,9 @@ impl<'a> Bases<'a> {
             return Ok(Vec::new());
         };
         let content = self.archive.content(index)?;
+        if coded.program {
+            return content.load(PROGRAM_BYTES);
+        }
         if let (Form::Plain, Some((at, length))) = (&coded.form, part.base) {
             return content.part(at, length)?.load(PART_BYTES);
         }
@@ -105,13 +108,16 @@ pub fn encode(
     let mut pairs = encoders(effort, ideas);
     let (mut bases, mut contents) = (Vec::new(), Vec::new());
     for nth in 0..count {
-        let (base, new) = load(nth)?;
-        if tries != Try::Frame {
-            let file = Prepared::new(&base, &new, ideas);
-            for pair in &mut pairs {
-                pair.file(&file)?;
+        let (base, new) = match tries {
+            Try::Frame => load(nth)?,
+            Try::Pair | Try::Both => {
+                let file = Prepared::new(|| load(nth), ideas)?;
+                for pair in &mut pairs {
+                    pair.file(&file)?;
+                }
+                file.into_contents()
             }
-        }
+        };
         if tries != Try::Pair {
             bases.extend(base.bytes);
             contents.extend(new);
@@ -179,17 +185,21 @@ fn frame(level: i32, bases: &[u8], contents: &[u8]) -> Result<Vec<u8>> {
 }
 
 /// Decodes the pieces of a group in order: `load` gives a piece's base and its length, `put` takes its contents and
-/// the coded bytes that it took.
+/// the coded bytes that it took. `programs` tells whether any is a program longer than a piece.
 pub fn decode(
     codec: Codec,
     coded: &[u8],
     count: usize,
+    programs: bool,
     mut load: impl FnMut(usize) -> Result<(Base, u64)>,
     mut put: impl FnMut(usize, Vec<u8>, u64) -> Result<()>,
 ) -> Result<()> {
     match codec {
         Codec::Pair => {
-            let mut pair = Decoder::new(coded, LIMITS)?;
+            let limits = Limits {
+                memory_bytes: MEMORY_BYTES + if programs { PROGRAM_BYTES } else { 0 },
+            };
+            let mut pair = Decoder::new(coded, limits)?;
             for nth in 0..count {
                 let (base, length) = load(nth)?;
                 let before = pair.spent();
@@ -234,7 +244,72 @@ pub fn decode(
     }
 }
 
+/// How much of the memory there is a group takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Size {
+    /// Another one fits beside it.
+    Usual,
+    /// No other large one fits beside it.
+    Large,
+    /// A program longer than a piece: nothing fits beside it.
+    Program,
+}
+
+/// Who of several threads may work on a group.
+#[derive(Default)]
+pub struct Turns {
+    room: RwLock<()>,
+    large: Mutex<()>,
+}
+
+/// A thread's turn, for as long as it lives.
+pub struct Turn<'a> {
+    _alone: Option<RwLockWriteGuard<'a, ()>>,
+    _beside: Option<RwLockReadGuard<'a, ()>>,
+    _large: Option<MutexGuard<'a, ()>>,
+}
+
+impl Turns {
+    /// Waits for the turn of a group of this size. A thread that failed with its turn leaves it to the others.
+    pub fn take(&self, size: Size) -> Turn<'_> {
+        let is_alone = size == Size::Program;
+        let room = &self.room;
+        Turn {
+            _alone: is_alone.then(|| room.write().unwrap_or_else(PoisonError::into_inner)),
+            _beside: (!is_alone).then(|| room.read().unwrap_or_else(PoisonError::into_inner)),
+            _large: (size == Size::Large)
+                .then(|| self.large.lock().unwrap_or_else(PoisonError::into_inner)),
+        }
+    }
+}
+
 /// Threads that work on groups: more would need more memory than the bound.
 pub fn threads() -> usize {
     std::thread::available_parallelism().map_or(1, |cores| cores.get().min(2))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Size, Turns};
+
+    #[test]
+    fn groups_take_turns_by_their_size() {
+        let turns = Turns::default();
+        // Whether a usual, a large and a program's group may be worked on now.
+        let free = || {
+            let room = turns.room.try_read().is_ok();
+            let large = turns.large.try_lock().is_ok();
+            [room, room && large, turns.room.try_write().is_ok()]
+        };
+        for (size, others) in [
+            (Size::Usual, [true, true, false]),
+            (Size::Large, [true, false, false]),
+            (Size::Program, [false, false, false]),
+        ] {
+            let turn = turns.take(size);
+            assert_eq!(free(), others, "beside {size:?}");
+            drop(turn);
+            assert_eq!(free(), [true; 3], "after {size:?}");
+        }
+    }
 }

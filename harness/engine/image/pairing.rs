@@ -26,6 +26,26 @@ pub struct Pairing<'a> {
     looks_further: bool,
 }
 
+/// Contents that a base's file is looked for.
+pub struct Sought<'a> {
+    /// Their beginning, and their length.
+    pub start: &'a [u8],
+    pub bytes: u64,
+    /// Length of the longest file that will do.
+    pub most: u64,
+}
+
+impl<'a> Sought<'a> {
+    /// Contents that are held whole.
+    pub fn whole(contents: &'a [u8]) -> Sought<'a> {
+        Sought {
+            start: contents,
+            bytes: contents.len() as u64,
+            most: WHOLE_BYTES,
+        }
+    }
+}
+
 /// Files of one name that are looked at.
 const MOST_NAMESAKES: usize = 64;
 
@@ -78,12 +98,17 @@ impl<'a> Pairing<'a> {
         &self,
         path: &[u8],
         tar: Option<usize>,
-        contents: &[u8],
+        sought: &Sought,
     ) -> Result<Option<usize>> {
         let by_path = self.base.find(path, tar);
-        if let Some(index) = self.fit(by_path.into_iter(), contents)? {
-            return Ok(Some(index));
+        match self.fit(by_path.into_iter(), sought)? {
+            Some(index) => Ok(Some(index)),
+            None => self.by_name(path, sought),
         }
+    }
+
+    /// The base's file for contents at `path`, by what another path has in common with it.
+    pub fn by_name(&self, path: &[u8], sought: &Sought) -> Result<Option<usize>> {
         if !self.looks_further {
             return Ok(None);
         }
@@ -92,13 +117,13 @@ impl<'a> Pairing<'a> {
         let folded = fold(&path);
         let alike = self.folded.at(&folded);
         let alike = alike.filter(|index| fold(&path_of(index)) == folded);
-        if let Some(index) = self.fit(alike, contents)? {
+        if let Some(index) = self.fit(alike, sought)? {
             return Ok(Some(index));
         }
         let name = name_of(&path);
         let named = self.names.at(name);
         let named = named.filter(|index| name_of(&path_of(index)) == name);
-        self.fit(named, contents)
+        self.fit(named, sought)
     }
 
     /// Whether contents of this length are looked for by what is in them.
@@ -106,38 +131,40 @@ impl<'a> Pairing<'a> {
         self.looks_further && bytes >= LEAST_BYTES
     }
 
-    /// The base's file that is most like `contents`, which have this sketch.
-    pub fn by_contents(&self, sketch: &[u32], contents: &[u8]) -> Result<Option<usize>> {
+    /// The base's file that is most like contents which have this sketch.
+    pub fn by_contents(&self, sketch: &[u32], sought: &Sought) -> Result<Option<usize>> {
         let nearest = self.similar()?.nearest(sketch, usize::MAX);
         let nearest = nearest.map(|(index, _)| index);
-        self.fit(nearest.into_iter(), contents)
+        self.fit(nearest.into_iter(), sought)
     }
 
     /// Of the candidates that are ELF just when the contents are, the one nearest in size.
     fn fit(
         &self,
         candidates: impl Iterator<Item = usize>,
-        contents: &[u8],
+        sought: &Sought,
     ) -> Result<Option<usize>> {
-        let size = contents.len() as u64;
         let mut fitting = Vec::new();
         for index in candidates.take(MOST_NAMESAKES) {
             let entry = &self.base.entries[index];
-            let sized = (1..=WHOLE_BYTES).contains(&entry.size);
+            let sized = (1..=sought.most).contains(&entry.size);
             if !entry.is_regular() || !sized || self.base.is_plain_layer(index) {
                 continue;
             }
             let content = self.base.content(index)?;
             let start = content.part(0, content.len().min(4))?.load(4)?;
-            let fits = is_elf(&start) == is_elf(contents)
-                && gzip::is_gzip(&start) == gzip::is_gzip(contents);
+            let fits = is_elf(&start) == is_elf(sought.start)
+                && gzip::is_gzip(&start) == gzip::is_gzip(sought.start);
             if fits {
                 fitting.push(index);
             }
         }
-        let nearest = fitting
-            .into_iter()
-            .min_by_key(|index| (self.base.entries[*index].size.abs_diff(size), *index));
+        let nearest = fitting.into_iter().min_by_key(|index| {
+            (
+                self.base.entries[*index].size.abs_diff(sought.bytes),
+                *index,
+            )
+        });
         Ok(nearest)
     }
 

@@ -11,8 +11,8 @@ use super::group::threads;
 use super::gzip;
 use super::index::Hashed;
 use super::packed;
-use super::pairing::{Pairing, is_elf};
-use super::recipe::{Coded, Entries, Form, Recipe, WHOLE_BYTES};
+use super::pairing::{Pairing, Sought, is_elf};
+use super::recipe::{Coded, Entries, Form, PROGRAM_BYTES, Recipe, WHOLE_BYTES, may_be_program};
 use super::sections;
 use super::sketch::{Hash, Similar, Sketches, quick_hash, sketch};
 use super::space::Space;
@@ -296,12 +296,13 @@ impl Planning<'_> {
             false => Sort::Other,
         };
         let tar = self.against[entry.tar];
-        let mut base = self.pairing.by_path(&entry.path, tar, &contents)?;
+        let sought = Sought::whole(&contents);
+        let mut base = self.pairing.by_path(&entry.path, tar, &sought)?;
         let is_sought = base.is_none() && self.pairing.looks_inside(entry.size);
         let is_sibling = self.ideas.beside && sort == Sort::Elf && entry.size <= MOST_BESIDE;
         let sketch = (is_sought || is_sibling).then(|| sketch(&contents));
         if let Some(sketch) = sketch.as_ref().filter(|_| is_sought) {
-            base = self.pairing.by_contents(sketch, &contents)?;
+            base = self.pairing.by_contents(sketch, &sought)?;
         }
         Ok(Found {
             base,
@@ -383,6 +384,7 @@ impl Planning<'_> {
             beside: beside.filter(|_| found.form == Form::Plain),
             parts: parts(found.form.bytes(entry.size), None),
             form: found.form,
+            program: false,
         })
     }
 
@@ -439,7 +441,8 @@ impl Planning<'_> {
         Ok(sections::has_any(&base))
     }
 
-    /// Contents that are coded in pieces, each against what lies at the same place in the base's.
+    /// Contents that are coded in pieces, each against what lies at the same place in the base's; a program at once, if it
+    /// can be.
     fn long(
         &mut self,
         index: usize,
@@ -449,26 +452,51 @@ impl Planning<'_> {
     ) -> Result<Coded> {
         let start = content.part(0, content.len().min(4))?.load(4)?;
         let is_plain = self.plain.contains(&index);
-        let base = match entry.what {
-            _ if is_plain => None,
-            What::Raw => self.base.whole(),
-            _ => {
-                let found = self.base.find(&entry.path, tar);
-                found.filter(|index| self.base.entries[*index].size > 0)
-            }
-        };
         let sort = match is_plain {
             true => Sort::Plain,
             false if is_elf(&start) => Sort::Elf,
             false => Sort::Other,
         };
+        let base = match entry.what {
+            _ if is_plain => None,
+            What::Raw => self.base.whole(),
+            _ => self.long_base(entry, tar, sort, &start)?,
+        };
         self.kinds.push((index, sort));
         let base_bytes = base.map(|index| self.base.entries[index].size);
+        let program = self.ideas.references
+            && sort == Sort::Elf
+            && base_bytes.is_some_and(|base| may_be_program(entry.size, base));
         Ok(Coded {
             base,
             beside: None,
             form: Form::Plain,
-            parts: parts(entry.size, base_bytes),
+            program,
+            parts: match program {
+                true => parts(1, None),
+                false => parts(entry.size, base_bytes),
+            },
         })
+    }
+
+    /// The base's file for long contents: at the same path, or a program of another version.
+    fn long_base(
+        &self,
+        entry: &Entry,
+        tar: Option<usize>,
+        sort: Sort,
+        start: &[u8],
+    ) -> Result<Option<usize>> {
+        let same = self.base.find(&entry.path, tar);
+        let same = same.filter(|index| self.base.entries[*index].size > 0);
+        if same.is_some() || sort != Sort::Elf {
+            return Ok(same);
+        }
+        let sought = Sought {
+            start,
+            bytes: entry.size,
+            most: PROGRAM_BYTES,
+        };
+        self.pairing.by_name(&entry.path, &sought)
     }
 }

@@ -6,6 +6,9 @@ pub const PART_BYTES: u64 = 64 << 20;
 pub const MOST_GROUPS: usize = 1 << 16;
 /// Longest contents that are unpacked, expanded or held whole besides.
 pub const WHOLE_BYTES: u64 = 64 << 20;
+/// Longest program, and longest base of one, that is coded at once all the same: its references reach from one end to the
+/// other.
+pub const PROGRAM_BYTES: u64 = 128 << 20;
 
 /// Entries of the new image, by their numbers.
 pub type Entries = std::collections::BTreeSet<usize>;
@@ -49,6 +52,8 @@ pub struct Coded {
     /// An earlier entry of the new image that they are coded against too: a program that the same group holds.
     pub beside: Option<usize>,
     pub form: Form,
+    /// Whether they are a program longer than a piece, or against a longer one, that is coded at once.
+    pub program: bool,
     pub parts: Vec<Part>,
 }
 
@@ -125,13 +130,54 @@ impl Form {
     }
 }
 
-impl Coded {
-    /// Where the pieces of coded bytes begin, and how long they are.
-    pub fn cuts(bytes: u64) -> impl Iterator<Item = (u64, u64)> {
-        let pieces = bytes.div_ceil(PART_BYTES);
-        (0..pieces).map(move |n| {
-            let at = n * PART_BYTES;
-            (at, PART_BYTES.min(bytes - at))
-        })
+/// Where the pieces of coded bytes begin, and how long they are; a program is one.
+pub fn cuts(bytes: u64, program: bool) -> impl Iterator<Item = (u64, u64)> {
+    let most = match program {
+        true => PROGRAM_BYTES,
+        false => PART_BYTES,
+    };
+    (0..bytes.div_ceil(most)).map(move |n| {
+        let at = n * most;
+        (at, most.min(bytes - at))
+    })
+}
+
+/// Whether contents and what they are coded against may be a program that is coded at once: too long for a piece, and not
+/// too long for that.
+pub fn may_be_program(bytes: u64, base: u64) -> bool {
+    (PART_BYTES + 1..=PROGRAM_BYTES).contains(&bytes.max(base)) && bytes.min(base) > 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{cuts, may_be_program};
+
+    const MIB: u64 = 1 << 20;
+
+    #[test]
+    fn long_contents_are_cut_unless_they_are_a_program() {
+        let lengths = |bytes, program| {
+            let cuts = cuts(bytes, program);
+            cuts.map(|(_, length)| length / MIB).collect::<Vec<_>>()
+        };
+        assert_eq!(lengths(150 * MIB, false), [64, 64, 22]);
+        assert_eq!(lengths(100 * MIB, true), [100]);
+        assert!(lengths(0, false).is_empty());
+    }
+
+    #[test]
+    fn a_program_is_longer_than_a_piece_and_not_too_long() {
+        for (bytes, base, may_be) in [
+            (65, 1, true),
+            (1, 65, true),
+            (128, 128, true),
+            (64, 64, false),
+            (129, 64, false),
+            (64, 129, false),
+            (100, 0, false),
+        ] {
+            let is = may_be_program(bytes * MIB, base * MIB);
+            assert_eq!(is, may_be, "{bytes} MiB, from {base}");
+        }
     }
 }

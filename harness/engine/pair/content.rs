@@ -10,6 +10,7 @@ use super::coder::Coder;
 use super::copying::Copying;
 use super::cost::Part;
 use super::literals::Literals;
+use super::made::Made;
 use super::model::{Bit, Number, QUICK, fold, unfold};
 use super::predict::Prediction;
 
@@ -145,22 +146,22 @@ pub struct Bulk {
 
 impl Bulk {
     /// Appends the next `count` literals to `out`.
-    fn copy<C: Coder>(&mut self, out: &mut Vec<u8>, truth: &[u8], count: usize) -> Result<()> {
-        if C::ENCODES {
-            let literals = &truth[out.len()..out.len() + count];
+    fn copy(&mut self, out: &mut Made, count: usize) -> Result<()> {
+        if let Some(literals) = out.wanted(count) {
             self.bytes.extend_from_slice(literals);
-            out.extend_from_slice(literals);
+            out.extend(literals);
             return Ok(());
         }
         let literals = self.bytes.get(self.taken..self.taken + count);
         ensure!(literals.is_some(), "the literals end before the file does");
-        out.extend_from_slice(literals.unwrap_or_default());
+        out.extend(literals.unwrap_or_default());
         self.taken += count;
         Ok(())
     }
 }
 
-/// Makes one file from `base` by `ops`, which cover all of it. `truth` is the file, or empty when decoding.
+/// Makes one file from `base` by `ops`, which cover all of it. `truth` is the file, or empty when decoding. What is decoded is
+/// returned.
 pub fn code<C: Coder>(
     coder: &mut C,
     copying: &mut Copying,
@@ -171,7 +172,8 @@ pub fn code<C: Coder>(
     ops: &[Op],
 ) -> Result<Vec<u8>> {
     let (base, truth) = file;
-    let mut out = Vec::with_capacity(ops.iter().map(|op| (op.literal + op.length) as usize).sum());
+    let lengths = ops.iter().map(|op| (op.literal + op.length) as usize);
+    let mut out = Made::new(truth, lengths.sum());
     copying.start();
     let mut literals = literals;
     if let Some(literals) = &mut literals {
@@ -183,18 +185,18 @@ pub fn code<C: Coder>(
         match &mut literals {
             Some(literals) => {
                 coder.book(Part::Literals);
-                literals.code(coder, prediction, (base, old), truth, &mut out, count);
+                literals.code(coder, prediction, (base, old), &mut out, count);
             }
-            None => bulk.copy::<C>(&mut out, truth, count)?,
+            None => bulk.copy(&mut out, count)?,
         }
         old = (op.source + op.length) as usize;
         if op.length > 0 {
-            copying.copy(coder, base, truth, &mut out, prediction, *op);
+            copying.copy(coder, base, &mut out, prediction, *op);
         }
         ensure!(
             !coder.is_overrun(),
             "the coded bits end before the file does"
         );
     }
-    Ok(out)
+    Ok(out.finish())
 }

@@ -7,6 +7,7 @@ use super::align::Op;
 use super::coder::Coder;
 use super::cost::Part;
 use super::elf::{CLASSES, CODE, Form, Kind};
+use super::made::Made;
 use super::mix::{INPUTS, Mixer, hash};
 use super::model::{Bit, SLOW};
 use super::predict::Prediction;
@@ -58,8 +59,7 @@ impl Copying {
         &mut self,
         coder: &mut C,
         base: &[u8],
-        truth: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Made,
         prediction: &mut Prediction,
         op: Op,
     ) {
@@ -68,8 +68,8 @@ impl Copying {
         while at < end {
             let (reference, width) = prediction.place(next);
             if at == reference && at + width <= end {
-                let value = self.reference(coder, truth, out, prediction, next);
-                out.extend_from_slice(&value.to_le_bytes()[..width]);
+                let value = self.reference(coder, out, prediction, next);
+                out.extend(&value.to_le_bytes()[..width]);
                 at += width;
                 next += 1;
                 continue;
@@ -81,7 +81,7 @@ impl Copying {
             }
             let stop = end.min(reference).min(at + CHUNK);
             let class = prediction.class(at);
-            self.plain(coder, &base[at..stop], truth, out, class, at);
+            self.plain(coder, &base[at..stop], out, class, at);
             at = stop;
         }
     }
@@ -90,8 +90,7 @@ impl Copying {
         &mut self,
         coder: &mut C,
         predicted: &[u8],
-        truth: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Made,
         class: usize,
         at: usize,
     ) {
@@ -102,17 +101,17 @@ impl Copying {
             _ => 3,
         };
         coder.book(Part::Flags);
-        let wanted = truth.get(out.len()..out.len() + predicted.len());
+        let wanted = out.wanted(predicted.len());
         let context = (class * 4 + size) * 64 + (self.units & 63) as usize;
         let missed = self.chunks[context].code(coder, wanted.is_some_and(|w| w != predicted), SLOW);
         self.units = self.units << 1 | u32::from(missed);
         if !missed {
-            out.extend_from_slice(predicted);
+            out.extend(predicted);
             return;
         }
         let mut flags = 0u32;
         for (done, byte) in predicted.iter().enumerate() {
-            let wanted = truth.get(out.len()).copied().unwrap_or(0);
+            let wanted = out.wanted(1).map_or(0, |wanted| wanted[0]);
             let must = flags & FLAGGED == 0 && done + 1 == predicted.len();
             let context = (class * 2 + usize::from(flags & FLAGGED != 0)) * 256
                 + (flags & 15) as usize * 16
@@ -135,17 +134,13 @@ impl Copying {
     fn byte<C: Coder>(
         &mut self,
         coder: &mut C,
-        out: &[u8],
+        out: &Made,
         predicted: u8,
         class: usize,
         at: usize,
         wanted: u8,
     ) -> u8 {
-        let before = |back: usize| -> u32 {
-            let byte = out.len().checked_sub(back).map(|at| out[at]);
-            byte.unwrap_or(0).into()
-        };
-        let (one, two, three) = (before(1), before(2), before(3));
+        let (one, two, three) = (out.before(1), out.before(2), out.before(3));
         let (predicted32, class32) = (u32::from(predicted), class as u32);
         let contexts = [
             hash(&[1, predicted32]),
@@ -171,14 +166,13 @@ impl Copying {
     fn reference<C: Coder>(
         &mut self,
         coder: &mut C,
-        truth: &[u8],
-        out: &[u8],
+        out: &Made,
         prediction: &mut Prediction,
         which: usize,
     ) -> u32 {
         let at = out.len();
         let (place, width) = prediction.place(which);
-        let field = truth.get(at..at + width).unwrap_or_default();
+        let field = out.wanted(width).unwrap_or_default();
         let wanted = field
             .iter()
             .rfold(0, |value, byte| value << 8 | u32::from(*byte));

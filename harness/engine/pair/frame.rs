@@ -6,57 +6,57 @@ use zstd::zstd_safe::{CCtx, CParameter, DCtx, FrameFormat, compress_bound, get_e
 use super::Effort;
 use super::align::Op;
 
-/// What operations with their content would take.
-pub struct Estimate {
-    literals: Vec<u8>,
-    /// Bytes for everything else: an operation takes about four, a miss about one and a half.
-    others: usize,
-}
-
-impl Estimate {
-    /// Misses are counted between the masked files, literals taken from the new one.
-    pub fn new(base: &[u8], masked: &[u8], new: &[u8], ops: &[Op]) -> Self {
-        let (mut literals, mut at, mut misses) = (Vec::new(), 0, 0);
-        for op in ops {
-            let (literal, length) = (op.literal as usize, op.length as usize);
-            literals.extend_from_slice(&new[at..at + literal]);
-            at += literal;
-            let pairs = masked[at..at + length]
-                .iter()
-                .zip(&base[op.source as usize..]);
-            misses += pairs.filter(|(new, old)| new != old).count();
-            at += length;
-        }
-        literals.extend_from_slice(&new[at..]);
-        Self {
-            literals,
-            others: ops.len() * 4 + misses * 3 / 2,
-        }
+/// What operations take beside their literals, in bytes: an operation about four, a miss about one and a half. Misses are
+/// counted between the masked files.
+pub fn others(base: &[u8], masked: &[u8], ops: &[Op]) -> usize {
+    let (mut at, mut misses) = (0, 0);
+    for op in ops {
+        at += op.literal as usize;
+        let copied = &masked[at..at + op.length as usize];
+        let pairs = copied.iter().zip(&base[op.source as usize..]);
+        misses += pairs.filter(|(new, old)| new != old).count();
+        at += op.length as usize;
     }
+    ops.len() * 4 + misses * 3 / 2
 }
 
-/// The frame of `new`, where it is likely to be smaller than the operations with their literals.
+/// The bytes of `new` that operations do not copy.
+fn literals(new: &[u8], ops: &[Op]) -> Vec<u8> {
+    let (mut literals, mut rest) = (Vec::new(), new);
+    for op in ops {
+        let (literal, after) = rest.split_at(op.literal as usize);
+        literals.extend_from_slice(literal);
+        rest = &after[op.length as usize..];
+    }
+    literals.extend_from_slice(rest);
+    literals
+}
+
+/// The frame of `new`, where it is likely to be smaller than the operations, which take `others` bytes beside their
+/// literals.
 pub fn if_smaller(
     base: &[u8],
     new: &[u8],
-    estimate: &Estimate,
+    ops: &[Op],
+    others: usize,
     effort: Effort,
 ) -> Result<Option<Vec<u8>>> {
-    if (estimate.literals.len() + estimate.others) * 8 < new.len() || base.is_empty() {
+    let copied: usize = ops.iter().map(|op| op.length as usize).sum();
+    if (new.len() - copied + others) * 8 < new.len() || base.is_empty() {
         return Ok(None);
     }
     let level = match effort {
         Effort::Fast => 12,
         Effort::Best => 19,
     };
-    let alone = pack(&[], &estimate.literals, level)?;
+    let alone = pack(&[], &literals(new, ops), level)?;
     let frame = pack(base, new, level)?;
     // Literals take a little less than this when they are packed together, and much less when they are mixed.
     let sixteenths = match effort {
         Effort::Fast => 15,
         Effort::Best => 9,
     };
-    let smaller = frame.len() < alone.len() * sixteenths / 16 + estimate.others;
+    let smaller = frame.len() < alone.len() * sixteenths / 16 + others;
     Ok(smaller.then_some(frame))
 }
 

@@ -5,6 +5,7 @@
 
 use super::coder::Coder;
 use super::copying::mixed_byte;
+use super::made::Made;
 use super::mix::{INPUTS, Mixer, hash, spread};
 use super::predict::Prediction;
 
@@ -76,8 +77,7 @@ impl Literals {
         coder: &mut C,
         prediction: &Prediction,
         (base, old): (&[u8], usize),
-        truth: &[u8],
-        out: &mut Vec<u8>,
+        out: &mut Made,
         count: usize,
     ) {
         // Literals of one file follow each other as those of another did, whatever is copied between them.
@@ -90,13 +90,14 @@ impl Literals {
         };
         let mut base_match = Match::default();
         let mut words = Words::default();
-        for byte in &out[out.len().saturating_sub(WORD)..] {
+        for byte in &out.so_far()[out.len().saturating_sub(WORD)..] {
             words.saw(*byte);
         }
         for _ in 0..count {
             if !base_match.is_good() && out.len() >= BASE_GRAM {
-                let place = self.in_base[key(&out[out.len() - BASE_GRAM..])];
-                let found = Match::ending(base, place, out);
+                let made = out.so_far();
+                let place = self.in_base[key(&made[made.len() - BASE_GRAM..])];
+                let found = Match::ending(base, place, made);
                 if found.length > 0 {
                     base_match = found;
                 }
@@ -119,10 +120,7 @@ impl Literals {
             let here = beside.foretells(base, prediction, out.len());
             let doubt = base_match.misses.count_ones().min(3) * 4 + (base_match.misses & 3);
             let here_doubt = beside.misses & 15;
-            let before = |back: usize| -> u32 {
-                let at = out.len().checked_sub(back);
-                at.map_or(0, |at| out[at].into())
-            };
+            let before = |back: usize| out.before(back);
             let (one, two, three, four) = (before(1), before(2), before(3), before(4));
             let contexts = [
                 hash(&[1, one]),
@@ -147,7 +145,7 @@ impl Literals {
                 _ => 3,
             };
             let set = level(long) * 4 + level(short);
-            let wanted = truth.get(out.len()).copied().unwrap_or(0);
+            let wanted = out.wanted(1).map_or(0, |wanted| wanted[0]);
             let byte = mixed_byte(coder, &mut self.mixer, &contexts, set, wanted);
             words.saw(byte);
             base_match.go_on(expected[0] == u32::from(byte));

@@ -10,31 +10,33 @@ use crate::engine::ideas::Ideas;
 /// Bytes of a target that its hash covers.
 const LABEL: usize = 16;
 
-/// `bytes` with its references masked.
-pub fn mask(bytes: &[u8], found: &References, ideas: &Ideas) -> Vec<u8> {
+/// Masks the references of `bytes`.
+pub fn mask(bytes: &mut [u8], found: &References, ideas: &Ideas) {
     let names = match ideas.names {
         true => Names::read(bytes, &found.symbols),
         false => Names::default(),
     };
+    let masked = || found.refs.iter().filter(|reference| is_masked(reference));
     // First without any operands, so that a label does not depend on addresses.
-    let mut bare = bytes.to_vec();
-    for reference in found.refs.iter().filter(|reference| is_masked(reference)) {
+    for reference in masked() {
         let at = reference.at as usize;
-        write(&mut bare[at..], reference, names.of(reference).unwrap_or(0));
+        write(
+            &mut bytes[at..],
+            reference,
+            names.of(reference).unwrap_or(0),
+        );
     }
     if !ideas.labels {
-        return bare;
+        return;
     }
-    let mut masked = bare.clone();
-    for reference in found.refs.iter().filter(|reference| is_masked(reference)) {
-        let at = reference.at as usize;
-        let label = match names.of(reference) {
-            Some(label) => label,
-            None => label(&bare, found, reference),
-        };
-        write(&mut masked[at..], reference, label);
+    let label = |reference: &Ref| match names.of(reference) {
+        Some(label) => label,
+        None => label(bytes, found, reference),
+    };
+    let labels: Vec<u32> = masked().map(label).collect();
+    for (reference, label) in masked().zip(labels) {
+        write(&mut bytes[reference.at as usize..], reference, label);
     }
-    masked
 }
 
 /// Puts a label where a reference is.

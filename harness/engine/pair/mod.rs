@@ -12,6 +12,7 @@ mod cost;
 mod elf;
 mod frame;
 mod literals;
+mod made;
 mod map;
 mod mask;
 mod mix;
@@ -25,6 +26,8 @@ mod unit;
 mod window;
 #[cfg(test)]
 mod worth;
+
+use std::ops::Range;
 
 use anyhow::{Context, Result, ensure};
 
@@ -85,31 +88,50 @@ pub struct Encoder {
 }
 
 /// A file that a decoder will make from its base, with what every encoder needs of it: its units, aligned.
-pub struct Prepared<'a> {
-    base: &'a [u8],
-    new_len: usize,
-    /// Where each unit's part of the base starts.
-    units: Vec<(usize, unit::Prepared<'a>)>,
+pub struct Prepared {
+    base: Base,
+    new: Vec<u8>,
+    units: Vec<Aligned>,
 }
 
-impl<'a> Prepared<'a> {
-    /// Prepares `new`; it and the base may be empty, with any contents.
-    pub fn new(base: &'a Base, new: &'a [u8], ideas: &Ideas) -> Self {
-        let (base, split) = (&base.bytes[..], base.split);
-        let units = window::windows(base, new.len()).map(|range| {
-            let window = window::choose(base, new, &range);
-            let unit = unit::Unit {
-                split: window::split(&window, base, split),
-                base: &base[window.clone()],
-                new: &new[range],
-            };
-            (window.start, unit.prepare(ideas))
-        });
-        Self {
-            base,
-            new_len: new.len(),
-            units: units.collect(),
+/// A unit of a file: its part of the base and where a second file begins in that, its part of the new file.
+struct Aligned {
+    window: Range<usize>,
+    split: Option<usize>,
+    range: Range<usize>,
+    prepared: unit::Prepared,
+}
+
+impl Prepared {
+    /// Prepares the base and the file that `load` gives; they may be empty, with any contents. Programs are masked where they
+    /// lie, which saves a copy of each, and are asked for once more after that.
+    pub fn new(mut load: impl FnMut() -> Result<(Base, Vec<u8>)>, ideas: &Ideas) -> Result<Self> {
+        let (mut base, mut new) = load()?;
+        let mut units = Vec::new();
+        for range in window::windows(&base.bytes, new.len()) {
+            let window = window::choose(&base.bytes, &new, &range);
+            let split = window::split(&window, &base.bytes, base.split);
+            let seen = &mut base.bytes[window.clone()];
+            let (mut prepared, is_masked) =
+                unit::Prepared::new(seen, split, &mut new[range.clone()], ideas);
+            if is_masked {
+                drop((base, new));
+                (base, new) = load()?;
+            }
+            prepared.find(&base.bytes[window.clone()], split, ideas);
+            units.push(Aligned {
+                window,
+                split,
+                range,
+                prepared,
+            });
         }
+        Ok(Self { base, new, units })
+    }
+
+    /// The base and the file.
+    pub fn into_contents(self) -> (Base, Vec<u8>) {
+        (self.base, self.new)
     }
 }
 
@@ -126,10 +148,17 @@ impl Encoder {
     ///
     /// Fails when the memory for it is missing.
     pub fn file(&mut self, file: &Prepared) -> Result<()> {
-        for (start, unit) in &file.units {
-            let starts = &mut self.models.starts;
-            window::code(&mut self.coder, starts, file.base, file.new_len, *start)?;
-            unit.encode(&mut self.coder, &mut self.models, self.effort)?;
+        let (base, new) = (&file.base.bytes[..], &file.new[..]);
+        for aligned in &file.units {
+            let (starts, start) = (&mut self.models.starts, aligned.window.start);
+            window::code(&mut self.coder, starts, base, new.len(), start)?;
+            let unit = unit::Unit {
+                base: &base[aligned.window.clone()],
+                split: aligned.split,
+                new: &new[aligned.range.clone()],
+            };
+            let (coder, models) = (&mut self.coder, &mut self.models);
+            aligned.prepared.encode(&unit, coder, models, self.effort)?;
         }
         Ok(())
     }

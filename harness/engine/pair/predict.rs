@@ -3,6 +3,8 @@
 //! Its target is looked up in the map of addresses and in a dictionary of the targets seen so far in this file.
 //! Version 2, frozen.
 
+use std::sync::Arc;
+
 use super::elf::{Form, Kind, Ref, References, SECOND, arm64};
 use super::map::{AddressMap, Place};
 
@@ -17,7 +19,7 @@ pub struct Guesses {
 
 /// Predicts the references of one file. A file without any is plain.
 pub struct Prediction {
-    found: References,
+    found: Arc<References>,
     map: AddressMap,
     starts: Dictionary,
     ends: Dictionary,
@@ -29,7 +31,7 @@ pub struct Prediction {
 
 impl Prediction {
     /// `shifts` are the new file's addresses less its offsets, for each segment.
-    pub fn new(found: References, map: AddressMap) -> Self {
+    pub fn new(found: Arc<References>, map: AddressMap) -> Self {
         Self {
             found,
             map,

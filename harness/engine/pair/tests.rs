@@ -18,7 +18,8 @@ fn encoder(effort: Effort) -> Encoder {
 }
 
 fn add(encoder: &mut Encoder, base: &Base, new: &[u8]) {
-    let file = Prepared::new(base, new, &Ideas::default());
+    let load = || Ok((base.clone(), new.to_vec()));
+    let file = Prepared::new(load, &Ideas::default()).unwrap();
     encoder.file(&file).unwrap();
 }
 
@@ -193,8 +194,8 @@ fn a_decoder_with_little_memory_finds_every_reference_that_its_encoder_found() {
         ..Ideas::default()
     };
     let mut encoder = Encoder::new(Effort::Best, &ideas);
-    let base = Base::from(program.clone());
-    let file = Prepared::new(&base, &new, &ideas);
+    let load = || Ok((Base::from(program.clone()), new.clone()));
+    let file = Prepared::new(load, &ideas).unwrap();
     encoder.file(&file).unwrap();
     let coded = encoder.finish().unwrap();
     let left = 30_000;

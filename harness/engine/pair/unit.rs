@@ -1,5 +1,7 @@
 //! A unit: bytes made from a part of the base, by operations or by one zstd frame.
 
+use std::sync::Arc;
+
 use anyhow::{Result, ensure};
 
 use super::align::Op;
@@ -83,19 +85,52 @@ pub struct Unit<'a> {
 }
 
 /// A unit with its operations: what does not depend on an encoder's effort or models.
-pub struct Prepared<'a> {
-    unit: Unit<'a>,
-    found: Option<References>,
+pub struct Prepared {
+    found: Option<Arc<References>>,
     ops: Vec<Op>,
-    /// What the operations will take, where frames may be tried.
-    estimate: Option<frame::Estimate>,
+    /// What the operations will take beside their literals, in bytes, where frames may be tried.
+    others: Option<usize>,
 }
 
-impl Prepared<'_> {
-    pub fn encode(&self, coder: &mut BitWriter, models: &mut Models, effort: Effort) -> Result<()> {
-        let unit = &self.unit;
-        let frame = match &self.estimate {
-            Some(estimate) => frame::if_smaller(unit.base, unit.new, estimate, effort)?,
+impl Prepared {
+    /// Aligns. Where base and new file are programs it masks the references of both, and says so.
+    pub fn new(
+        base: &mut [u8],
+        split: Option<usize>,
+        new: &mut [u8],
+        ideas: &Ideas,
+    ) -> (Self, bool) {
+        let is_masked = ideas.references && mask(base, split, new, ideas);
+        let ops = match ideas.copies {
+            true => window::align(base, new, GAIN),
+            false => Vec::new(),
+        };
+        let prepared = Self {
+            found: None,
+            others: ideas.frames.then(|| frame::others(base, new, &ops)),
+            ops,
+        };
+        (prepared, is_masked)
+    }
+
+    /// Finds the references of the base, as it was before.
+    pub fn find(&mut self, base: &[u8], split: Option<usize>, ideas: &Ideas) {
+        if ideas.references {
+            let found = references(base, split);
+            self.found = elf::merge(found, split.unwrap_or(base.len())).map(Arc::new);
+        }
+    }
+
+    /// Codes the unit that was prepared, of the same bytes.
+    pub fn encode(
+        &self,
+        unit: &Unit,
+        coder: &mut BitWriter,
+        models: &mut Models,
+        effort: Effort,
+    ) -> Result<()> {
+        let frame = match self.others {
+            Some(others) => frame::if_smaller(unit.base, unit.new, &self.ops, others, effort)?,
             None => None,
         };
         models.is_frame.code(coder, frame.is_some(), QUICK);
@@ -111,64 +146,46 @@ impl Prepared<'_> {
     }
 }
 
-impl<'a> Unit<'a> {
-    /// Finds the references and aligns.
-    pub fn prepare(self, ideas: &Ideas) -> Prepared<'a> {
-        let parts = self.parts();
-        let found = match ideas.references {
-            true => self.references(),
-            false => [None, None],
-        };
-        let new = elf::find(self.new, usize::MAX);
-        let masked = match &new {
-            Some(new) if found[0].is_some() => {
-                let masked = parts.iter().zip(&found).map(|(part, found)| match found {
-                    Some(found) => mask::mask(part.unwrap_or_default(), found, ideas),
-                    None => part.unwrap_or_default().to_vec(),
-                });
-                let base = masked.collect::<Vec<_>>().concat();
-                Some((base, mask::mask(self.new, new, ideas)))
-            }
-            _ => None,
-        };
-        drop(new);
-        let (base, new) = match &masked {
-            Some((base, new)) => (&base[..], &new[..]),
-            None => (self.base, self.new),
-        };
-        let ops = match ideas.copies {
-            true => window::align(base, new, GAIN),
-            false => Vec::new(),
-        };
-        let estimate = ideas
-            .frames
-            .then(|| frame::Estimate::new(base, new, self.new, &ops));
-        Prepared {
-            found: elf::merge(found, parts[0].map_or(0, <[u8]>::len)),
-            ops,
-            estimate,
-            unit: self,
+/// Masks the references of a base's files and of a new file, where the first and the new one are programs. References take more
+/// memory than their files may, so those of one side are gone before those of the other are found.
+fn mask(base: &mut [u8], split: Option<usize>, new: &mut [u8], ideas: &Ideas) -> bool {
+    if parts(base, split)[0].and_then(Elf::parse).is_none() {
+        return false;
+    }
+    let Some(of_new) = elf::find(new, MOST_REFERENCES) else {
+        return false;
+    };
+    mask::mask(new, &of_new, ideas);
+    drop(of_new);
+    let found = references(base, split);
+    let (first, second) = base.split_at_mut(split.unwrap_or(base.len()));
+    for (part, found) in [first, second].into_iter().zip(&found) {
+        if let Some(found) = found {
+            mask::mask(part, found, ideas);
         }
     }
+    true
+}
 
-    /// The files of the base.
-    fn parts(&self) -> [Option<&[u8]>; 2] {
-        match self.split {
-            Some(split) => [Some(&self.base[..split]), Some(&self.base[split..])],
-            None => [Some(self.base), None],
-        }
+/// The files of a base, the second of which begins at `split`.
+fn parts(base: &[u8], split: Option<usize>) -> [Option<&[u8]>; 2] {
+    match split {
+        Some(split) => [Some(&base[..split]), Some(&base[split..])],
+        None => [Some(base), None],
     }
+}
 
-    /// The references of the files of the base, the same ones for encoder and decoder.
-    fn references(&self) -> [Option<References>; 2] {
-        let mut most = MOST_REFERENCES;
-        self.parts().map(|part| {
-            let found = elf::find(part?, most)?;
-            most -= found.refs.len().min(most);
-            Some(found)
-        })
-    }
+/// The references of the files of a base, the same ones for encoder and decoder.
+fn references(base: &[u8], split: Option<usize>) -> [Option<References>; 2] {
+    let mut most = MOST_REFERENCES;
+    parts(base, split).map(|part| {
+        let found = elf::find(part?, most)?;
+        most -= found.refs.len().min(most);
+        Some(found)
+    })
+}
 
+impl Unit<'_> {
     /// The next `new_len` bytes, in at most `memory` bytes beside them and the references.
     pub fn decode<C: Coder>(
         &self,
@@ -187,11 +204,11 @@ impl<'a> Unit<'a> {
         }
         let most = memory as usize / 4 / size_of::<Op>();
         let found = match models.has_references.code(coder, false, QUICK) {
-            true => self.references(),
+            true => references(self.base, self.split),
             false => [None, None],
         };
-        let found = elf::merge(found, self.parts()[0].map_or(0, <[u8]>::len));
-        self.code(coder, models, &[], new_len, found, most)
+        let found = elf::merge(found, self.split.unwrap_or(self.base.len()));
+        self.code(coder, models, &[], new_len, found.map(Arc::new), most)
     }
 
     fn code<C: Coder>(
@@ -200,7 +217,7 @@ impl<'a> Unit<'a> {
         models: &mut Models,
         ops: &[Op],
         new_len: usize,
-        found: Option<References>,
+        found: Option<Arc<References>>,
         most: usize,
     ) -> Result<Vec<u8>> {
         let sizes = (self.base.len(), new_len);

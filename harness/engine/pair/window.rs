@@ -135,11 +135,10 @@ fn most_samples(base: &[u8], new: &[u8], range: &Range<usize>) -> Range<usize> {
         }
     }
     let span = BASE / STEP;
-    let usual = (range.start.saturating_sub((BASE - NEW) / 2) / STEP)
-        .min((base.len() - BASE).div_ceil(STEP));
+    let last = (base.len() - BASE).div_ceil(STEP);
+    let usual = (range.start.saturating_sub((BASE - NEW) / 2) / STEP).min(last);
     let mut best = (0, usual);
     let mut sum: u64 = votes.iter().take(span).sum();
-    let last = (base.len() - BASE).div_ceil(STEP);
     for start in 0..=last {
         let nearer = start.abs_diff(usual) < best.1.abs_diff(usual);
         if sum > best.0 || (sum == best.0 && nearer) {

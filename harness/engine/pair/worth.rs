@@ -20,8 +20,9 @@ fn each_idea_makes_the_pairs_smaller() {
             let start = Instant::now();
             let mut encoder = Encoder::new(effort, &ideas);
             for (base, new) in &pairs {
-                let base = base.clone().into();
-                encoder.file(&Prepared::new(&base, new, &ideas)).unwrap();
+                let load = || Ok((base.clone().into(), new.clone()));
+                let file = Prepared::new(load, &ideas).unwrap();
+                encoder.file(&file).unwrap();
             }
             let coded = encoder.finish().unwrap();
             let encoded = start.elapsed();
@@ -74,9 +75,9 @@ fn the_bytes_of_each_pair_are_accounted_for() {
     for (name, (base, new)) in named(Path::new(&folder)) {
         let ideas = Ideas::default();
         let mut encoder = Encoder::new(Effort::Best, &ideas);
-        encoder
-            .file(&Prepared::new(&base.into(), &new, &ideas))
-            .unwrap();
+        let load = || Ok((base.clone().into(), new.clone()));
+        let file = Prepared::new(load, &ideas).unwrap();
+        encoder.file(&file).unwrap();
         let costs = encoder.costs();
         let streams = encoder.streams();
         let coded = encoder.finish().unwrap().len();

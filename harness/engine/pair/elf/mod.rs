@@ -221,6 +221,7 @@ pub fn find(bytes: &[u8], most: usize) -> Option<References> {
     x86::find(&mut finder);
     arm64::find(&mut finder);
     let mut refs = finder.refs;
+    refs.shrink_to_fit();
     refs.sort_by_key(|reference| reference.at);
     let mut end = 0;
     refs.retain(|reference| {
