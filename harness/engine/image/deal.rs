@@ -5,8 +5,8 @@ use super::recipe::{PART_BYTES, Part, Recipe, cuts};
 
 /// Changed contents of a group, so that memory is bounded and threads have work.
 const GROUP_BYTES: u64 = 16 << 20;
-/// Without a base, what counts is how far back a match may be.
-const GROUP_BYTES_ALONE: u64 = 48 << 20;
+/// Without a base, what counts is how far back a match may be; packing takes about five times as much, on each of two threads.
+const GROUP_BYTES_ALONE: u64 = 32 << 20;
 
 /// What sort of contents a coded entry has: like is coded with like.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
