@@ -159,7 +159,6 @@ fn a_long_program_is_coded_at_once_in_bounded_memory() {
     let mut program = fs::read(LAB).unwrap();
     let missing = (66_usize << 20).saturating_sub(program.len());
     program.extend(noise(13, missing));
-    // In an image, since a file alone is bytes.
     let image = |name: &str, program: &[u8]| {
         let mut tar = tar::Builder::new(Vec::new());
         let mut header = tar::Header::new_gnu();

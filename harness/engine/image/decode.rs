@@ -96,7 +96,9 @@ pub fn pieces(new: &Archive, recipes: &[Recipe], groups: usize) -> Result<Vec<Ve
         };
         if let Some(earlier) = coded.beside {
             let held = recipes[earlier].coded();
-            let held = held.is_some_and(|held| held.form == Form::Plain && held.parts.len() == 1);
+            let held = held.is_some_and(|held| {
+                held.form == Form::Plain && held.parts.len() == 1 && !held.program
+            });
             let same = recipes[earlier].groups() == recipes[entry].groups();
             ensure!(held && same, "contents beside others that are not there");
         }

@@ -199,6 +199,11 @@ impl Plan {
     }
 }
 
+/// The first bytes of contents, which tell what they are.
+fn begin(content: &Space) -> Result<Vec<u8>> {
+    content.part(0, content.len().min(4))?.load(4)
+}
+
 /// For each archive of the new image, the base's archive that shares the most bytes with it.
 fn layers(
     base: &Archive,
@@ -252,7 +257,7 @@ struct Found {
     base: Option<usize>,
     form: Form,
     sort: Sort,
-    /// Of programs that others may be coded beside.
+    /// Of plain programs, that others may be coded beside.
     sketch: Option<Vec<u32>>,
 }
 
@@ -266,16 +271,21 @@ impl Planning<'_> {
             };
             let entry = &self.new.entries[*index];
             let has_own = !entry.is_extension() && !self.new.inner.contains_key(index);
-            has_own && self.known.first(hash).is_none() && !self.is_long(entry) && seen.insert(hash)
+            // What is seen for the second time repeats the first, however that is coded.
+            let is_new = has_own && self.known.first(hash).is_none() && seen.insert(hash);
+            is_new && !self.is_long(entry)
         });
         let coded: Vec<usize> = coded.collect();
         let found = each(coded.len(), threads(), |nth| self.find(coded[nth]))?;
         self.found = coded.into_iter().zip(found).collect();
-        let programs = self.found.iter();
-        let programs =
-            programs.filter_map(|(index, found)| found.sketch.as_ref().zip(Some(*index)));
-        let mut sketches = Sketches::of_files(self.found.len());
-        programs.for_each(|(sketch, index)| sketches.add(index, sketch));
+        let found = self.found.iter();
+        let programs: Vec<(usize, &[u32])> = found
+            .filter_map(|(index, found)| Some((*index, found.sketch.as_deref()?)))
+            .collect();
+        let mut sketches = Sketches::of_files(programs.len());
+        programs
+            .into_iter()
+            .for_each(|(index, sketch)| sketches.add(index, sketch));
         self.programs = sketches.finish();
         Ok(())
     }
@@ -304,9 +314,11 @@ impl Planning<'_> {
         if let Some(sketch) = sketch.as_ref().filter(|_| is_sought) {
             base = self.pairing.by_contents(sketch, &sought)?;
         }
+        let form = self.form(entry, &contents, base)?;
+        let is_sibling = is_sibling && form == Form::Plain;
         Ok(Found {
             base,
-            form: self.form(entry, &contents, base)?,
+            form,
             sort,
             sketch: sketch.filter(|_| is_sibling),
         })
@@ -381,7 +393,7 @@ impl Planning<'_> {
         let beside = found.sketch.and_then(|own| self.sibling(index, &own));
         Ok(Coded {
             base: found.base,
-            beside: beside.filter(|_| found.form == Form::Plain),
+            beside,
             parts: parts(found.form.bytes(entry.size), None),
             form: found.form,
             program: false,
@@ -450,7 +462,7 @@ impl Planning<'_> {
         tar: Option<usize>,
         content: &Space,
     ) -> Result<Coded> {
-        let start = content.part(0, content.len().min(4))?.load(4)?;
+        let start = begin(content)?;
         let is_plain = self.plain.contains(&index);
         let sort = match is_plain {
             true => Sort::Plain,
@@ -464,9 +476,13 @@ impl Planning<'_> {
         };
         self.kinds.push((index, sort));
         let base_bytes = base.map(|index| self.base.entries[index].size);
-        let program = self.ideas.references
-            && sort == Sort::Elf
-            && base_bytes.is_some_and(|base| may_be_program(entry.size, base));
+        let program = match base {
+            Some(base) if self.ideas.references && sort == Sort::Elf => {
+                may_be_program(entry.size, self.base.entries[base].size)
+                    && is_elf(&begin(&self.base.content(base)?)?)
+            }
+            _ => false,
+        };
         Ok(Coded {
             base,
             beside: None,
@@ -489,7 +505,8 @@ impl Planning<'_> {
     ) -> Result<Option<usize>> {
         let same = self.base.find(&entry.path, tar);
         let same = same.filter(|index| self.base.entries[*index].size > 0);
-        if same.is_some() || sort != Sort::Elf {
+        let may_be_program = self.ideas.references && sort == Sort::Elf;
+        if same.is_some() || !may_be_program || entry.size > PROGRAM_BYTES {
             return Ok(same);
         }
         let sought = Sought {

@@ -9,7 +9,7 @@ use rand_chacha::rand_core::{Rng, SeedableRng};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::{Effort, Failure, apply, group, make, make_with, show};
+use super::{Effort, Failure, apply, group, make, make_with, sections, show};
 use crate::engine::ideas::{Ideas, OFF};
 
 mod faults;
@@ -453,6 +453,62 @@ fn with_any_idea_off_an_image_comes_back_and_is_worth_less() {
     }
 }
 
+/// What is said while the patch is made between two images, which comes back.
+fn told(old: &[u8], new: &[u8]) -> String {
+    let folder = Folder::new();
+    let (base, image) = (folder.put("old", old), folder.put("new", new));
+    let patch = folder.0.path().join("p");
+    let told = std::cell::RefCell::new(String::new());
+    let say = |text: &str| *told.borrow_mut() += &format!("{text}\n");
+    make(Some(&base), &image, &patch, Effort::Fast, &say).unwrap();
+    let patch = fs::read(&patch).unwrap();
+    assert!(folder.apply(Some(old), &patch).unwrap() == new);
+    told.take()
+}
+
+fn file(name: &str, content: &[u8]) -> Vec<u8> {
+    entry(name, b'0', 0, content)
+}
+
+/// Programs with much in common: one whose debug information is compressed, and one without any.
+#[test]
+fn a_program_is_not_coded_beside_one_with_compressed_sections() {
+    let section = sections::tests::stream(0, &text(6, 9000));
+    let code = text(5, 9000);
+    let new = [
+        file("bin/a", &sections::tests::program_of(&code, &[section])),
+        file("bin/b", &sections::tests::program_of(&code, &[])),
+    ];
+    let old = end(file("bin/other", &text(8, 100)));
+    let told = told(&old, &end(new.concat()));
+    assert!(!told.contains("again"), "{told}");
+}
+
+/// A small program at the path of a long one, the same elsewhere, and another one much like it.
+#[test]
+fn a_program_is_not_coded_beside_one_that_repeats_another() {
+    let program = |n: u32| sections::tests::program_of(&[text(5, 9000), text(n, 9)].concat(), &[]);
+    let new = [
+        file("bin/a", &program(1)),
+        file("bin/b", &program(1)),
+        file("bin/c", &program(2)),
+    ];
+    let old = end(file("bin/a", &vec![0; LONGER]));
+    let told = told(&old, &end(new.concat()));
+    assert!(!told.contains("again"), "{told}");
+}
+
+/// Longer than a piece.
+const LONGER: usize = (64 << 20) + 12_345;
+
+/// An image of a program that is longer than a piece.
+fn long_program(release: u32) -> Vec<u8> {
+    let code = [text(5, 9000), text(release, 90), text(6, 9000)].concat();
+    let mut program = sections::tests::program_of(&code, &[]);
+    program.resize(LONGER, 0);
+    end(file("usr/bin/long", &program))
+}
+
 #[test]
 fn two_encodings_are_the_same() {
     let folder = Folder::new();
@@ -469,12 +525,13 @@ fn golden(name: &str) -> PathBuf {
 /// base, effort.
 type Golden = (&'static str, fn(u32) -> Vec<u8>, bool, Effort);
 
-const GOLDEN: [Golden; 5] = [
+const GOLDEN: [Golden; 6] = [
     ("3-fast.dlp", image, true, Effort::Fast),
     ("3-best.dlp", image, true, Effort::Best),
     ("3-full.dlp", image, false, Effort::Best),
     ("3-packed.dlp", packed::by_go, true, Effort::Best),
     ("3-sections.dlp", packed::tool, true, Effort::Best),
+    ("3-program.dlp", long_program, true, Effort::Fast),
 ];
 
 /// A patch made by an earlier build is read by this one. Red means: the format changed, and its version must too.

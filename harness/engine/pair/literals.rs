@@ -62,6 +62,11 @@ impl Literals {
         }
     }
 
+    /// Bytes that were coded so far.
+    pub fn past_bytes(&self) -> usize {
+        self.past.len()
+    }
+
     /// Starts a unit with this base.
     pub fn start(&mut self, base: &[u8]) {
         self.in_base.clear();

@@ -1,4 +1,4 @@
-//! Masked copies of ELF files, for alignment: equal code at moved addresses looks equal.
+//! Masked ELF files, for alignment: equal code at moved addresses looks equal.
 //!
 //! Each reference is replaced by a hash of what it refers to. Only the encoder masks, so nothing here is frozen.
 

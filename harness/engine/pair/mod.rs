@@ -115,8 +115,13 @@ impl Prepared {
             let (mut prepared, is_masked) =
                 unit::Prepared::new(seen, split, &mut new[range.clone()], ideas);
             if is_masked {
+                let lengths = (base.bytes.len(), new.len());
                 drop((base, new));
                 (base, new) = load()?;
+                ensure!(
+                    (base.bytes.len(), new.len()) == lengths,
+                    "a file changed while it was read"
+                );
             }
             prepared.find(&base.bytes[window.clone()], split, ideas);
             units.push(Aligned {
@@ -237,6 +242,8 @@ impl<'a> Decoder<'a> {
             "a file of {new_len} bytes is more than the memory allowed"
         );
         let memory = self.limits.memory_bytes - new_len;
+        let memory = memory.checked_sub(self.models.past_bytes());
+        let memory = memory.context("more literals are mixed than the memory allowed")?;
         let mut file = Vec::new();
         for range in window::windows(base, new_len as usize) {
             let starts = &mut self.models.starts;

@@ -59,6 +59,11 @@ impl Models {
 }
 
 impl Models {
+    /// Bytes of literals that were mixed so far, which later ones are held against.
+    pub fn past_bytes(&self) -> u64 {
+        self.literals.past_bytes() as u64
+    }
+
     /// Codes, for each segment of the base, the new file's addresses less its offsets.
     fn shifts<C: Coder>(&mut self, coder: &mut C, found: &References, new: &[u8]) -> Vec<u32> {
         let new = Elf::parse(new).map(|elf| elf.segments).unwrap_or_default();
@@ -246,7 +251,7 @@ impl Unit<'_> {
 }
 
 /// References that are found in all files of a base, each of 16 bytes. A part of the format: what a decoder leaves out, its
-/// encoder must leave out too.
+/// encoder must leave out too. Of a new file no more are masked, since the base has no more.
 const MOST_REFERENCES: usize = 6 << 20;
 
 /// Literals of a program that are mixed at most: at about a microsecond a byte, in seconds.

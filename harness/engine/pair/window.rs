@@ -1,8 +1,8 @@
 //! Windows: how a file that is too big to be coded at once is cut.
 //!
 //! A unit makes at most [`NEW`] bytes from at most [`BASE`] bytes of the base. The encoder chooses where the base's
-//! part starts; the start is coded in [`STEP`]s. Smaller files are one unit over the whole base. Version 2, frozen
-//! except for the choice.
+//! part starts; the start is coded in [`STEP`]s. Smaller files, and programs of up to [`PROGRAM`] bytes, are one unit over the
+//! whole base. Version 2, frozen except for the choice.
 
 use std::ops::Range;
 

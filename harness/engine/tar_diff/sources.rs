@@ -105,12 +105,13 @@ impl<'a> Sources<'a> {
         if let Some(similar) = self.similar.get() {
             return Ok(similar);
         }
-        let mut sketches = Sketches::of_files(self.files.len());
-        for (index, file) in self.files.iter().enumerate() {
-            let length = file.bytes.length();
-            if (LEAST_BYTES..=MOST_BYTES).contains(&length) {
-                sketches.add(index, &sketch(&load(&*file.bytes, 0, length)?));
-            }
+        let files = self.files.iter().enumerate();
+        let worth =
+            files.filter(|(_, file)| (LEAST_BYTES..=MOST_BYTES).contains(&file.bytes.length()));
+        let mut sketches = Sketches::of_files(worth.clone().count());
+        for (index, file) in worth {
+            let contents = load(&*file.bytes, 0, file.bytes.length())?;
+            sketches.add(index, &sketch(&contents));
         }
         let similar = sketches.finish();
         Ok(self.similar.get_or_init(|| similar))
