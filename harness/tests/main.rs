@@ -25,6 +25,7 @@ mod map;
 mod million;
 mod moved;
 mod nearest;
+mod peers;
 mod proofs;
 mod pulls;
 mod ranges;
