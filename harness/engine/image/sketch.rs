@@ -122,3 +122,36 @@ impl Similar {
             .max_by_key(|(file, shared)| (*shared, std::cmp::Reverse(*file)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{KEPT, LEAST_SHARED, MOST_SHARERS, Sketches};
+
+    #[test]
+    fn of_many_files_each_has_fewer_shingles() {
+        let sketch: Vec<u32> = (0..KEPT as u32).collect();
+        for (files, kept) in [(1, 64), (1 << 18, 64), (1 << 19, 32), (1 << 20, 16)] {
+            let mut sketches = Sketches::of_files(files);
+            sketches.add(7, &sketch);
+            let nearest = sketches.finish().nearest(&sketch, usize::MAX);
+            assert_eq!(nearest, Some((7, kept)), "{files} files");
+        }
+    }
+
+    #[test]
+    fn the_nearest_file_comes_before_the_end_and_shares_what_few_do() {
+        let usual: Vec<u32> = (0..10).collect();
+        let rare: Vec<u32> = (100..100 + LEAST_SHARED).collect();
+        let last = MOST_SHARERS + 5;
+        let mut sketches = Sketches::of_files(last + 1);
+        (0..last).for_each(|file| sketches.add(file, &usual));
+        sketches.add(last, &[&usual[..], &rare].concat());
+        let similar = sketches.finish();
+        assert_eq!(similar.nearest(&usual, usize::MAX), Some((0, 10)));
+        assert_eq!(similar.nearest(&usual, 0), None);
+        // Of what is usual the last one is too late to count.
+        let found = similar.nearest(&rare, usize::MAX);
+        assert_eq!(found, Some((last, LEAST_SHARED)));
+        assert_eq!(similar.nearest(&rare, last), None);
+    }
+}

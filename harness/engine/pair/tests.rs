@@ -210,6 +210,53 @@ fn a_decoder_with_little_memory_finds_every_reference_that_its_encoder_found() {
     decoder.finish().unwrap();
 }
 
+/// Mixed literals are kept for those of later files.
+#[test]
+fn mixed_literals_count_against_a_decoders_memory() {
+    let rng = &mut random(5);
+    let (one, two) = (noise(rng, 30_000), noise(rng, 30_000));
+    let pairs = [(vec![1; 100], one), (vec![2; 100], two)];
+    let ideas = Ideas {
+        frames: false,
+        ..Ideas::default()
+    };
+    let mut encoder = Encoder::new(Effort::Best, &ideas);
+    for (base, new) in &pairs {
+        let load = || Ok((Base::from(base.clone()), new.clone()));
+        let file = Prepared::new(load, &ideas).unwrap();
+        encoder.file(&file).unwrap();
+    }
+    let coded = encoder.finish().unwrap();
+    for (left, fits) in [(65_000, true), (55_000, false)] {
+        let limits = Limits {
+            memory_bytes: super::Models::BYTES + left,
+        };
+        let mut decoder = Decoder::new(&coded, limits).unwrap();
+        let base = |nth: usize| Base::from(pairs[nth].0.clone());
+        assert!(decoder.file(&base(0), 30_000).unwrap() == pairs[0].1);
+        assert_eq!(decoder.file(&base(1), 30_000).is_ok(), fits, "{left} bytes");
+    }
+}
+
+/// Programs are loaded twice.
+#[test]
+fn a_program_that_changes_while_it_is_read_is_an_error() {
+    let program = program();
+    for (base_grows, new_grows) in [(1, 0), (0, 1)] {
+        let mut times = 0;
+        let load = || {
+            let (mut base, mut new) = (program.clone(), program.clone());
+            base.extend(vec![0; base_grows * times]);
+            new.extend(vec![0; new_grows * times]);
+            times += 1;
+            Ok((Base::from(base), new))
+        };
+        let prepared = Prepared::new(load, &Ideas::default());
+        let error = prepared.err().unwrap().to_string();
+        assert!(error.contains("changed"), "{error}");
+    }
+}
+
 #[test]
 fn random_bytes_are_no_group() {
     for seed in 0..2_000 {
