@@ -13,11 +13,8 @@ pub struct Args {
 }
 
 pub fn run<Cli: CommandFactory>(args: &Args) -> Result<ExitCode> {
-    clap_complete::generate(
-        args.shell,
-        &mut Cli::command(),
-        "delta-lab",
-        &mut std::io::stdout(),
-    );
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Cli::command(), "delta-lab", &mut script);
+    super::out::print(&String::from_utf8_lossy(&script))?;
     Ok(ExitCode::SUCCESS)
 }

@@ -6,6 +6,7 @@ use std::process::ExitCode;
 use anyhow::{Result, ensure};
 use bytesize::ByteSize;
 
+use super::out::{self, note};
 use crate::engine::image::{self, Effort, Failure, Shown};
 use crate::image::hex;
 
@@ -96,31 +97,34 @@ fn effort(text: &str) -> Result<Effort, String> {
 }
 
 pub fn run(args: &Args) -> Result<ExitCode> {
-    let say = |text: &str| eprintln!("{text}");
+    let say = |text: &str| note(text);
     match &args.act {
         Act::Make(make) => {
             let (base, new) = pair(&make.files, make.no_base)?;
             let made = image::make(base, new, &make.output, make.effort, &say)?;
             let size = |bytes| ByteSize(bytes).display().si().to_string();
-            eprintln!(
+            note(&format!(
                 "{}: {} for an image of {}",
                 make.output.display(),
                 size(made.patch_bytes),
                 size(made.image_bytes)
-            );
+            ));
         }
         Act::Apply(apply) => {
             let (base, patch) = pair(&apply.files, apply.no_base)?;
             match image::apply(base, patch, &apply.output, &say) {
                 Ok(_) => {}
                 Err(Failure::Unfit(error)) => {
-                    eprintln!("delta-lab: {error:#}");
+                    note(&format!("delta-lab: {error:#}"));
                     return Ok(ExitCode::from(super::FAILED));
                 }
                 Err(Failure::Trouble(error)) => return Err(error),
             }
         }
-        Act::Show(show) => print(&image::show(&show.patch, show.base.as_deref())?, show.most),
+        Act::Show(show) => {
+            let shown = image::show(&show.patch, show.base.as_deref())?;
+            out::print(&in_words(&shown, show.most))?;
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -140,37 +144,42 @@ fn pair(files: &[PathBuf], no_base: bool) -> Result<(Option<&Path>, &Path)> {
     }
 }
 
-fn print(shown: &Shown, most: usize) {
-    println!("patch   {} bytes", shown.patch_bytes);
-    match &shown.base {
-        Some((bytes, sha)) => println!("base    {bytes} bytes, sha256 {}", hex(sha)),
-        None => println!("base    none"),
-    }
+/// What a patch says of itself, and the files that took the most of it.
+fn in_words(shown: &Shown, most: usize) -> String {
+    let mut lines = vec![format!("patch   {} bytes", shown.patch_bytes)];
+    lines.push(match &shown.base {
+        Some((bytes, sha)) => format!("base    {bytes} bytes, sha256 {}", hex(sha)),
+        None => "base    none".to_string(),
+    });
     let (bytes, sha) = &shown.image;
-    println!("image   {bytes} bytes, sha256 {}", hex(sha));
-    println!("script  {} bytes", shown.script_bytes);
+    lines.push(format!("image   {bytes} bytes, sha256 {}", hex(sha)));
+    lines.push(format!("script  {} bytes", shown.script_bytes));
     for (number, (codec, bytes)) in shown.groups.iter().enumerate() {
-        println!("group   {number}: {bytes} bytes of {codec}");
+        lines.push(format!("group   {number}: {bytes} bytes of {codec}"));
     }
     let Some((entries, kept)) = shown.counts else {
-        println!("(what each file took is shown with --base)");
-        return;
+        lines.push("(what each file took is shown with --base)\n".to_string());
+        return lines.join("\n");
     };
-    println!(
+    lines.push(format!(
         "entries {entries}: {kept} with contents of the base, {} with coded ones",
         shown.entries.len()
-    );
-    println!("{:>10} {:>12} how       file <- base", "coded", "bytes");
+    ));
+    lines.push(format!(
+        "{:>10} {:>12} how       file <- base",
+        "coded", "bytes"
+    ));
     for entry in shown.entries.iter().take(most) {
-        println!(
+        lines.push(format!(
             "{:>10} {:>12} {:9} {} <- {}",
             entry.coded_bytes,
             entry.bytes,
             entry.form,
             printable(&entry.path),
             printable(&entry.against)
-        );
+        ));
     }
+    lines.join("\n") + "\n"
 }
 
 /// A path without bytes that a terminal would obey.

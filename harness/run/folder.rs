@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail, ensure};
@@ -73,7 +73,12 @@ impl Folder {
         clock::sweep();
         let guard = lock_file(&folder.guard())?;
         if guard.try_lock().is_err() {
-            eprintln!("waiting for a step of a run that was killed to end");
+            // Where nobody can be told, the run waits all the same.
+            writeln!(
+                io::stderr(),
+                "waiting for a step of a run that was killed to end"
+            )
+            .ok();
             guard
                 .lock()
                 .with_context(|| format!("lock {}", folder.guard().display()))?;

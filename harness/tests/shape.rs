@@ -351,12 +351,24 @@ fn a_result_that_cannot_be_printed_is_exit_code_2_and_never_a_panic() {
     let bench = Bench::new();
     bench.pair("pair", &["raw"]);
     bench.expect(&["run", "pair", "--into", "results/r"], 0);
+    let make = [
+        "patch",
+        "make",
+        "scenarios/old.bin",
+        "scenarios/new.bin",
+        "-o",
+        "p",
+    ];
+    bench.expect(&make, 0);
     for args in [
         &["run", "pair", "--into", "results/s"][..],
         &["list", "pair"],
         &["report", "results/r"],
         &["diff", "results/r", "results/r"],
         &["doctor"],
+        &["completions", "bash"],
+        &["patch", "show", "p"],
+        &["patch", "show", "p", "--base", "scenarios/old.bin"],
     ] {
         let full = || {
             std::fs::File::options()
@@ -370,12 +382,13 @@ fn a_result_that_cannot_be_printed_is_exit_code_2_and_never_a_panic() {
         assert!(err.contains("print the result"), "{args:?}: {err}");
     }
     // Progress that nobody can read changes nothing.
-    let full = std::fs::File::options()
-        .write(true)
-        .open("/dev/full")
-        .unwrap();
-    let mut quiet = bench.command(&["run", "pair", "--into", "results/t"]);
-    let output = quiet.stderr(full).output().unwrap();
-    assert_eq!(output.status.code(), Some(0));
+    for args in [&["run", "pair", "--into", "results/t"][..], &make] {
+        let full = std::fs::File::options()
+            .write(true)
+            .open("/dev/full")
+            .unwrap();
+        let output = bench.command(args).stderr(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(0), "{args:?}");
+    }
     assert_eq!(bench.rows("results/t").len(), 4);
 }
