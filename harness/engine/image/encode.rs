@@ -12,8 +12,9 @@ use super::digest::{Sha, sha256};
 use super::format::{Codec, GroupHead, Head, Patch, Writer};
 use super::group::{self, Bases, MOST_IN_FRAME, Size, Try, Turns};
 use super::gzip;
+use super::known;
 use super::packed;
-use super::plan::{self, Plan};
+use super::plan::Plan;
 use super::recipe::{Coded, Entries, Form, Recipe, WHOLE_BYTES, cuts};
 use super::sections;
 use super::space::Space;
@@ -102,7 +103,7 @@ pub fn encode(
 ) -> Result<Encoded> {
     say("entries");
     let (archive, base_digests, known) = match base {
-        Some(base) => plan::look(base)?,
+        Some(base) => known::look(base)?,
         None => Default::default(),
     };
     let mut plan = Plan::make(&archive, &known, image, how.ideas, how.plain, say)?;

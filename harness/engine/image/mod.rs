@@ -30,6 +30,7 @@ mod gzip;
 mod half;
 mod header;
 mod index;
+mod known;
 mod packed;
 mod pairing;
 mod plan;

@@ -2,23 +2,23 @@
 
 use std::collections::HashMap;
 
-use anyhow::{Result, anyhow};
+use anyhow::Result;
 
 use super::archive::{self, Archive, Tar};
 use super::deal::{Sort, assign, parts};
 use super::digest::{self, Digests};
 use super::group::threads;
 use super::gzip;
-use super::index::Hashed;
+use super::known::{self, Known};
 use super::packed;
 use super::pairing::{Pairing, Sought, is_elf};
 use super::recipe::{Coded, Entries, Form, PROGRAM_BYTES, Recipe, WHOLE_BYTES, may_be_program};
 use super::sections;
-use super::sketch::{Hash, Similar, Sketches, quick_hash, sketch};
+use super::sketch::{Hash, Similar, Sketches, sketch};
 use super::space::Space;
 use super::sums;
 use super::tar::{Entry, What};
-use crate::engine::flow::{cores, each};
+use crate::engine::flow::each;
 use crate::engine::ideas::Ideas;
 
 /// Shingles, of 64, that programs share which are coded beside each other, and the longest such program.
@@ -31,80 +31,6 @@ pub struct Plan {
     pub digests: Digests,
     pub recipes: Vec<Recipe>,
     pub groups: usize,
-}
-
-/// Contents of the base by their hash.
-#[derive(Default)]
-pub struct Known {
-    of: Hashed,
-    hashes: Vec<Option<Hash>>,
-}
-
-impl Known {
-    fn of(hashes: Vec<Option<Hash>>) -> Known {
-        let all = hashes.iter().enumerate();
-        let held = all.filter_map(|(index, hash)| hash.map(|hash| (hash, index)));
-        Known {
-            of: Hashed::of(held),
-            hashes,
-        }
-    }
-
-    /// The entries of the base with these contents, in order.
-    fn all(&self, hash: Hash) -> impl Iterator<Item = usize> + '_ {
-        self.of
-            .at(&hash)
-            .filter(move |index| self.hashes[*index] == Some(hash))
-    }
-
-    fn first(&self, hash: Hash) -> Option<usize> {
-        self.all(hash).next()
-    }
-
-    /// The entry of the base with these contents.
-    fn entry(&self, content: &Space) -> Result<Option<usize>> {
-        if self.hashes.is_empty() {
-            return Ok(None);
-        }
-        Ok(self.first(quick_hash(content)?))
-    }
-}
-
-/// Walks a base: its entries, the digests that its names show, and what it holds.
-pub fn look(base: &Space) -> Result<(Archive, Digests, Known)> {
-    let mut archive = Archive::walk(base)?;
-    let whole = archive.whole();
-    let unpacked = |index: usize| Ok(archive.unpacked(index).cloned());
-    let (digests, hashes) = hash(&archive, &unpacked, |index| whole != Some(index))?;
-    digests.show(&mut archive)?;
-    Ok((archive, digests, Known::of(hashes)))
-}
-
-/// The digests of an archive, and the hashes of those entries that are `wanted`, by all cores.
-fn hash(
-    archive: &Archive,
-    unpacked: &(dyn Fn(usize) -> Result<Option<Space>> + Sync),
-    wanted: impl Fn(usize) -> bool + Sync,
-) -> Result<(Digests, Vec<Option<Hash>>)> {
-    std::thread::scope(|scope| {
-        let digests = scope.spawn(|| Digests::with(archive, &|index| unpacked(index)));
-        let hashes = each(archive.entries.len(), cores(), |index| {
-            match wanted(index) {
-                true => hash_entry(archive, index),
-                false => Ok(None),
-            }
-        });
-        let digests = digests.join().map_err(|_| anyhow!("a thread failed"))?;
-        Ok((digests?, hashes?))
-    })
-}
-
-fn hash_entry(archive: &Archive, index: usize) -> Result<Option<Hash>> {
-    let entry = &archive.entries[index];
-    if entry.size == 0 || entry.what == What::Zeros {
-        return Ok(None);
-    }
-    quick_hash(&archive.content(index)?).map(Some)
 }
 
 /// The archive in these contents, when its entries are to be looked at: what the base has whole needs no look, and what is
@@ -163,9 +89,9 @@ impl Plan {
             let held = known.entry(&new.content(index)?)?;
             Ok(held.and_then(|held| base.unpacked(held)).cloned())
         };
-        let (digests, hashes) = hash(&new, &unpacked, |_| true)?;
+        let (digests, hashes) = known::hash(&new, &unpacked, |_| true)?;
         digests.show(&mut new)?;
-        let against = layers(base, known, &new, &hashes);
+        let against = known::against(base, known, &new, &hashes);
         let mut plan = Planning {
             base,
             known,
@@ -202,35 +128,6 @@ impl Plan {
 /// The first bytes of contents, which tell what they are.
 fn begin(content: &Space) -> Result<Vec<u8>> {
     content.part(0, content.len().min(4))?.load(4)
-}
-
-/// For each archive of the new image, the base's archive that shares the most bytes with it.
-fn layers(
-    base: &Archive,
-    known: &Known,
-    new: &Archive,
-    hashes: &[Option<Hash>],
-) -> Vec<Option<usize>> {
-    let whole = (!base.tars.is_empty()).then_some(base.outer);
-    let mut against = vec![whole];
-    for (number, tar) in new.tars.iter().enumerate().skip(1) {
-        if number == new.outer {
-            against.push(whole);
-            continue;
-        }
-        let mut shared = vec![0_u64; base.tars.len()];
-        for index in &tar.entries {
-            // Contents may be in several layers of the base: each counts.
-            let held = hashes[*index].into_iter().flat_map(|hash| known.all(hash));
-            let tars = held.map(|index| base.entries[index].tar);
-            for number in tars.filter(|number| *number > base.outer) {
-                shared[number] += new.entries[*index].size;
-            }
-        }
-        let most = shared.iter().enumerate().max_by_key(|(_, bytes)| **bytes);
-        against.push(most.filter(|(_, bytes)| **bytes > 0).map(|(n, _)| n));
-    }
-    against
 }
 
 struct Planning<'a> {
@@ -341,7 +238,7 @@ impl Planning<'_> {
             What::File => self.base.find(&entry.path, tar),
             _ => None,
         };
-        let same = expected.filter(|index| self.known.hashes[*index] == Some(hash));
+        let same = expected.filter(|index| self.known.is(*index, hash));
         let known = self.known.first(hash);
         // What it unpacks to was asked of the known one.
         let same = same.filter(|same| {
@@ -372,7 +269,7 @@ impl Planning<'_> {
         let entry = &self.new.entries[index];
         let alike = self.base.find(&entry.path, tar);
         let alike = alike.filter(|alike| {
-            self.base.entries[*alike].is_extension() && self.known.hashes[*alike] == Some(hash)
+            self.base.entries[*alike].is_extension() && self.known.is(*alike, hash)
         });
         Ok(match alike {
             Some(base) => Recipe::Base(base),
