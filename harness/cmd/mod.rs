@@ -1,5 +1,6 @@
 //! The commands: read flags, call the library, print. One thin file each.
 
+use std::io::Write;
 use std::process::ExitCode;
 
 use anyhow::Result;
@@ -227,7 +228,10 @@ Exit codes: 0 all well; 1 the patch is damaged or made for another OLD; 2 bad us
 
 /// Parses the command line and does what it says; returns the exit code.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(said) => return without_command(&said),
+    };
     // `delta-lab list | head` ends quietly. Not so where clients may break off: there a broken pipe is an error like
     // any other, and must not end the lab.
     if !matches!(
@@ -249,6 +253,21 @@ pub fn main() -> ExitCode {
             out::note(&format!("delta-lab: {error:#}"));
             ExitCode::from(TROUBLE)
         }
+    }
+}
+
+/// Prints the help or the version, where they were asked for, or what is wrong with the command line.
+fn without_command(said: &clap::Error) -> ExitCode {
+    sigpipe::reset();
+    let printed = said.print().and_then(|()| std::io::stdout().flush());
+    match printed {
+        Err(error) if !said.use_stderr() => {
+            out::note(&format!(
+                "delta-lab: print the result to standard output: {error}"
+            ));
+            ExitCode::from(TROUBLE)
+        }
+        _ => ExitCode::from(said.exit_code() as u8),
     }
 }
 

@@ -367,6 +367,9 @@ fn a_result_that_cannot_be_printed_is_exit_code_2_and_never_a_panic() {
         &["diff", "results/r", "results/r"],
         &["doctor"],
         &["completions", "bash"],
+        &["--help"],
+        &["patch", "make", "--help"],
+        &["--version"],
         &["patch", "show", "p"],
         &["patch", "show", "p", "--base", "scenarios/old.bin"],
     ] {
