@@ -157,15 +157,17 @@ fn other_cores_another_program_and_another_user_publish_anew() {
     let mut program = fs::read(LAB).unwrap();
     program.push(0);
     bench.write_program("another", program);
-    let reusing = |program: &Path, into: &str| {
+    let reusing = |program: &Path, cache: &str, into: &str| {
         let mut command = Command::new(program);
         command
             .args(["run", "cut", "-j", "1", "--reuse", "--into", into])
             .current_dir(bench.dir.path())
-            .env("DELTA_LAB_CACHE", bench.path("cache"));
+            .env("DELTA_LAB_CACHE", bench.path(cache));
         command
     };
-    let output = reusing(&another, "results/fourth").output().unwrap();
+    let output = reusing(&another, "cache", "results/fourth")
+        .output()
+        .unwrap();
     assert!(output.status.success(), "{}", text(&output.stderr));
     assert_eq!(bench.count("publish-new"), 3);
 
@@ -175,10 +177,16 @@ fn other_cores_another_program_and_another_user_publish_anew() {
     for entry in walkdir::WalkDir::new(bench.dir.path()) {
         chown(entry.unwrap().path(), Some(NOBODY), Some(NOBODY)).unwrap();
     }
-    let mut command = reusing(Path::new(LAB), "results/fifth");
-    let output = command.uid(NOBODY).gid(NOBODY).output().unwrap();
-    assert!(output.status.success(), "{}", text(&output.stderr));
-    assert_eq!(bench.count("publish-new"), 4);
+    // A store of another user's has another owner: root does not take it.
+    let publishes = |user: u32, into: &str| {
+        let mut command = reusing(Path::new(LAB), "theirs", into);
+        let output = command.uid(user).gid(user).output().unwrap();
+        assert!(output.status.success(), "{}", text(&output.stderr));
+        bench.count("publish-new")
+    };
+    assert_eq!(publishes(NOBODY, "results/fifth"), 4);
+    assert_eq!(publishes(NOBODY, "results/sixth"), 4);
+    assert_eq!(publishes(0, "results/seventh"), 5);
 }
 
 #[test]

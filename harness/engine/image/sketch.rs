@@ -153,5 +153,8 @@ mod tests {
         let found = similar.nearest(&rare, usize::MAX);
         assert_eq!(found, Some((last, LEAST_SHARED)));
         assert_eq!(similar.nearest(&rare, last), None);
+        // It shares the most, but of that only three shingles tell anything.
+        let most = [&usual[..], &rare[1..]].concat();
+        assert_eq!(similar.nearest(&most, usize::MAX), Some((0, 10)));
     }
 }
