@@ -56,7 +56,7 @@ pub struct Single {
     /// Releases a year
     #[arg(long, value_name = "N")]
     releases: Option<f64>,
-    /// How many releases a device is behind: it updates to every N-th alone
+    /// Devices update to only every N-th release
     #[arg(long, value_name = "N")]
     behind: Option<f64>,
     /// Releases that the server keeps

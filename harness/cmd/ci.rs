@@ -22,8 +22,6 @@ use crate::scenario::{ImageSpec, Scenario};
 use crate::source::cache::Cache;
 use crate::stats::gate::{AFTER, BEFORE, Gate, Images, Passage, Rules, gate};
 
-/// Clients have a released image. Before the change they would fetch BASE, after it IMAGE: both updates are made from each
-/// release, by each method of the rules, and verified. Without a release, clients have BASE itself.
 #[derive(clap::Args)]
 pub struct Args {
     /// The image without the change, such as that of the main branch: a file, or a Docker reference
@@ -41,13 +39,13 @@ pub struct Args {
     /// Write the comment for the pull request here; an empty file when nothing changed
     #[arg(long, value_name = "FILE")]
     comment: Option<PathBuf>,
-    /// What the comment is called, so that a later one takes its place
+    /// Name in the comment's marker; a later run with this name replaces the comment
     #[arg(long, value_name = "NAME", default_value = "updates")]
     name: String,
     /// Results folder [default: results/ci-<hash of the images>]
     #[arg(long, value_name = "DIR")]
     into: Option<PathBuf>,
-    /// Do so many methods at a time: it takes less time, and the verdict is on bytes alone
+    /// Run N trials at a time. The verdict depends only on bytes, so this does not change it
     #[arg(long, value_name = "N")]
     jobs: Option<NonZeroUsize>,
     #[command(flatten)]

@@ -1,4 +1,5 @@
-//! `compare`: what an update between two images costs, by every method that can run here; no scenario file.
+//! `compare`: what an update between two images costs, by the methods that can run here and are fast enough; no scenario
+//! file.
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,18 +18,15 @@ use crate::run::{Order, Saved, roots};
 
 pub(super) mod pace;
 
-/// OLD and NEW are files (a saved image, any tar, any file) or references of Docker's images; more of them, oldest first,
-/// are a history. Every method that can run here takes part, but for those that are slow on images of this size; both
-/// kinds that are left out are named. The results are one folder: rows, report.md, charts.
 #[derive(clap::Args)]
 pub struct Args {
     /// Images in order of release: paths of files, or Docker references such as nginx:1.27
     #[arg(value_name = "IMAGE", num_args = 2.., required = true)]
     images: Vec<String>,
-    /// Run these methods alone, such as `-m xdelta3 -m 'fastcdc/{16k,64k}'`; may be repeated
+    /// Run only these methods, such as `-m xdelta3 -m 'fastcdc/{16k,64k}'`; may be repeated
     #[arg(short, long = "method", value_name = "M")]
     methods: Vec<String>,
-    /// Run the slow methods too
+    /// Add the methods that would need more than 30 s for images of this size
     #[arg(long, conflicts_with = "methods")]
     all: bool,
     /// Results folder [default: results/OLD-to-NEW-<hash of the images>]
@@ -62,7 +60,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     } else {
         selection::expand(&args.methods, &methods)?
     };
-    ensure!(!scenario.methods.is_empty(), "no method can run here");
+    ensure!(
+        !scenario.methods.is_empty(),
+        "no method can run here: see `delta-lab doctor`"
+    );
     let into = args.into.clone();
     let into = into.unwrap_or_else(|| default_folder(&images));
     let doers = selection::doers(&scenario, &methods)?;

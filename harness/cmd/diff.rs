@@ -65,7 +65,12 @@ pub fn run(args: &Args) -> Result<ExitCode> {
         let head = Results::load(&args.head);
         (base.join(), head)
     });
-    let base = base.map_err(|_| anyhow!("reading {} ended badly", args.base.display()))??;
+    let base = base.map_err(|_| {
+        anyhow!(
+            "delta-lab crashed while it read {}: please report the message above",
+            args.base.display()
+        )
+    })??;
     let head = head?;
     let paired = args.paired || base.pairs_with(&head);
     let mut comparison = stats::compare(&base, &head, &thresholds, paired);

@@ -112,7 +112,7 @@ fn machine() -> String {
         Err(why) => format!("{why:#}"),
     };
     format!(
-        "delta-lab {} on {}, kernel {}\n{} x {}, {} of memory\nimage cache: {cache}\nsteps are kept from all but their own by {}\n",
+        "delta-lab {} on {}, kernel {}\n{} x {}, {} of memory\nimage cache: {cache}\nsandbox: {}\n",
         host.lab,
         host.os,
         host.kernel,

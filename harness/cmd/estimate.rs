@@ -21,7 +21,6 @@ use crate::stats::{Estimated, estimates};
 
 use super::compare::pace;
 
-/// From rows that are kept in results/, found by the images' hashes; what no row knows is measured by the quick methods.
 #[derive(clap::Args)]
 pub struct Args {
     /// The image that the client has: a file, or a Docker reference such as nginx:1.27

@@ -9,8 +9,6 @@ use super::out;
 use crate::probe::explain::{Effort, explain};
 use crate::report;
 
-/// Files are compared with those of the same path, then with any of the same contents. What a patch, chunks and whole
-/// layers spend on each is coded for real.
 #[derive(clap::Args)]
 pub struct Args {
     /// The image that clients have: a file, or a Docker reference such as nginx:1.27
@@ -37,7 +35,10 @@ pub fn run(args: &Args) -> Result<ExitCode> {
     let [base, image] = images.as_slice() else {
         unreachable!("two words are two images");
     };
-    ensure!(args.worst > 0, "--worst 0 lists nothing");
+    ensure!(
+        args.worst > 0,
+        "--worst 0 lists no file: give a number from 1, such as --worst 10"
+    );
     let effort = if args.best {
         Effort::Best
     } else {

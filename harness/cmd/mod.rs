@@ -46,8 +46,9 @@ pub const FAILED: u8 = 1;
     version,
     after_help = "\
 Start here:
-  delta-lab compare OLD NEW     what an update costs, by every method that can run here;
-                                OLD and NEW are files or Docker references
+  delta-lab compare OLD NEW     what an update costs, by the methods that are installed here
+                                and fast enough for images of this size (--all adds the
+                                slow ones); OLD and NEW are files or Docker references
   delta-lab doctor              what can run on this machine, and how to get the rest
   delta-lab list quickstart     what a scenario would do; nothing is run
   delta-lab run quickstart      do it: verified rows in results/<date>-<host>/rows.csv
@@ -58,8 +59,12 @@ Exit codes: 0 all well (methods whose tool is missing are skipped by name);
               regression, or `ci` a limit that is passed;
             2 bad input or usage, a result that could not be printed, or the lab could not
               continue;
-            3 of `diff` and `ci`: what was rebuilt is not the image;
+            3 of `diff`: a step that was verified in BASE failed in HEAD, or its output was
+              wrong; of `ci`: a step failed, or its output was wrong;
             4 of `diff` and `ci`: something could not be compared.
+
+list, report, diff, doctor, explain, nearest, recommend and merge end quietly when their reader
+goes away, as in `delta-lab list | head`. The signal SIGPIPE ends them; a shell calls that 141.
 
 A SCENARIO is a file in scenarios/ named without its ending; any path to a .toml works too.
 How to write one, and how to add a tool of your own: scenarios/README.md.
@@ -73,6 +78,14 @@ struct Cli {
 #[derive(Subcommand)]
 enum Command {
     /// Compare the methods on two images, or on a history of them; no scenario file needed
+    ///
+    /// OLD and NEW are files (a saved image, any tar, any other file) or Docker references. More images, oldest first, are a
+    /// history.
+    ///
+    /// Without -m, the methods run that are installed here and fast enough for images of this size. Methods that would need
+    /// more than 30 s are left out. They are listed, and so are those that can't run here. `--all` adds the slow ones.
+    ///
+    /// The results folder holds the rows, report.md and the charts.
     #[command(after_help = "\
 Examples:
   delta-lab compare october.tar november.tar
@@ -81,7 +94,7 @@ Examples:
     Compare(compare::Args),
     /// Show what can run here, in which version, and how to get the rest
     ///
-    /// Nothing is installed or changed. `make tools` installs what Debian has.
+    /// Nothing is installed or changed. `make tools docker peers` installs what Debian, crates.io and PyPI have.
     Doctor(doctor::Args),
     /// Show the plan of a scenario: images, methods, acts; nothing is run
     ///
@@ -107,9 +120,11 @@ Examples:
     Run(run::Args),
     /// Merge the results folders of shards into one, as if one run had made it
     ///
-    /// Nothing is run. Refused are folders that both have rows of one trial, and folders of another plan, other images,
-    /// another version of a method, or another delta-lab. Bytes of all machines stand side by side, times do not: each
-    /// scenario is read with the times of the machine that has the most of them. rows.csv keeps all.
+    /// Nothing is run. Fails if two folders hold the same trial, or if their plans, images, method versions or delta-lab
+    /// versions differ.
+    ///
+    /// Reports show the bytes of all machines. They show the times of only one machine per scenario: the one with the most
+    /// timed rows. rows.csv keeps all times.
     #[command(after_help = "\
 Example:
   delta-lab merge results/mine-* --into results/mine
@@ -158,8 +173,12 @@ Examples:
     Recommend(recommend::Args),
     /// Compare a run (HEAD) with another (BASE): bytes exactly, time and memory by paired samples
     ///
-    /// Bytes, requests and files repeat exactly: whatever grew fails, unless a threshold allows it. What is better, or
-    /// new, is news; what is gone fails. Rows of another version of a method, or of another image, are incomparable.
+    /// Bytes, requests and files repeat exactly: whatever grew fails, unless a threshold allows it. Improvements and new
+    /// rows are listed and pass. Missing rows fail. Rows of another version of a method, or of another image, are
+    /// incomparable.
+    ///
+    /// The bytes of rsync-ssh, rsync-batch, casync-ssh, desync and borg do not repeat exactly. Give these methods a
+    /// threshold; results/README.md says why they differ.
     ///
     /// Time and memory are judged only where the samples of both runs were taken in turn, by a signed-rank test
     /// (Wilcoxon) on at least 8 pairs and beyond a tolerance of 10 %. In simulations noise of
@@ -168,7 +187,8 @@ Examples:
 Example, a gate for CI:
   delta-lab run smoke --into target/smoke && delta-lab diff --exact results/baseline target/smoke
 
-Thresholds, the last that fits counts (scenario, method, case, verb and image may be given; `*` ends a beginning):
+Thresholds: the last that fits counts. Each may name a scenario, method, case, verb and image.
+A trailing `*` matches any ending.
   [[threshold]]
   measure = \"payload_bytes\"
   method  = \"fastcdc/*\"
@@ -179,25 +199,37 @@ Thresholds, the last that fits counts (scenario, method, case, verb and image ma
   share   = 0.25        # tolerance of time; `ignore = true` leaves a measure out
 Before the first of them, `pass_incomparable = true` lets rows of another version pass.
 
-Exit codes: 0 fine; 1 a regression; 2 bad usage; 3 an act that was verified fails; 4 something, or all of it, could not
-            be compared.")]
+Exit codes: 0 fine; 1 a regression; 2 bad usage;
+            3 a step that was verified in BASE failed in HEAD, or its output was wrong;
+            4 something, or all of it, could not be compared.")]
     Diff(diff::Args),
-    /// Estimate what an update will download, by the ways clients have; nobody pulls anything
+    /// Show how many bytes an update from OLD to NEW downloads, by each way that clients have
+    ///
+    /// Earlier results for these images are used if there are any; otherwise the quick methods are measured now.
     #[command(after_help = "\
 Examples:
   delta-lab estimate shop/backend:1.4 shop/backend:1.5
   delta-lab estimate october.tar november.tar -m layers -m zstd-patch/3")]
     Estimate(estimate::Args),
     /// Judge a change: did it make the image's updates bigger, by how much, and why?
+    ///
+    /// Clients have a released image. Before the change they would fetch BASE, after it they fetch IMAGE. Each method of the
+    /// rules makes both updates from each release, and every output is verified.
+    ///
+    /// Without a release (`--from`, or `from` in the rules) clients have BASE itself. Then nothing is known of the state
+    /// before the change, and the limits on growth cannot fail.
     #[command(after_help = "\
 Example:
   delta-lab ci --base shop/backend:main --image shop/backend:pr-7 --rules rules.toml --comment comment.md
 
 Exit codes: 0 within the limits, or waived; 1 a limit is passed; 2 bad usage or rules;
-            3 what a method rebuilt was not the image; 4 a method can't run here.
+            3 a step failed, or its output was wrong; 4 a method can't run here.
 How rules are written, and workflows for GitHub and GitLab: examples/README.md.")]
     Ci(ci::Args),
     /// Explain an update: which files its bytes come from, why, and what would make them go away
+    ///
+    /// Each file is compared with the one of the same path, then with any of the same contents. What a patch, chunks and whole
+    /// layers spend on each file is really coded, not estimated.
     #[command(after_help = "\
 Examples:
   delta-lab explain shop/backend:1.4 shop/backend:1.5
@@ -205,10 +237,9 @@ Examples:
     Explain(explain::Args),
     /// Choose the base from which an update of an image will be smallest, and say how sure that is
     ///
-    /// A patch from each base is made by zstd at its quickest, in memory: the base with the shortest is
-    /// chosen. Where an image has more than 2 GiB, it is the base that lacks least: of chunks of about 8 KiB,
-    /// compressed. Experiment n compares the quick patch with that, with TLSH, MinHash and common files, on
-    /// real images and layers.
+    /// Makes a quick patch (zstd -1) from each base and picks the base with the smallest one. Above 2 GiB it picks the base
+    /// that lacks the fewest bytes, counted in compressed chunks of about 8 KiB. Experiment n shows how often this picks the
+    /// best base.
     #[command(after_help = "\
 Examples:
   delta-lab nearest shop/backend:2.0 shop/backend:1.9 shop/backend:1.8 shop/frontend:2.0
@@ -218,9 +249,21 @@ Examples:
     ///
     /// A patch knows what is in an image: layers, files, compressed members. Any other file works too.
     #[command(after_help = "\
-Exit codes: 0 all well; 1 the patch is damaged or made for another OLD; 2 bad usage, or a file could not be used.")]
+Exit codes: 0 all well;
+            1 of `apply`: the patch is damaged, or was made from another OLD;
+            2 bad usage, or a file could not be used; of `show`, also a damaged patch.")]
     Patch(patch::Args),
     /// Check that a declared method keeps its contract
+    ///
+    /// Every variant runs on small images: a changed one, an empty one, one after an empty one, an unchanged one and an
+    /// unrelated one. Each image is rebuilt from nothing and from the one before. A method that moves trees gets small trees
+    /// of what is easily lost. A method that moves images gets the same trees as images of one layer. Programs of another
+    /// Debian release are extracted into the cache first.
+    ///
+    /// The method may leave nothing beside the images, and an update may not change the store. Then every known cheat is
+    /// tried in the method's room: reading the store, the lab's processes, accomplices outside, times and names of files.
+    ///
+    /// Each claim is one line. The exit code is 1 when one does not hold.
     CheckMethod(check_method::Args),
     /// Print a completion script for your shell
     Completions(completions::Args),

@@ -22,14 +22,16 @@ enum Act {
     ///
     /// The patch is decoded and compared with NEW before it appears.
     ///
-    /// It knows the layers and files in both, also when the layers or the whole image are compressed: by Docker and other
-    /// programs in Go, by gzip, zlib or pigz. A layer that podman or skopeo compressed is coded as it lies; a message says so.
-    /// Compressed layers are unpacked into temporary files, in TMPDIR when it is set.
+    /// Looks inside layers and files, and inside layers or images that Docker (Go), gzip, zlib or pigz compressed. A layer
+    /// that another program compressed is coded as plain bytes, so its patch is larger; a message says so. Compressed layers
+    /// are unpacked into temporary files, in TMPDIR when it is set.
     #[command(after_help = "\
 Examples:
   delta-lab patch make web-1.tar web-2.tar -o web-1-2.dlp
   delta-lab patch make web-1.tar web-2.tar -o web-1-2.dlp --effort best
-  delta-lab patch make --no-base web-2.tar -o web-2.dlp")]
+  delta-lab patch make --no-base web-2.tar -o web-2.dlp
+
+Exit codes: 0 all well; 2 bad usage, or a file could not be used.")]
     Make(Make),
     /// Make NEW from OLD and a patch
     ///
@@ -37,19 +39,24 @@ Examples:
     #[command(after_help = "\
 Examples:
   delta-lab patch apply web-1.tar web-1-2.dlp -o web-2.tar
-  delta-lab patch apply --no-base web-2.dlp -o web-2.tar")]
+  delta-lab patch apply --no-base web-2.dlp -o web-2.tar
+
+Exit codes: 0 all well; 1 the patch is damaged, or was made from another OLD;
+            2 bad usage, or a file could not be used.")]
     Apply(Apply),
-    /// What is in a patch; with OLD, what each file took, costliest first
+    /// Show what a patch contains. With --base OLD, show what each file costs, largest first
     #[command(after_help = "\
 Examples:
   delta-lab patch show web-1-2.dlp
-  delta-lab patch show web-1-2.dlp --base web-1.tar --most 20")]
+  delta-lab patch show web-1-2.dlp --base web-1.tar --most 20
+
+Exit codes: 0 all well; 2 bad usage, a file could not be used, the patch is damaged, or OLD is another.")]
     Show(Show),
 }
 
 #[derive(clap::Args)]
 struct Make {
-    /// OLD and NEW: files that docker or podman saved, or any others; NEW alone with --no-base
+    /// OLD and NEW: files that docker or podman saved, or any others; only NEW with --no-base
     #[arg(required = true, num_args = 1..=2, value_names = ["OLD", "NEW"])]
     files: Vec<PathBuf>,
     /// Where the patch goes
@@ -65,7 +72,7 @@ struct Make {
 
 #[derive(clap::Args)]
 struct Apply {
-    /// OLD and the patch; the patch alone with --no-base
+    /// OLD and the patch; only the patch with --no-base
     #[arg(required = true, num_args = 1..=2, value_names = ["OLD", "PATCH"])]
     files: Vec<PathBuf>,
     /// Where NEW goes
@@ -80,7 +87,7 @@ struct Apply {
 struct Show {
     /// The patch
     patch: PathBuf,
-    /// OLD, to see what each file took
+    /// OLD, to see what each file costs
     #[arg(long, value_name = "OLD")]
     base: Option<PathBuf>,
     /// Files to list

@@ -16,7 +16,7 @@ pub struct Args {
     /// Results folder [default: the newest in results/]
     #[arg(value_name = "DIR")]
     dir: Option<PathBuf>,
-    /// This scenario of the folder alone
+    /// Only this scenario of the folder
     #[arg(long, value_name = "NAME")]
     scenario: Option<String>,
     /// How many methods are shown

@@ -35,7 +35,7 @@ pub struct Args {
     /// together. On one machine one shard runs at a time, the others wait
     #[arg(long, value_name = "I/N", conflicts_with_all = ["against", "report"])]
     shard: Option<Shard>,
-    /// Measure sizes alone, N trials at a time and each once: time and memory stay empty. The same command without it
+    /// Measure only sizes, N trials at a time and each once: time and memory stay empty. The same command without it
     /// takes them later
     #[arg(short, long, value_name = "N", conflicts_with_all = ["against", "samples"])]
     jobs: Option<NonZeroUsize>,
@@ -55,8 +55,8 @@ pub struct Args {
 /// Whether stores of earlier runs are taken up, of `run` and `ci`.
 #[derive(clap::Args)]
 pub struct Reuse {
-    /// With --jobs: where the same method published the same images before, take the store that it left, and do not publish
-    /// again. Stores are kept in the cache, at most so many GB of them (10); those used longest ago go first
+    /// Reuse the verified store of an identical earlier publish (only with --jobs). GB limits the cached stores
+    /// [default: 10]; the least recently used are removed first
     #[arg(
         long = "reuse",
         value_name = "GB",

@@ -95,8 +95,9 @@ impl Selection {
         for name in &unwanted {
             ensure!(
                 scenario.methods.contains(name),
-                "--without {name}: {} has no such method",
-                scenario.name
+                "--without {name}: {} has no such method; it has {}",
+                scenario.name,
+                scenario.methods.join(", ")
             );
         }
         scenario.methods.retain(|name| !unwanted.contains(name));

@@ -163,7 +163,7 @@ fn a_method_that_is_to_be_measured_once_or_left_out_is_one_of_the_scenario() {
     let said = |without: &str| bench.expect(&["run", "pair", "--without", without], 2);
     let missing = said("gzip/6");
     assert!(
-        missing.contains("--without gzip/6: pair has no such method"),
+        missing.contains("--without gzip/6: pair has no such method; it has raw, zstd/3"),
         "{missing}"
     );
     let none = said("raw,zstd/3");

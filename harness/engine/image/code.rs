@@ -126,9 +126,12 @@ impl<'a> Coding<'a> {
                 0 => self.file(&mut place, at, given)?,
                 1 => self.run(What::Zeros, tar, at, given)?,
                 2 => self.run(What::Raw, tar, at, given)?,
-                _ => bail!("an entry of no known sort"),
+                _ => bail!("damaged patch: an entry has an unknown type"),
             };
-            ensure!(at <= length, "an entry goes beyond its archive");
+            ensure!(
+                at <= length,
+                "damaged patch: an entry is longer than its archive"
+            );
             nth += 1;
         }
         Ok(())
@@ -139,14 +142,14 @@ impl<'a> Coding<'a> {
         if !self.script.is_writing() {
             ensure!(
                 self.new.entries.len() < 2 * tar::MOST_ENTRIES,
-                "too many entries"
+                "damaged patch: it has too many entries"
             );
             return Ok(None);
         }
         let index = self.new.tars[tar].entries.get(nth);
         index
             .copied()
-            .context("the entries of an archive do not cover it")
+            .context("the entries of an archive do not cover all its bytes")
             .map(Some)
     }
 
@@ -170,7 +173,10 @@ impl<'a> Coding<'a> {
         } else {
             self.script.number(NUMBER, &[what as u32], size)
         };
-        ensure!(size > 0 && size <= left, "a run goes beyond its archive");
+        ensure!(
+            size > 0 && size <= left,
+            "damaged patch: a run is empty or longer than its archive"
+        );
         let index = self.add(given, tar::run(what, tar, at, size));
         if what == What::Raw {
             self.recipe(index, None, false)?;
@@ -189,7 +195,7 @@ impl<'a> Coding<'a> {
         let space = self.new.tars[place.tar].space.clone();
         ensure!(
             space.len() - at >= tar::BLOCK,
-            "a header goes beyond its archive"
+            "damaged patch: a header is longer than its archive"
         );
         let mut header = match given {
             Some(index) => self.new.header(index)?,
@@ -205,7 +211,7 @@ impl<'a> Coding<'a> {
         self.path_bytes += path.len();
         ensure!(
             self.path_bytes <= MOST_PATHS_BYTES,
-            "paths of more than {MOST_PATHS_BYTES} bytes"
+            "all paths together have more than {MOST_PATHS_BYTES} bytes"
         );
         let base = match base {
             Some(base) => Some(base),
@@ -236,7 +242,7 @@ impl<'a> Coding<'a> {
         };
         ensure!(
             size <= space.len() && entry.end() <= space.len(),
-            "an entry goes beyond its archive"
+            "damaged patch: an entry is longer than its archive"
         );
         if given.is_none() {
             space.write(at, &header)?;
@@ -300,17 +306,17 @@ impl<'a> Coding<'a> {
         let pick = self.script.choice(PICK, 2, &hints, pick);
         self.last.pick = self.last.pick << 2 & 0xFFF | pick;
         let picked = match pick {
-            NEXT => Some(next.context("no entry of the base is next")?),
+            NEXT => Some(next.context("damaged patch: OLD has no next entry")?),
             FURTHER => {
                 let skip = self.script.number(PICK, &[], skip as u64);
                 let index = usize::try_from(skip)
                     .ok()
                     .and_then(|skip| place.next.checked_add(skip));
                 let found = index.and_then(|index| self.candidate(place, index));
-                Some(found.context("no such entry in the base")?)
+                Some(found.context("damaged patch: OLD lacks an entry")?)
             }
             NAMED => None,
-            _ => bail!("an entry is named in no known way"),
+            _ => bail!("damaged patch: an entry is named in an unknown way"),
         };
         let previous = self.last.header.unwrap_or([0; 512]);
         let like = match picked {
@@ -368,7 +374,7 @@ impl<'a> Coding<'a> {
     fn size(&mut self, header: &Header, given: Option<usize>) -> Result<u64> {
         let stated = match header[field::KIND] {
             b'1'..=b'6' => 0,
-            _ => tar::octal(&header[field::SIZE]).context("a header without a size")?,
+            _ => tar::octal(&header[field::SIZE]).context("damaged patch: a header has no size")?,
         };
         if header[field::KIND] != b'S' {
             return Ok(stated);
@@ -409,10 +415,13 @@ impl<'a> Coding<'a> {
             Recipe::Text(text) => text.clone(),
             Recipe::Base(base) => {
                 let content = self.base.content(*base)?.load(MOST_TEXT)?;
-                ensure!(content.len() as u64 == entry.size, "an extension's length");
+                ensure!(
+                    content.len() as u64 == entry.size,
+                    "damaged patch: an extended header has the wrong length"
+                );
                 content
             }
-            _ => bail!("an extension that is not in the script"),
+            _ => bail!("damaged patch: an extended header is not in the script"),
         };
         self.last.next_path = tar::extended_path(kind, &content);
         self.last.extension = content;

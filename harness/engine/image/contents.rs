@@ -87,7 +87,7 @@ impl Coding<'_> {
             .and_then(|number| number.checked_add(1));
         let number = number.and_then(|number| usize::try_from(number).ok());
         let number = number.filter(|number| *number < self.base.entries.len());
-        let number = number.context("no such entry in the base")?;
+        let number = number.context("damaged patch: OLD lacks an entry")?;
         self.last.base_number = number as u64;
         Ok(number)
     }
@@ -95,7 +95,10 @@ impl Coding<'_> {
     /// The contents of an extended header, in the script itself.
     fn inline(&mut self, index: usize, base: Option<usize>) -> Result<()> {
         let size = self.new.entries[index].size;
-        ensure!(size <= MOST_TEXT, "a long extension");
+        ensure!(
+            size <= MOST_TEXT,
+            "damaged patch: an extended header has more than {MOST_TEXT} bytes"
+        );
         let mut text = match &self.recipes[index] {
             Recipe::Text(text) => text.clone(),
             _ => vec![0; size as usize],
@@ -120,7 +123,10 @@ impl Coding<'_> {
 
     fn layer(&mut self, index: usize, given: Recipe) -> Result<()> {
         let entry = &self.new.entries[index];
-        ensure!(entry.tar <= self.new.outer, "a layer within a layer");
+        ensure!(
+            entry.tar <= self.new.outer,
+            "damaged patch: a layer is inside a layer"
+        );
         let holds_all = entry.tar == 0 && entry.what == What::Raw;
         let against = match given {
             Recipe::Tar(against) => against.map_or(0, |number| number as u64 + 1),
@@ -130,14 +136,14 @@ impl Coding<'_> {
         let against = against.checked_sub(1);
         ensure!(
             against.is_none_or(|number| number < self.base.tars.len()),
-            "no such layer in the base"
+            "damaged patch: OLD lacks a layer"
         );
         let tar = match self.script.is_writing() {
             true => *self
                 .new
                 .inner
                 .get(&index)
-                .context("a layer without entries")?,
+                .context("a layer has no entries")?,
             false => {
                 let space = self.new.content(index)?;
                 self.new.tars.push(Tar::new(space, None));
@@ -145,11 +151,17 @@ impl Coding<'_> {
                 self.new.tars.len() - 1
             }
         };
-        ensure!(tar < MOST_TARS, "more than {MOST_TARS} layers");
+        ensure!(
+            tar < MOST_TARS,
+            "the image has more than {MOST_TARS} layers"
+        );
         self.packed(tar, self.new.entries[index].size)?;
         if holds_all {
             let all = self.new.entries[index].size == self.new.tars[0].space.len();
-            ensure!(tar == 1 && all, "an archive that is not all of the image");
+            ensure!(
+                tar == 1 && all,
+                "damaged patch: its archive is not the whole image"
+            );
             self.new.outer = tar;
         }
         self.recipes[index] = Recipe::Tar(against);
@@ -171,7 +183,7 @@ impl Coding<'_> {
         let bytes = self.script.number(PACKED, &[], bytes);
         ensure!(
             bytes <= packed::limit(packed).min(self.room),
-            "a layer of {packed} bytes that unpacks to {bytes}"
+            "damaged patch: a layer of {packed} bytes unpacks to {bytes}, which is too much"
         );
         self.room -= bytes;
         if !self.script.is_writing() {
@@ -192,7 +204,7 @@ impl Coding<'_> {
         let bytes = form.bytes(size);
         ensure!(
             matches!(form, Form::Plain) || bytes <= WHOLE_BYTES,
-            "contents of {bytes} bytes to be worked on whole"
+            "damaged patch: transformed contents have {bytes} bytes, more than {WHOLE_BYTES}"
         );
         let program = self.program(&form, bytes, from, given)?;
         let mut parts = Vec::new();
@@ -259,13 +271,13 @@ impl Coding<'_> {
         let hints = [u32::from(base.is_some())];
         let way = self.script.choice(BASE, 2, &hints, way);
         match way {
-            EXPECTED => Ok(Some(base.context("no entry of the base is expected")?)),
+            EXPECTED => Ok(Some(base.context("damaged patch: OLD lacks an entry")?)),
             NONE => Ok(None),
             OTHER => {
                 let number = given.and_then(|given| given.base).unwrap_or(0);
                 self.base_number(number as u64).map(Some)
             }
-            _ => bail!("a base of no known sort"),
+            _ => bail!("damaged patch: contents have an unknown base"),
         }
     }
 
@@ -297,13 +309,13 @@ impl Coding<'_> {
             .difference(LENGTH, &[form, form << 8 | length], less);
         let bytes = (size as i64).checked_sub(less);
         let bytes = bytes.and_then(|bytes| u64::try_from(bytes).ok());
-        let bytes = bytes.context("a length below zero")?;
+        let bytes = bytes.context("damaged patch: a length is below zero")?;
         Ok(match form {
             1 => self.gzip(base, given, bytes)?,
             2 => Form::Sums { bytes },
             3 => Form::Digests { bytes },
             4 => self.sections(given, bytes)?,
-            _ => bail!("contents in no known form"),
+            _ => bail!("damaged patch: contents have an unknown form"),
         })
     }
 
@@ -313,7 +325,10 @@ impl Coding<'_> {
             _ => Vec::new(),
         };
         let count = self.script.number(SECTION, &[], list.len() as u64) as usize;
-        ensure!(count <= MOST_SECTIONS, "too many compressed sections");
+        ensure!(
+            count <= MOST_SECTIONS,
+            "damaged patch: it has too many compressed sections"
+        );
         list.resize(count, Section::default());
         let mut end = 0_u64;
         for section in &mut list {
@@ -361,10 +376,13 @@ impl Coding<'_> {
         let style = self.script.choice(GZIP, 5, &[], style as u32) as usize;
         ensure!(
             style < super::deflate::Style::ALL.len(),
-            "a deflate of no known style"
+            "damaged patch: it names an unknown style of deflate"
         );
         let length = self.script.number(GZIP, &[], header.len() as u64);
-        ensure!(length <= MOST_TEXT, "a long gzip header");
+        ensure!(
+            length <= MOST_TEXT,
+            "damaged patch: a gzip header has more than {MOST_TEXT} bytes"
+        );
         header.resize(length as usize, 0);
         let last = std::mem::take(&mut self.last.gzip);
         self.script.resembling(GZIP, &last, like, &mut header);
@@ -386,7 +404,10 @@ impl Coding<'_> {
         } else {
             self.script.number(GROUP, &[ending], group)
         };
-        ensure!(group < MOST_GROUPS as u64, "too many groups");
+        ensure!(
+            group < MOST_GROUPS as u64,
+            "damaged patch: it has too many groups"
+        );
         self.last.group = group;
         let mut part = Part {
             group: group as usize,
@@ -410,7 +431,7 @@ impl Coding<'_> {
 fn earlier(index: usize, back: u64) -> Result<usize> {
     let back = usize::try_from(back).ok().filter(|back| *back > 0);
     let earlier = back.and_then(|back| index.checked_sub(back));
-    earlier.context("contents of an entry that is not there")
+    earlier.context("damaged patch: contents refer to a missing entry")
 }
 
 /// The last three bytes of a name after its last dot or slash: what sort of file it is.

@@ -54,11 +54,11 @@ pub fn open_base(patch: &Patch, base: Option<&Path>) -> Result<Space> {
         let nothing = tempfile::tempfile().context("make a temporary file")?;
         return Ok(Space::whole(Arc::new(nothing), 0));
     };
-    let path = base.context("this patch needs the base it was made from")?;
+    let path = base.context("this patch needs OLD: delta-lab patch apply OLD PATCH -o NEW")?;
     let space = Space::open(path)?;
     ensure!(
         space.len() == *bytes && sha256(&space)? == *sha,
-        "{}: not the base this patch was made from",
+        "{}: not the OLD that this patch was made from",
         path.display()
     );
     Ok(space)
@@ -100,12 +100,15 @@ pub fn pieces(new: &Archive, recipes: &[Recipe], groups: usize) -> Result<Vec<Ve
                 held.form == Form::Plain && held.parts.len() == 1 && !held.program
             });
             let same = recipes[earlier].groups() == recipes[entry].groups();
-            ensure!(held && same, "contents beside others that are not there");
+            ensure!(
+                held && same,
+                "damaged patch: contents refer to others that are missing"
+            );
         }
         let bytes = coded.form.bytes(new.entries[entry].size);
         for (part, (at, bytes)) in cuts(bytes, coded.program).enumerate() {
             let group = of_group.get_mut(coded.parts[part].group);
-            group.context("no such group")?.push(Piece {
+            group.context("damaged patch: no such group")?.push(Piece {
                 entry,
                 part,
                 at,
@@ -142,7 +145,7 @@ pub fn costs(patch: &Patch, base: &Space) -> Result<(Archive, Vec<Recipe>, Vec<u
         let load = |nth: usize| {
             let piece: &Piece = &pieces[nth];
             let coded = coding.recipes[piece.entry].coded();
-            let coded = coded.context("contents that no group has")?;
+            let coded = coded.context("damaged patch: no group holds an entry's contents")?;
             let base = bases.load(&coding.new, coded, &coded.parts[piece.part])?;
             Ok((base, piece.bytes))
         };
@@ -179,14 +182,14 @@ struct Decoding<'a> {
 impl Decoding<'_> {
     fn coded(&self, entry: usize) -> Result<&Coded> {
         let coded = self.recipes[entry].coded();
-        coded.context("contents that no group has")
+        coded.context("damaged patch: no group holds an entry's contents")
     }
 
     fn copy(&self, from: &Space, entry: usize) -> Result<()> {
         let to = self.new.content(entry)?;
         ensure!(
             from.len() == to.len(),
-            "contents of {} bytes where {} are expected",
+            "damaged patch: contents have {} bytes instead of {}",
             from.len(),
             to.len()
         );
@@ -326,14 +329,14 @@ impl Decoding<'_> {
             Recipe::Base(index) => self.bases.archive.unpacked(*index),
             _ => self.new.unpacked(entry),
         };
-        unpacked.context("the digest of what is not unpacked")
+        unpacked.context("damaged patch: it needs the digest of a layer that is not compressed")
     }
 
     fn put_late(&self, entry: usize, full: &[u8]) -> Result<()> {
         let space = self.new.content(entry)?;
         ensure!(
             full.len() as u64 == space.len() && space.len() <= WHOLE_BYTES,
-            "derived contents of another length"
+            "damaged patch: derived contents have the wrong length"
         );
         space.write(0, full)
     }
@@ -345,7 +348,12 @@ impl Decoding<'_> {
             .enumerate()
             .map(|(place, entry)| (*entry, place))
             .collect();
-        let place = |entry: &usize| place_of.get(entry).copied().context("not an outer entry");
+        let place = |entry: &usize| {
+            place_of
+                .get(entry)
+                .copied()
+                .context("damaged patch: an entry with digests is inside a layer")
+        };
         let mut known: HashMap<usize, Sha> = HashMap::new();
         let mut digest = |place: usize| -> Result<Sha> {
             if let Some(sha) = known.get(&place) {
@@ -353,7 +361,7 @@ impl Decoding<'_> {
             }
             let nth = place.checked_sub(outer.len());
             let entry = outer.get(nth.unwrap_or(place));
-            let entry = *entry.context("the digest of no entry")?;
+            let entry = *entry.context("damaged patch: it needs the digest of a missing entry")?;
             let sha = match nth {
                 None => sha256(&self.new.content(entry)?)?,
                 Some(_) => sha256(self.unpacked(entry)?)?,
@@ -379,7 +387,10 @@ impl Decoding<'_> {
                 let full = digest::expand(&text, own, &mut digest)?;
                 self.put_late(entry, &full)?;
             }
-            ensure!(later.len() < before, "digests that wait for each other");
+            ensure!(
+                later.len() < before,
+                "damaged patch: its digests depend on each other"
+            );
             texts = later;
         }
         for (entry, shown) in &self.new.shown {

@@ -101,7 +101,7 @@ impl Reader<'_> {
         let mut bytes = [0; N];
         self.space
             .read(self.at, &mut bytes)
-            .context("the head ends too early")?;
+            .context("damaged patch: its header ends too early")?;
         self.at += N as u64;
         Ok(bytes)
     }
@@ -113,15 +113,18 @@ impl Reader<'_> {
             let [byte] = self.bytes()?;
             number |= u64::from(byte & 0x7F) << shift;
             if byte & 0x80 == 0 {
-                ensure!(byte != 0 || shift == 0, "a number with zeros before it");
+                ensure!(
+                    byte != 0 || shift == 0,
+                    "damaged patch: a number in its header has needless zeros"
+                );
                 ensure!(
                     number <= most,
-                    "{what}: {number} is beyond the limit of {most}"
+                    "damaged patch: {what} is {number}, and at most {most} are possible"
                 );
                 return Ok(number);
             }
         }
-        bail!("a number of more than 63 bits")
+        bail!("damaged patch: a number in its header has more than 63 bits")
     }
 }
 
@@ -132,18 +135,18 @@ impl Patch {
         let magic: [u8; 4] = reader.bytes()?;
         ensure!(
             magic[..3] == MAGIC[..3],
-            "not a patch: it begins with other bytes"
+            "not an image patch: it does not begin with `DLP` (are OLD and PATCH in the right order?)"
         );
         ensure!(
             magic == MAGIC,
-            "a patch of version {}, and this program knows version {}",
+            "a patch of format {}; this delta-lab reads only format {}: make the patch again",
             magic[3],
             MAGIC[3]
         );
         let [features] = reader.bytes()?;
         ensure!(
             features & !KNOWN_FEATURES == 0,
-            "a patch with features that this program does not know ({features:#x})"
+            "the patch uses features that this delta-lab does not know ({features:#x}): use a newer one"
         );
         check(space)?;
         let base = match features & WITH_BASE {
@@ -158,7 +161,7 @@ impl Patch {
             reader.bytes()?,
         );
         let script_bytes = reader.number(MOST_SCRIPT, "the script's length")?;
-        let count = reader.number(super::recipe::MOST_GROUPS as u64, "groups")?;
+        let count = reader.number(super::recipe::MOST_GROUPS as u64, "the groups' number")?;
         let mut groups = Vec::new();
         for _ in 0..count {
             let number = reader.number(MOST_CODED << 1 | 1, "a group's length")?;
@@ -184,7 +187,9 @@ impl Patch {
 
     fn lay_out(space: &Space, head: Head, mut at: u64) -> Result<Patch> {
         let mut next = |bytes: u64| -> Result<Space> {
-            let part = space.part(at, bytes).context("the patch was cut")?;
+            let part = space
+                .part(at, bytes)
+                .context("damaged patch: it is shorter than its header says")?;
             at += bytes;
             Ok(part)
         };
@@ -193,7 +198,7 @@ impl Patch {
             head.groups.iter().map(|group| next(group.bytes)).collect();
         ensure!(
             at + CHECK_BYTES == space.len(),
-            "the patch goes on after its end"
+            "damaged patch: it is longer than its header says"
         );
         Ok(Patch {
             script,
@@ -208,7 +213,10 @@ impl Patch {
 
     /// The coded bytes of a group.
     pub fn group(&self, number: usize) -> Result<Vec<u8>> {
-        let group = self.groups.get(number).context("no such group")?;
+        let group = self
+            .groups
+            .get(number)
+            .context("damaged patch: it has no such group")?;
         group.load(MOST_CODED)
     }
 }
@@ -216,7 +224,7 @@ impl Patch {
 /// Holds the checksum at the end of a patch against its bytes.
 fn check(space: &Space) -> Result<()> {
     let covered = space.len().checked_sub(CHECK_BYTES);
-    let covered = covered.context("the patch was cut")?;
+    let covered = covered.context("damaged patch: it is cut short, copy it again")?;
     let mut crc = Crc::new();
     space.part(0, covered)?.pieces(|piece| {
         crc.update(piece);
@@ -226,7 +234,7 @@ fn check(space: &Space) -> Result<()> {
     space.read(covered, &mut stated)?;
     ensure!(
         crc.sum().to_le_bytes() == stated,
-        "the patch is damaged: its checksum is another"
+        "the checksum is wrong: the patch is damaged, copy it again"
     );
     Ok(())
 }

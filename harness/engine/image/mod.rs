@@ -102,7 +102,7 @@ pub fn make_with(
     };
     if let Err(error) = &first {
         say(&format!(
-            "again as plain bytes, because this failed: {error:#}"
+            "coding the whole image again as plain bytes, because this failed: {error:#}"
         ));
     }
     // Small images are tried as plain bytes too: what is known of them may cost more than it gains.
@@ -154,9 +154,9 @@ impl Job<'_> {
             let before = plain.len();
             plain.extend(wrong);
             let more = plain.len() - before;
-            ensure!(more > 0, "the patch decodes to something else");
+            ensure!(more > 0, "the patch does not decode to NEW");
             (self.say)(&format!(
-                "again, because the proof failed: contents of {more} entries as plain bytes"
+                "check failed for {more} entries: coding them again as plain bytes"
             ));
         }
     }
@@ -330,6 +330,9 @@ fn rebuild(base: Option<&Path>, patch: &Space, out: &File, say: &dyn Fn(&str)) -
     let out = Space::whole(Arc::new(out), bytes);
     decode::decode(&patch, &base, &out, say)?;
     say("comparing the image's hash");
-    ensure!(sha256(&out)? == sha, "what was rebuilt is not the image");
+    ensure!(
+        sha256(&out)? == sha,
+        "damaged patch: the rebuilt image is not NEW, its sha256 differs; make the patch again"
+    );
     Ok(bytes)
 }

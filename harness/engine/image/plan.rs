@@ -54,7 +54,7 @@ fn enter(
         if packed.style.is_none() {
             let bytes = content.len();
             say(&format!(
-                "a packed layer of {bytes} bytes is coded as it lies: no known deflate writes it again"
+                "the compression of a layer of {bytes} bytes can't be reproduced: it is coded as plain bytes; save the image uncompressed for a smaller patch"
             ));
             return Ok(None);
         }

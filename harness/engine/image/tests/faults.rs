@@ -39,10 +39,10 @@ fn made(folder: &Folder, start: &[u8]) -> anyhow::Result<(Vec<u8>, String)> {
 fn contents_that_come_back_otherwise_are_coded_plainly_and_no_others() {
     let folder = Folder::new();
     let (good, said) = made(&folder, b"no fault").unwrap();
-    assert!(!said.contains("proof failed"), "{said}");
+    assert!(!said.contains("check failed"), "{said}");
     for start in [faults::ANOTHER_BYTE, faults::CUT] {
         let (patch, said) = made(&folder, start).unwrap();
-        assert!(said.contains("proof failed"), "{start:?}: {said}");
+        assert!(said.contains("check failed"), "{start:?}: {said}");
         let new = image(2, start);
         assert!(folder.apply(Some(&image(1, start)), &patch).unwrap() == new);
         let more = patch.len() - good.len();
@@ -56,7 +56,7 @@ fn contents_that_come_back_otherwise_are_coded_plainly_and_no_others() {
 fn what_comes_back_otherwise_even_then_makes_an_image_plain_bytes() {
     let folder = Folder::new();
     let (patch, said) = made(&folder, faults::ALWAYS).unwrap();
-    assert!(said.contains("again as plain bytes"), "{said}");
+    assert!(said.contains("whole image again as plain bytes"), "{said}");
     let new = image(2, faults::ALWAYS);
     let base = image(1, faults::ALWAYS);
     assert!(folder.apply(Some(&base), &patch).unwrap() == new);
