@@ -11,6 +11,7 @@ use tempfile::TempDir;
 
 use super::{Effort, Failure, apply, group, make, make_with, sections, show};
 use crate::engine::ideas::{Ideas, OFF};
+use crate::engine::pair::tests::linked::{Machine, program};
 
 mod faults;
 mod packed;
@@ -286,6 +287,20 @@ fn seeds_for_the_fuzzers_are_written() {
         let seed = [&[tars], &length[..], &base, &new].concat();
         fs::write(format!("{folder}/seed-{tars}"), seed).unwrap();
     }
+    // Programs with references, and much that takes little compressed.
+    let program = |machine| [1, 2].map(|release| end(file("bin/tool", &program(machine, release))));
+    let zeros = [1_000, 3_000_000].map(|bytes| {
+        let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::new(9));
+        std::io::Write::write_all(&mut packed, &vec![0; bytes]).unwrap();
+        end(file("zeros.gz", &packed.finish().unwrap()))
+    });
+    let pairs = [program(Machine::X86), program(Machine::Arm), zeros];
+    for (nth, [base, new]) in pairs.into_iter().enumerate() {
+        let length = (base.len() as u16).to_le_bytes();
+        let seed = [&[1], &length[..], &base, &new].concat();
+        assert!(seed.len() < 65_536, "longer than the fuzzer's inputs");
+        fs::write(format!("{folder}/seed-pair-{nth}"), seed).unwrap();
+    }
 }
 
 #[test]
@@ -396,7 +411,7 @@ fn another_base_is_refused() {
     other[600] ^= 1;
     for base in [Some(other.as_slice()), Some(b"".as_slice()), None] {
         let refusal = folder.apply(base, &patch).unwrap_err();
-        assert!(refusal.to_string().contains("base"), "{refusal}");
+        assert!(refusal.to_string().contains("OLD"), "{refusal}");
     }
     let missing = apply(
         Some(&folder.0.path().join("absent")),
@@ -509,6 +524,21 @@ fn long_program(release: u32) -> Vec<u8> {
     end(file("usr/bin/long", &program))
 }
 
+/// Programs of two machines, all of whose references move; the next release has one more, which is much like another.
+fn references(release: u32) -> Vec<u8> {
+    let mut files = vec![
+        file("usr/bin/arm", &program(Machine::Arm, release)),
+        file("usr/bin/x86", &program(Machine::X86, release)),
+    ];
+    if release > 1 {
+        files.push(file(
+            "usr/bin/x86-more",
+            &program(Machine::X86, release + 1),
+        ));
+    }
+    end(files.concat())
+}
+
 #[test]
 fn two_encodings_are_the_same() {
     let folder = Folder::new();
@@ -525,13 +555,14 @@ fn golden(name: &str) -> PathBuf {
 /// base, effort.
 type Golden = (&'static str, fn(u32) -> Vec<u8>, bool, Effort);
 
-const GOLDEN: [Golden; 6] = [
+const GOLDEN: [Golden; 7] = [
     ("3-fast.dlp", image, true, Effort::Fast),
     ("3-best.dlp", image, true, Effort::Best),
     ("3-full.dlp", image, false, Effort::Best),
     ("3-packed.dlp", packed::by_go, true, Effort::Best),
     ("3-sections.dlp", packed::tool, true, Effort::Best),
     ("3-program.dlp", long_program, true, Effort::Fast),
+    ("3-references.dlp", references, true, Effort::Best),
 ];
 
 /// A patch made by an earlier build is read by this one. Red means: the format changed, and its version must too.
@@ -556,7 +587,7 @@ fn a_patch_of_an_older_version_is_refused_by_name() {
         assert!(matches!(refusal, Failure::Unfit(_)));
         let refusal = refusal.to_string();
         for version in [version, super::VERSION] {
-            assert!(refusal.contains(&format!("version {version}")), "{refusal}");
+            assert!(refusal.contains(&format!("format {version}")), "{refusal}");
         }
     }
 }

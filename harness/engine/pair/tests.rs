@@ -1,5 +1,7 @@
 //! Claims about the pair coder: what it makes is what it was given, and no input makes it panic.
 
+pub mod linked;
+
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
