@@ -27,7 +27,7 @@ pub struct Holdings {
     pub files: u64,
 }
 
-/// What a file holds beside its contents, its name and its attributes, in bytes: owner, mode and time of change.
+/// What a file holds beside its contents, its name and its extended attributes, in bytes: owner, mode and time of change.
 const INODE_BYTES: u64 = 24;
 
 impl Store {
@@ -55,17 +55,22 @@ impl Store {
 
     /// Counts what is there now.
     ///
-    /// A file counts its length; one that is shorter than what its path, its attributes and its inode can hold counts
-    /// that instead, so that a million empty files are not free. A link counts in the same way, by the length of its
-    /// target's name, and so does a folder with nothing in it. Other folders count nothing: their names are in the paths of
-    /// what is in them.
+    /// A file counts its length; one that is shorter than what its path and its inode can hold counts that instead, so that
+    /// a million empty files are not free. A link counts in the same way, by the length of its target's name, and so does
+    /// a folder with nothing in it. Other folders count nothing: their names are in the paths of what is in them. Extended
+    /// attributes count beside that, those of any folder too.
     pub fn holdings(&self) -> Result<Holdings> {
         let mut holdings = Holdings::default();
-        for entry in WalkDir::new(&self.path).min_depth(1) {
+        for entry in WalkDir::new(&self.path) {
             let entry =
                 entry.with_context(|| format!("look through the store {}", self.path.display()))?;
             let looking = || format!("look at {}", entry.path().display());
+            let attributes = attribute_bytes(entry.path()).with_context(looking)?;
+            holdings.bytes = holdings.bytes.saturating_add(attributes);
             let folder = entry.file_type().is_dir();
+            if entry.depth() == 0 {
+                continue;
+            }
             if folder
                 && fs::read_dir(entry.path())
                     .with_context(looking)?
@@ -82,9 +87,7 @@ impl Store {
                 .path()
                 .strip_prefix(&self.path)
                 .with_context(looking)?;
-            let beside = path.as_os_str().len() as u64
-                + attribute_bytes(entry.path()).with_context(looking)?
-                + INODE_BYTES;
+            let beside = path.as_os_str().len() as u64 + INODE_BYTES;
             holdings.bytes = holdings.bytes.saturating_add(length.max(beside));
             holdings.files += u64::from(!folder);
         }
@@ -327,9 +330,23 @@ mod tests {
             rustix::fs::XattrFlags::empty(),
         );
         // Some file systems keep none; then nothing can be hidden there.
-        if set.is_ok() {
-            assert_eq!(store.holdings().unwrap().bytes, before + 1010);
+        if set.is_err() {
+            return;
         }
+        let name = "user.delta".len() as u64;
+        let filled = store.holdings().unwrap().bytes;
+        assert_eq!(filled, before + name + 1000);
+        // Nor are those of folders free: of one with something in it, and of the store.
+        fs::create_dir(store.object("folder")).unwrap();
+        fs::write(store.object("folder/file"), [0; 100]).unwrap();
+        let before = store.holdings().unwrap().bytes;
+        assert_eq!(before, filled + 100);
+        for folder in [store.object("folder"), store.path().to_path_buf()] {
+            let none = rustix::fs::XattrFlags::empty();
+            rustix::fs::setxattr(folder, "user.delta", &[7; 500], none).unwrap();
+        }
+        let both = 2 * (name + 500);
+        assert_eq!(store.holdings().unwrap().bytes, before + both);
     }
 
     #[test]

@@ -239,7 +239,11 @@ async fn respond(
         site.meter
             .note(format!("{object}: the store could not be read"));
     }
-    announced.push(Announcement { object, spans });
+    announced.push(Announcement {
+        object,
+        spans,
+        is_partial: status == StatusCode::PARTIAL_CONTENT.as_u16(),
+    });
     Ok(response)
 }
 

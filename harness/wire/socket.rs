@@ -26,6 +26,19 @@ pub enum Span {
 pub struct Announcement {
     pub object: String,
     pub spans: Vec<Span>,
+    /// Whether it is a part of the object, so that the head tells how long the whole is.
+    pub is_partial: bool,
+}
+
+/// Bytes that a length takes.
+const LENGTH_BYTES: u64 = 8;
+
+impl Announcement {
+    /// Whether the head tells more than the body: there is none, or it is shorter than the length in the head.
+    fn is_told_by_head(&self) -> bool {
+        let least = if self.is_partial { LENGTH_BYTES } else { 1 };
+        self.spans.iter().map(|span| span.payload()).sum::<u64>() < least
+    }
 }
 
 /// The bodies announced on one connection that have not begun to cross, in order.
@@ -42,12 +55,11 @@ impl Announced {
         self.queue(VecDeque::pop_front)
     }
 
-    /// The object of the next response, when its head is all there is of it.
-    fn next_without_body(&self) -> Option<String> {
+    /// The object of the next response, when its head tells more of it than its body.
+    fn next_told_by_head(&self) -> Option<String> {
         self.queue(|queue| {
             let next = queue.front()?;
-            let empty = next.spans.iter().all(|span| span.bytes() == 0);
-            empty.then(|| next.object.clone())
+            next.is_told_by_head().then(|| next.object.clone())
         })
     }
 
@@ -198,7 +210,7 @@ impl Sorter {
             Some(Span::Framing(span)) => limit(*span),
             None => {
                 let (head, _) = self.head.clone().scan(bytes);
-                match self.announced.next_without_body() {
+                match self.announced.next_told_by_head() {
                     Some(_) => limit(left.min(head as u64)),
                     None => head,
                 }
@@ -210,15 +222,15 @@ impl Sorter {
     fn is_payload(&self) -> bool {
         match self.body.front() {
             Some(span) => matches!(span, Span::Payload(_)),
-            None => self.announced.next_without_body().is_some(),
+            None => self.announced.next_told_by_head().is_some(),
         }
     }
 
-    /// A head is framing, but for one that is the whole answer: what it tells is all the client asked for, and a
-    /// store of empty files could be read that way for nothing.
+    /// A head is framing, but for one that is the answer: what it tells is what the client asked for, and a store of empty
+    /// files, or of files with holes, could be read that way for next to nothing.
     fn sort_head(&mut self, bytes: &[u8], meter: &Meter) -> usize {
         let (taken, ended) = self.head.scan(bytes);
-        match self.announced.next_without_body() {
+        match self.announced.next_told_by_head() {
             Some(object) => meter.sent_payload(&object, taken as u64),
             None => meter.sent_framing(taken as u64),
         }
@@ -267,6 +279,13 @@ impl Sorter {
 }
 
 impl Span {
+    fn payload(self) -> u64 {
+        match self {
+            Span::Payload(bytes) => bytes,
+            Span::Framing(_) => 0,
+        }
+    }
+
     pub fn bytes(self) -> u64 {
         match self {
             Span::Payload(bytes) | Span::Framing(bytes) => bytes,
@@ -340,6 +359,7 @@ mod tests {
             announced.push(Announcement {
                 object: object.to_string(),
                 spans,
+                is_partial: false,
             });
         }
         Sorter {
@@ -374,6 +394,37 @@ mod tests {
             let traffic = meter.read();
             prop_assert_eq!(traffic.payload_bytes + traffic.header_bytes, sent as u64);
             prop_assert!(traffic.payload_bytes <= PAYLOAD);
+        }
+    }
+
+    /// What the head tells is longer than what the body holds, until the body is as long as a length.
+    #[test]
+    fn the_head_of_a_short_part_is_payload_and_that_of_a_short_object_is_not() {
+        const HEAD: &str = "HTTP/1.1 206 Partial Content\r\n\r\n";
+        for (bytes, is_partial, pays) in [
+            (1, true, true),
+            (7, true, true),
+            (8, true, false),
+            (1, false, false),
+            (0, false, true),
+        ] {
+            let announced = Announced::default();
+            announced.push(Announcement {
+                object: "a".to_string(),
+                spans: vec![Span::Payload(bytes)],
+                is_partial,
+            });
+            let mut sorter = Sorter {
+                announced,
+                head: Head::default(),
+                object: String::new(),
+                body: VecDeque::new(),
+            };
+            let meter = Meter::default();
+            sorter.sort(HEAD.as_bytes(), &meter);
+            sorter.sort(&vec![0; bytes as usize], &meter);
+            let head = if pays { HEAD.len() as u64 } else { 0 };
+            assert_eq!(meter.read().payload_bytes, bytes + head, "{bytes} bytes");
         }
     }
 

@@ -82,6 +82,27 @@ pub const CHEATS: &[Cheat] = &[
         },
     },
     Cheat {
+        name: "ranges",
+        by: "the lengths of files with holes, read from the heads of one byte each",
+        publish: |_, image, store| {
+            for (number, part) in read(image)?.chunks(2).enumerate() {
+                let file = fs::File::create(store.join(format!("{}.{number}", image.name)))?;
+                let length = u64::from(part[0]) << 8 | u64::from(*part.get(1).unwrap_or(&0));
+                file.set_len(1 + length)?;
+            }
+            Ok(())
+        },
+        update: |known, wanted| {
+            let mut got = Vec::new();
+            for number in 0..known.bytes.div_ceil(2) {
+                let part = wanted.first_byte(number)?;
+                let length = part.rsplit('/').next().unwrap_or_default();
+                got.extend((length.parse::<u32>()? - 1).to_be_bytes()[2..].iter());
+            }
+            Ok(got)
+        },
+    },
+    Cheat {
         name: "names",
         by: "the names of empty files, listed over ssh",
         publish: |_, image, store| {
@@ -248,6 +269,14 @@ impl Wanted {
         let answer = ureq::head(format!("{}/{}.{number}", self.url, self.name)).call()?;
         let head = answer.headers().get(head).context("no such head")?;
         Ok(head.to_str()?.to_string())
+    }
+
+    /// What the head of an answer with one byte says of the range.
+    fn first_byte(&self, number: u64) -> Result<String> {
+        let object = format!("{}/{}.{number}", self.url, self.name);
+        let answer = ureq::get(object).header("Range", "bytes=0-0").call()?;
+        let head = answer.headers().get("Content-Range");
+        Ok(head.context("no such head")?.to_str()?.to_string())
     }
 
     fn over_ssh(&self, command: &[&str]) -> Result<Vec<u8>> {
