@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::io::{Read, Seek, SeekFrom};
-use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 use std::sync::atomic::AtomicBool;
@@ -241,11 +241,6 @@ fn start(shim: &Path, work: &Work) -> Result<Output> {
         .stdout_capture()
         .stderr_capture()
         .unchecked()
-        // A Ctrl-C at the terminal is for the lab; the shim sees the lab go and takes the step down with it.
-        .before_spawn(|command| {
-            command.process_group(0);
-            Ok(())
-        })
         .run()
         .with_context(|| format!("start the shim {}", shim.display()))
 }

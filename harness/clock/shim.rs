@@ -23,7 +23,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{Signal, kill};
-use nix::unistd::{Pid, getppid};
+use nix::unistd::{Pid, getppid, setsid};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use super::cgroup::Cgroup;
@@ -51,6 +51,9 @@ pub fn main(mut words: impl Iterator<Item = String>) -> ExitCode {
 
 fn outer(channel: &Channel) -> Result<ExitCode> {
     super::listen_to_children();
+    // A Ctrl-C at the terminal is for the lab: the shim sees the lab go and takes the step down with it. And no step can type
+    // into that terminal.
+    setsid().context("leave the terminal")?;
     let told_to_end = Arc::new(AtomicBool::new(false));
     signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&told_to_end))
         .context("listen to SIGTERM")?;

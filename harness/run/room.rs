@@ -95,6 +95,62 @@ fn may_hide(folder: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::image::Image;
+    use crate::wire::Links;
+
+    fn image(name: &str) -> Image {
+        Image {
+            name: name.into(),
+            path: format!("/images/{name}").into(),
+            bytes: 1,
+            sha256: String::new(),
+        }
+    }
+
+    /// What a step may reach beside the system: to read, to write, and ports. Later images are in no list.
+    #[test]
+    fn each_verb_reaches_its_own_and_nothing_else() {
+        let publish = Call::Publish {
+            image: image("new"),
+            bases: vec![image("old")],
+            store: "/store".into(),
+            archive: "/images/archive".into(),
+        };
+        let update = Call::Update {
+            name: "new".into(),
+            bases: vec![image("old")],
+            url: String::new(),
+            ssh: PathBuf::new(),
+            registry: None,
+            links: Links::default(),
+            held: None,
+            out: "/scratch/out".into(),
+        };
+        let reads = ["/images/new", "/images/archive", "/images/old"];
+        for (call, read, write, ports) in [
+            (publish, &reads[..], &["/scratch", "/store"][..], &[][..]),
+            (update, &reads[2..], &["/scratch"], &[7000]),
+        ] {
+            let room = of(
+                &call,
+                Path::new("/scratch"),
+                &[7000],
+                &["/".into(), "/images".into()],
+                None,
+            );
+            let paths = |paths: &[PathBuf]| {
+                paths
+                    .iter()
+                    .map(|it| it.display().to_string())
+                    .collect::<Vec<_>>()
+            };
+            assert_eq!(paths(&room.read), read);
+            assert_eq!(paths(&room.write), write);
+            assert_eq!(room.ports, ports);
+            assert_eq!(paths(&room.hidden), ["/images"]);
+            assert!(room.needs.is_empty() && room.walls && !room.mknod);
+        }
+    }
 
     #[test]
     fn the_systems_folders_are_never_hidden() {

@@ -70,6 +70,22 @@ write(out, got[:size])
 "#,
     },
     Cheat {
+        name: "lengths-beside-ranges",
+        publish: r#"
+for i in range(0, len(data), 2):
+    with open(f"{store}/{name}.{i // 2}", "w") as f: f.truncate(1 + int.from_bytes(data[i:i+2].ljust(2, b"\0"), "big"))
+"#,
+        update: r#"
+size = int(read_url(f"{url}/{name}.size"))
+got = b""
+for i in range((size + 1) // 2):
+    part = urllib.request.Request(f"{url}/{name}.{i}", headers={"Range": "bytes=0-0"})
+    total = urllib.request.urlopen(part).headers["Content-Range"].split("/")[1]
+    got += (int(total) - 1).to_bytes(2, "big")
+write(out, got[:size])
+"#,
+    },
+    Cheat {
         name: "names-over-ssh",
         publish: r#"
 for i in range(0, len(data), 100):
@@ -436,7 +452,12 @@ fn run(bench: &Bench, as_user: Option<u32>) -> Vec<Row> {
 }
 
 /// Cheats that only pay: what they carry is counted, so they may have their row.
-const PAYING: &[&str] = &["lengths-over-http", "names-over-ssh", "exit-codes-over-ssh"];
+const PAYING: &[&str] = &[
+    "lengths-over-http",
+    "lengths-beside-ranges",
+    "names-over-ssh",
+    "exit-codes-over-ssh",
+];
 
 fn all_cheats(as_user: Option<u32>) {
     if !has("python3") {
@@ -691,4 +712,37 @@ fn an_image_that_somebody_else_changes_is_not_blamed_on_the_method() {
         "{said}"
     );
     assert!(said.contains("old.bin"), "{said}");
+}
+
+/// Whoever can open the terminal that the lab was started in can type into it, as its user.
+#[test]
+fn a_step_cannot_reach_the_terminal() {
+    if !rooms() || !has("script") || !has("curl") {
+        return;
+    }
+    let bench = Bench::new();
+    bench.pair("terminal", &["terminal"]);
+    let tries = "for t in /dev/tty /dev/ptmx /dev/pts/*; do (: <>$t) 2>/dev/null && echo $t >>$1; done; true";
+    bench.write(
+        "scenarios/methods/terminal.toml",
+        format!(
+            "about = \"a test\"\nversion = [\"curl\", \"--version\"]\n\
+             [publish]\nrun = [[\"cp\", \"{{image}}\", \"{{store}}/{{name}}\"]]\n\
+             [update]\nrun = [[\"sh\", \"-c\", 'curl -fsS -o \"$1\" \"$2\"; {tries}', \"sh\", \"{{out}}\", \"{{url}}/{{name}}\"]]\n"
+        ),
+    );
+    // What it may open there it may open elsewhere.
+    let run = format!("tty && {LAB} run terminal --into results/r");
+    let output = Command::new("script")
+        .args(["-qec", &run, "/dev/null"])
+        .current_dir(bench.dir.path())
+        .env("DELTA_LAB_CACHE", bench.path("cache"))
+        .output()
+        .unwrap();
+    assert!(text(&output.stdout).contains("/dev/pts/"), "no terminal");
+    let rows = bench.rows("results/r");
+    assert_eq!(rows.len(), 4);
+    for row in rows {
+        assert!(row.verified(), "{} {}: {}", row.verb, row.image, row.error);
+    }
 }

@@ -4,7 +4,6 @@
 use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -133,8 +132,6 @@ impl Remote {
     pub fn start(line: &OsStr, server: &Server) -> io::Result<(Remote, Pipes)> {
         let mut command = server.command(line)?;
         command
-            // A group of its own, to be killed by.
-            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
@@ -201,8 +198,9 @@ impl Drop for Remote {
                 thread::sleep(Duration::from_millis(1));
             }
         }
-        // It has not been reaped, so this is nobody else's group.
+        // It has not been reaped, so these are nobody else's; the group is there once it has left the lab's.
         killpg(self.pid(), Signal::SIGKILL).ok();
+        kill(self.pid(), Signal::SIGKILL).ok();
         self.child.wait().ok();
     }
 }
