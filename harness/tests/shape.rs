@@ -1,5 +1,6 @@
 //! The shape of a run: cases, policies, parameters, probes and expectations, from the scenario to the rows.
 
+use std::os::unix::process::ExitStatusExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -384,6 +385,23 @@ fn a_result_that_cannot_be_printed_is_exit_code_2_and_never_a_panic() {
         assert_eq!(output.status.code(), Some(2), "{args:?}: {err}");
         assert!(err.contains("print the result"), "{args:?}: {err}");
     }
+    // A reader that went away ends those quietly that only print; the others go on, and say so at the end.
+    for (args, code) in [
+        (&["list", "pair"][..], None),
+        (&["report", "results/r"], None),
+        (&["diff", "results/r", "results/r"], None),
+        (&["--help"], None),
+        (&["run", "pair", "--into", "results/u"], Some(2)),
+        (&["patch", "show", "p"], Some(2)),
+    ] {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = bench.command(args).stdout(writer).output().unwrap();
+        assert_eq!(output.status.code(), code, "{args:?}");
+        let signal = code.is_none().then_some(13);
+        assert_eq!(output.status.signal(), signal, "{args:?}");
+    }
+    assert_eq!(bench.rows("results/u").len(), 4);
     // Progress that nobody can read changes nothing.
     for args in [&["run", "pair", "--into", "results/t"][..], &make] {
         let full = std::fs::File::options()

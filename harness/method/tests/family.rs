@@ -85,7 +85,9 @@ fn an_index_of_another_chunker_is_refused() {
     assert!(format!("{:#}", error.unwrap_err()).contains("fastcdc-2020 16384"));
 }
 
-const PATCHED: [&str; 5] = [
+const PATCHED: [&str; 7] = [
+    "image-patch/best",
+    "image-patch/fast",
     "xdelta3",
     "zstd-patch/3",
     "zstd-patch/19",
