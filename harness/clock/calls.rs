@@ -97,6 +97,11 @@ fn sockets() -> Result<Vec<SeccompRule>, BackendError> {
             argument(2, SeccompCmpOp::Ne, number(&libc::IPPROTO_TCP))?,
         ])?);
     }
+    // Other protocols of the kernel's news carry messages from one process to another.
+    rules.push(SeccompRule::new(vec![
+        argument(0, SeccompCmpOp::Eq, number(&libc::AF_NETLINK))?,
+        argument(2, SeccompCmpOp::Ne, number(&libc::NETLINK_ROUTE))?,
+    ])?);
     Ok(rules)
 }
 
@@ -106,7 +111,13 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::thread;
 
+    use rustix::net::{AddressFamily, Protocol, SocketType, netlink, socket};
+
     use super::*;
+
+    fn news(protocol: Option<Protocol>) -> bool {
+        socket(AddressFamily::NETLINK, SocketType::RAW, protocol).is_ok()
+    }
 
     #[test]
     fn datagrams_are_refused_and_streams_are_not() {
@@ -118,13 +129,19 @@ mod tests {
                 UdpSocket::bind("127.0.0.1:0").map_err(|error| error.raw_os_error()),
                 TcpListener::bind("127.0.0.1:0").is_ok(),
                 UnixStream::pair().is_ok(),
+                [None, Some(netlink::USERSOCK)].map(news),
             ))
         });
-        let Some((datagrams, streams, pairs)) = seen.join().unwrap() else {
+        let Some((datagrams, streams, pairs, news)) = seen.join().unwrap() else {
             eprintln!("skipped: this kernel has no seccomp");
             return;
         };
         assert_eq!(datagrams.err(), Some(Some(libc::EPERM)));
         assert!(streams && pairs);
+        assert_eq!(
+            news,
+            [true, false],
+            "interfaces are listed, nobody is written to"
+        );
     }
 }
