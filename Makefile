@@ -29,6 +29,8 @@ SLOW := zstd/19 zstd-patch/19 casync/16k desync zstd-chunked tar-diff/3 tar-diff
 # What `make bench-peers` holds against casync for speed, and our own method against for bytes.
 RACERS := casync/64k,desync,bita-cli/zstd,fastcdc/64k,fastcdc-pack/64k,peaks/64k
 PEERS := raw,zstd/19,zstd-patch/19,hdiffpatch,image-patch/fast,image-patch/best
+# Images of other kinds, for bytes.
+KINDS := slim-update python-update node-update arm64-update go-update go-relink node-program
 # The methods of `make bench` before its first table: no level 19, nothing that sorts suffixes.
 FIRST := raw gzip/6 zstd/3 fixed/64k fastcdc/64k bita/64k layers zstd-patch/3 casync/64k zsync
 
@@ -73,9 +75,10 @@ real: build tools docker ## run the scenarios with real images, built and saved 
 bench-kernels: ## chunkers, hash, compressor, patches and the wire by themselves, in bytes a second
 	cargo bench --locked --bench kernels -- $(ONLY)
 
-bench-peers: build tools docker ## our own methods beside the best tools there are, on real images: speed, then bytes, time, memory
+bench-peers: build tools docker ## our own methods beside the best tools there are, on real images: speed; bytes, time, memory; bytes of other kinds
 	$(LAB) run rebuild --method $(RACERS) --samples $(SAMPLES) --into $(DIR)-speed --report
 	$(LAB) run rebuild security-update debian-11-to-12 --method $(PEERS) --samples $(SAMPLES) --into $(DIR) --report
+	$(LAB) run $(KINDS) --method $(PEERS) --jobs $(shell nproc) --into $(DIR)-kinds --report
 
 bench-worth: build docker ## what each idea in our own patches is worth: one of them off at a time, on real images
 	EFFORT=$(EFFORT) IDEA=$(IDEA) cargo bench --locked --bench worth -- $(PAIRS)

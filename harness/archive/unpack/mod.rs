@@ -9,7 +9,7 @@ use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
 
-use super::plain::plain;
+use super::plain::{most_bytes, plain};
 use super::{Content, FilePart, Layer};
 use crate::image::Hashing;
 pub(super) use places::Places;
@@ -106,12 +106,6 @@ pub fn unpack(archive: &Path, to: &Path) -> Result<LeftOut> {
         }
     }
     root.finish()
-}
-
-/// Most bytes of files that an archive of this length is unpacked to. Real images are compressed to a fifth at best, and a
-/// file with holes is longer than what is stored of it; a few MB made to fill a disk hold a thousand times their length.
-pub(super) fn most_bytes(archive_bytes: u64) -> u64 {
-    archive_bytes.saturating_mul(100).saturating_add(1 << 28)
 }
 
 fn lay(root: &mut Root, file: &File, layer: &Layer, what: &str) -> Result<()> {
