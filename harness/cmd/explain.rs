@@ -18,7 +18,7 @@ pub struct Args {
     /// Files to list
     #[arg(long, value_name = "N", default_value_t = 10)]
     worst: usize,
-    /// Code each file by the better of zstd and bsdiff, as the best methods would; ten times as slow
+    /// Code each file by zstd and by bsdiff, and take the shorter; ten times as slow
     #[arg(long)]
     best: bool,
     /// Print Markdown

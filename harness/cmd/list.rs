@@ -118,7 +118,7 @@ fn shown(scenario: &Scenario, doers: &[Box<dyn Doer>], steps: bool) -> Result<St
     if !scenario.once.is_empty() && scenario.samples > 1 {
         writeln!(
             text,
-            "  once    {:<20} in the first sample alone",
+            "  once    {:<20} only in the first sample",
             scenario.once.join(", ")
         )?;
     }

@@ -54,7 +54,7 @@ pub struct Outline {
     pub methods: Vec<String>,
     pub probes: Vec<String>,
     pub samples: u32,
-    /// The methods that are done in the first sample alone.
+    /// The methods that are done only in the first sample.
     pub once: Vec<String>,
     /// The axes that are turned, each with its values.
     pub axes: Vec<(String, Vec<String>)>,

@@ -66,7 +66,7 @@ pub struct PlannedMethod {
     pub version: Option<String>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
-    /// Whether it is done in the first sample alone.
+    /// Whether it is done only in the first sample.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub once: bool,
 }

@@ -28,7 +28,7 @@ struct Table {
     probes: Vec<Spanned<String>>,
     #[serde(default = "one")]
     samples: Spanned<u32>,
-    /// Methods that are measured in the first sample alone.
+    /// Methods that are measured only in the first sample.
     #[serde(default)]
     once: Vec<Spanned<String>>,
     /// Seconds a step may take.

@@ -31,7 +31,7 @@ pub struct Scenario {
     pub probes: Vec<String>,
     /// Timed repetitions of every act.
     pub samples: u32,
-    /// The methods among them that are measured in the first sample alone, because they are slow.
+    /// The methods among them that are measured only in the first sample, because they are slow.
     pub once: Vec<String>,
     pub limits: Limits,
     /// Whether it is to be run only where steps are locked in for good.

@@ -186,7 +186,7 @@ pub fn prove(
             _ => return Err(error),
         },
     };
-    ensure!(!wrong.is_empty(), "the patch decodes to something else");
+    ensure!(!wrong.is_empty(), "the patch does not decode to NEW");
     Ok(wrong)
 }
 
@@ -299,7 +299,7 @@ impl Encoding<'_> {
         let load = |nth: usize| {
             let piece = &pieces[nth];
             let coded = plan.recipes[piece.entry].coded();
-            let coded = coded.context("contents that no group has")?;
+            let coded = coded.context("no group holds the contents")?;
             let part = &coded.parts[piece.part];
             let base = self.bases.load(&plan.new, coded, part)?;
             let new = self.contents(piece, coded)?;
